@@ -1,0 +1,12 @@
+/**
+ * What every part may use: ids, bytes, results, errors, randomness, bounded maps, the machine shape.
+ *
+ * @module
+ */
+export * from "./bounded_map.ts";
+export * from "./bytes.ts";
+export * from "./errors.ts";
+export * from "./ids.ts";
+export * from "./machine.ts";
+export * from "./random.ts";
+export * from "./result.ts";
