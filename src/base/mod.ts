@@ -1,5 +1,5 @@
 /**
- * What every part may use: ids, bytes, results, errors, randomness, bounded maps, the machine shape.
+ * What every part may use: ids, bytes, results, errors, randomness, bounded maps, the machine shape, units.
  *
  * @module
  */
@@ -10,3 +10,4 @@ export * from "./ids.ts";
 export * from "./machine.ts";
 export * from "./random.ts";
 export * from "./result.ts";
+export * from "./units.ts";
