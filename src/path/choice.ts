@@ -1,0 +1,44 @@
+/**
+ * Which of a peer's proven paths carries traffic, and which one is kept warm as the second.
+ *
+ * @module
+ */
+import type { PathState } from "./peer_paths.ts";
+
+/** The paths to use: `active` sends, `standby` takes over when that dies. */
+export interface Choice {
+  readonly active: string | null;
+  readonly standby: string | null;
+}
+
+/** A relayed path must beat a direct one by this factor and margin. Guess. */
+const RELAY_FACTOR = 1.5;
+const RELAY_MARGIN_MS = 20;
+/** A new path must be better by this much, or the old one stays. Source: overlay research §5.4. */
+const HYSTERESIS_MS = 5;
+const HYSTERESIS_FACTOR = 0.9;
+
+/** Chooses among `paths`, keeping `current` unless another is clearly better. */
+export function choosePaths(paths: Iterable<PathState>, current: string | null): Choice {
+  const proven = [...paths].filter((path) => path.provenAt !== null);
+  proven.sort((a, b) => score(a) - score(b) || (a.path < b.path ? -1 : 1));
+  const best = proven[0];
+  if (best === undefined) return { active: null, standby: null };
+  const held = proven.find((path) => path.path === current && path.misses === 0);
+  const active = held !== undefined && !clearlyBetter(best, held) ? held : best;
+  const rest = proven.filter((path) => path !== active);
+  const standby = rest.find((path) => path.relayed !== active.relayed) ?? rest[0];
+  return { active: active.path, standby: standby?.path ?? null };
+}
+
+/** A path whose last pings were missed ranks behind every path that answers. */
+function score(path: PathState): number {
+  const rtt = path.rttMs ?? 1_000;
+  const base = path.relayed ? rtt * RELAY_FACTOR + RELAY_MARGIN_MS : rtt;
+  return base + path.misses * 10_000;
+}
+
+function clearlyBetter(a: PathState, b: PathState): boolean {
+  if (a.relayed !== b.relayed) return score(a) < score(b);
+  return score(a) < score(b) - HYSTERESIS_MS && score(a) < score(b) * HYSTERESIS_FACTOR;
+}

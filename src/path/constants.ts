@@ -1,0 +1,36 @@
+/**
+ * The times and bounds of paths, each with its origin.
+ *
+ * @module
+ */
+
+/** Between pings on a path that carries a tunnel. Source: overlay research §5.4 (1 s with traffic). */
+export const PING_BUSY_MS = 1_000;
+/** Between pings on a second path that is kept warm, and on the sessions with relays. */
+export const PING_WARM_MS = 5_000;
+/** Between pings that only keep a NAT's mapping. RFC 4787 §4.3 asks for ≥ 2 min; Linux gives 30 s. */
+export const PING_HOLD_MS = 15_000;
+/** Between pings once one went unanswered, by the number of misses: fast, then calmer. */
+export const PING_RETRY_MS: readonly number[] = [250, 250, 500, 1_000];
+/** A ping counts as missed after this, or three round trips where that is longer. Guess. */
+export const PONG_WAIT_MS = 400;
+/** Misses in a row that make a path dead: about 2 s with the retries above. */
+export const MISSES_DEAD = 4;
+/** Paths kept per peer, proven or being tried; the oldest unproven gives way. */
+export const PATHS_PER_PEER_MAX = 24;
+/** An unproven path is forgotten after this. */
+export const UNPROVEN_MS = 5_000;
+/** When full pings go to a candidate, after the start. Source: overlay research §5.6. */
+export const PUNCH_SCHEDULE_MS: readonly number[] = [0, 40, 80, 160, 320, 640, 1_000];
+/** Probes to a candidate that no third party observed. Source: the design, "nobody can be aimed". */
+export const UNVOUCHED_PROBES_MAX = 3;
+/** Candidates taken from a peer. Source: overlay research §5.6 (at most 16). */
+export const CANDIDATES_MAX = 16;
+/** The opener's time to live: it must leave the own NAT and die before the peer's. Guess: 2. */
+export const OPENER_TTL = 2;
+/** Waits between attempts to become direct. Source: overlay research §5.6. */
+export const PUNCH_BACKOFF_MS: readonly number[] = [5_000, 15_000, 60_000, 300_000, 1_800_000];
+/** Peers with paths at one time; more are refused. */
+export const PEERS_MAX = 16_384;
+/** Answers of the last pings from which the loss is told. */
+export const LOSS_WINDOW = 20;

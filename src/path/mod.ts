@@ -1,0 +1,11 @@
+/**
+ * Paths: observation of our own address, candidates, punching, path choice.
+ *
+ * @module
+ */
+export * from "./candidates.ts";
+export { choosePaths } from "./choice.ts";
+export { PING, PONG } from "./messages.ts";
+export * from "./observation.ts";
+export { PathMachine } from "./path_machine.ts";
+export type * from "./types.ts";

@@ -1,0 +1,359 @@
+/**
+ * Paths to all peers: keeps them proven by pings, chooses what carries traffic, drives the upgrade
+ * from relayed to direct, and says when a peer cannot be reached any more.
+ *
+ * The crypto is elsewhere: what it sends goes inside the peer's session, and what it takes came out
+ * of one. So a spoofed datagram never reaches it.
+ *
+ * @module
+ */
+import {
+  after,
+  BoundedMap,
+  earlier,
+  type Instant,
+  type Machine,
+  type PeerKey,
+  type Random,
+  unreachable,
+  type Wakeup,
+} from "../base/mod.ts";
+import { choosePaths } from "./choice.ts";
+import {
+  PEERS_MAX,
+  PING_BUSY_MS,
+  PING_HOLD_MS,
+  PING_WARM_MS,
+  PUNCH_BACKOFF_MS,
+} from "./constants.ts";
+import { encodePing, encodePong, parseProbe } from "./messages.ts";
+import { lossOf, type PathState, PeerPaths, prove } from "./peer_paths.ts";
+import { Punch, type PunchShot } from "./punch.ts";
+import type { Demand, PathIn, PathOut, PathView } from "./types.ts";
+
+interface PeerState {
+  readonly paths: PeerPaths;
+  demand: Demand;
+  active: string | null;
+  standby: string | null;
+  routes: string;
+  /** Whether this side drives the upgrade; the other one answers. */
+  drives: boolean;
+  attempts: number;
+  nextOfferAt: Instant | null;
+  punch: Punch | null;
+}
+
+/** The machine of all paths of a node. */
+export class PathMachine implements Machine<PathIn, PathOut> {
+  readonly #random: Random;
+  readonly #peers = new BoundedMap<PeerKey, PeerState>(PEERS_MAX, "refuse");
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  handle(input: PathIn, now: Instant, out: PathOut[]): void {
+    switch (input.type) {
+      case "peer-up":
+        return this.#onPeerUp(input, now, out);
+      case "peer-down":
+        return this.#onPeerDown(input.peer, out);
+      case "add-path":
+        return this.#onAddPath(input.peer, input.path, now, out);
+      case "remove-path":
+        return this.#onRemovePath(input.peer, input.path, now, out);
+      case "probe":
+        return this.#onProbe(input, now, out);
+      case "heard":
+        return this.#onHeard(input.peer, input.path, now);
+      case "demand":
+        return this.#onDemand(input.peer, input.demand, now);
+      case "punch":
+        return this.#onPunch(input, now, out);
+      case "path-dead":
+        return this.#onPathDead(input.peer, input.path, now, out);
+      case "network-changed":
+        return this.#onNetworkChanged(now, out);
+      case "wake":
+        return this.#onWake(now, out);
+      default:
+        unreachable(input);
+    }
+  }
+
+  wakeup(): Wakeup | undefined {
+    let next: Wakeup | undefined;
+    for (const state of this.#peers.values()) {
+      for (const path of state.paths.all()) {
+        const at = state.paths.timerAt(path);
+        if (at !== null) next = earlier(next, { at, why: `ping ${path.path}` });
+      }
+      const punchAt = state.punch?.dueAt();
+      if (punchAt !== undefined) next = earlier(next, { at: punchAt, why: "punch" });
+      const offerAt = wantsOffer(state) ? state.nextOfferAt : null;
+      if (offerAt !== null) next = earlier(next, { at: offerAt, why: "offer candidates" });
+    }
+    return next;
+  }
+
+  /** The path on which to send to the peer, or `null` where none is proven. */
+  active(peer: PeerKey): string | null {
+    return this.#peers.get(peer)?.active ?? null;
+  }
+
+  /** The round trip of a proven path, or `null`. */
+  rttMs(peer: PeerKey, path: string): number | null {
+    return this.#peers.get(peer)?.paths.get(path)?.rttMs ?? null;
+  }
+
+  /** All proven paths of the peer, the active one first. */
+  views(peer: PeerKey, now: Instant): PathView[] {
+    const state = this.#peers.get(peer);
+    if (state === undefined) return [];
+    return [...state.paths.all()]
+      .filter((path) => path.provenAt !== null)
+      .sort((a, b) => Number(b.path === state.active) - Number(a.path === state.active))
+      .map((path) => ({
+        path: path.path,
+        relayed: path.relayed,
+        rttMs: path.rttMs,
+        loss: lossOf(path),
+        provenForMs: now - (path.provenAt ?? now),
+        heardMsAgo: now - path.heardAt,
+      }));
+  }
+
+  #onPeerUp(
+    input: Extract<PathIn, { type: "peer-up" }>,
+    now: Instant,
+    out: PathOut[],
+  ): void {
+    const state = this.#peers.get(input.peer) ?? freshPeer(input.punch, now);
+    if (!this.#peers.set(input.peer, state)) return;
+    state.drives = input.punch;
+    const path = state.paths.add(input.path, now);
+    if (path === undefined) return;
+    path.heardAt = now;
+    path.misses = 0;
+    prove(path, now);
+    this.#choose(input.peer, state, out);
+    this.#onWake(now, out);
+  }
+
+  #onPeerDown(peer: PeerKey, out: PathOut[]): void {
+    if (!this.#peers.delete(peer)) return;
+    out.push({ type: "routes", peer, active: null, standby: null, accept: [] });
+  }
+
+  #onAddPath(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
+    const state = this.#peers.get(peer);
+    if (state?.paths.add(path, now) === undefined) return;
+    this.#choose(peer, state, out);
+    this.#onWake(now, out);
+  }
+
+  #onRemovePath(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
+    const state = this.#peers.get(peer);
+    if (!state?.paths.remove(path)) return;
+    this.#settle(peer, state, now, out);
+  }
+
+  #onProbe(input: Extract<PathIn, { type: "probe" }>, now: Instant, out: PathOut[]): void {
+    const state = this.#peers.get(input.peer);
+    const probe = parseProbe(input.bytes);
+    if (state === undefined || !probe.ok) return;
+    if (probe.value.type === "ping") {
+      return this.#onPing(input.peer, state, { path: input.path, nonce: probe.value.nonce }, {
+        now,
+        out,
+      });
+    }
+    const path = state.paths.get(input.path);
+    if (path === undefined) return;
+    if (!state.paths.ponged(path, probe.value.nonce, now)) return;
+    const { observed } = probe.value;
+    if (observed !== null && !path.relayed) {
+      out.push({ type: "observed", peer: input.peer, address: observed });
+    }
+    if (!path.relayed) state.punch = null;
+    this.#choose(input.peer, state, out);
+    path.nextPingAt = after(now, pingInterval(state, path));
+  }
+
+  #onPing(
+    peer: PeerKey,
+    state: PeerState,
+    ping: { path: string; nonce: Uint8Array },
+    { now, out }: { now: Instant; out: PathOut[] },
+  ): void {
+    const known = state.paths.get(ping.path) !== undefined;
+    const path = state.paths.add(ping.path, now);
+    if (path === undefined) return;
+    path.heardAt = now;
+    path.nextPingAt ??= now; // It answers for its address: no longer a mere claim.
+    const observed = path.relayed ? null : ping.path;
+    const payload = encodePong(ping.nonce, observed);
+    out.push({ type: "send", peer, path: ping.path, payload, ttl: 0 });
+    if (!known) {
+      this.#ping(peer, state, path, { now, out });
+      this.#choose(peer, state, out);
+    }
+  }
+
+  #onHeard(peer: PeerKey, path: string, now: Instant): void {
+    const state = this.#peers.get(peer)?.paths.get(path);
+    if (state !== undefined) state.heardAt = now;
+  }
+
+  #onDemand(peer: PeerKey, demand: Demand, now: Instant): void {
+    const state = this.#peers.get(peer);
+    if (state === undefined || state.demand === demand) return;
+    state.demand = demand;
+    for (const path of state.paths.all()) {
+      if (path.pending.size > 0 || path.nextPingAt === null) continue;
+      const waitMs = Math.min(path.nextPingAt - now, pingInterval(state, path));
+      path.nextPingAt = after(now, Math.max(0, waitMs));
+    }
+  }
+
+  #onPunch(input: Extract<PathIn, { type: "punch" }>, now: Instant, out: PathOut[]): void {
+    const state = this.#peers.get(input.peer);
+    if (state === undefined || input.targets.length === 0) return;
+    state.punch = new Punch(input.targets, after(now, input.startInMs));
+    this.#shoot(input.peer, state, state.punch.openers(), { now, out });
+    this.#onWake(now, out);
+  }
+
+  #onPathDead(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
+    const state = this.#peers.get(peer);
+    const dead = state?.paths.get(path);
+    if (state === undefined || dead === undefined) return;
+    dead.misses = Math.max(dead.misses, 1);
+    if (dead.pending.size === 0) dead.nextPingAt = now;
+    this.#choose(peer, state, out);
+    this.#onWake(now, out);
+  }
+
+  #onNetworkChanged(now: Instant, out: PathOut[]): void {
+    for (const state of this.#peers.values()) {
+      state.attempts = 0;
+      state.nextOfferAt = now;
+      for (const path of state.paths.all()) {
+        if (path.provenAt !== null && path.pending.size === 0) path.nextPingAt = now;
+      }
+    }
+    this.#onWake(now, out);
+  }
+
+  #onWake(now: Instant, out: PathOut[]): void {
+    for (const [peer, state] of [...this.#peers]) {
+      this.#pass(peer, state, now, out);
+    }
+  }
+
+  /** Does for one peer whatever is due at `now`. */
+  #pass(peer: PeerKey, state: PeerState, now: Instant, out: PathOut[]): void {
+    let ended = false;
+    for (const path of [...state.paths.all()]) {
+      ended = state.paths.lapse(path, now) || ended;
+    }
+    for (const path of state.paths.all()) {
+      if (path.pending.size === 0 && path.nextPingAt !== null && now >= path.nextPingAt) {
+        this.#ping(peer, state, path, { now, out });
+      }
+    }
+    if (state.punch !== null) this.#shoot(peer, state, state.punch.due(now), { now, out });
+    if (state.punch?.dueAt() === undefined) state.punch = null;
+    if (ended) this.#settle(peer, state, now, out);
+    else this.#choose(peer, state, out);
+    this.#offer(peer, state, now, out);
+  }
+
+  #offer(peer: PeerKey, state: PeerState, now: Instant, out: PathOut[]): void {
+    if (!wantsOffer(state) || state.nextOfferAt === null || now < state.nextOfferAt) return;
+    const waitMs = PUNCH_BACKOFF_MS[Math.min(state.attempts, PUNCH_BACKOFF_MS.length - 1)] ?? 0;
+    state.nextOfferAt = after(now, waitMs);
+    state.attempts++;
+    out.push({ type: "offer-candidates", peer, attempt: state.attempts });
+  }
+
+  #shoot(
+    peer: PeerKey,
+    state: PeerState,
+    shots: readonly PunchShot[],
+    { now, out }: { now: Instant; out: PathOut[] },
+  ): void {
+    for (const { address, ttl } of shots) {
+      if (ttl === 0) {
+        const path = state.paths.add(address, now, true);
+        if (path !== undefined) this.#ping(peer, state, path, { now, out });
+      } else {
+        const payload = encodePing(this.#random.bytes(8));
+        out.push({ type: "send", peer, path: address, payload, ttl });
+      }
+    }
+  }
+
+  #ping(
+    peer: PeerKey,
+    state: PeerState,
+    path: PathState,
+    { now, out }: { now: Instant; out: PathOut[] },
+  ): void {
+    const payload = encodePing(state.paths.pinged(path, now, this.#random));
+    out.push({ type: "send", peer, path: path.path, payload, ttl: 0 });
+  }
+
+  /** After a path ended: choose again, or tell that the peer is lost. */
+  #settle(peer: PeerKey, state: PeerState, now: Instant, out: PathOut[]): void {
+    this.#choose(peer, state, out);
+    if (state.active !== null) {
+      state.nextOfferAt = earliest(state.nextOfferAt, now);
+      return;
+    }
+    this.#peers.delete(peer);
+    out.push({ type: "lost", peer });
+  }
+
+  #choose(peer: PeerKey, state: PeerState, out: PathOut[]): void {
+    const { active, standby } = choosePaths(state.paths.all(), state.active);
+    const accept = [...state.paths.all()].filter((p) => p.provenAt !== null).map((p) => p.path);
+    const routes = JSON.stringify([active, standby, accept]);
+    if (routes === state.routes) return;
+    const from = state.active;
+    Object.assign(state, { active, standby, routes });
+    out.push({ type: "routes", peer, active, standby, accept });
+    if (active !== from) out.push({ type: "moved", peer, from, to: active });
+  }
+}
+
+function freshPeer(drives: boolean, now: Instant): PeerState {
+  return {
+    paths: new PeerPaths(),
+    demand: "hold",
+    active: null,
+    standby: null,
+    routes: "",
+    drives,
+    attempts: 0,
+    nextOfferAt: now,
+    punch: null,
+  };
+}
+
+/** Only a relayed peer is worth an upgrade, and only one side drives it. */
+function wantsOffer(state: PeerState): boolean {
+  return state.drives && state.punch === null && state.active?.includes("#") === true;
+}
+
+function pingInterval(state: PeerState, path: PathState): number {
+  if (path.path === state.active) {
+    return { busy: PING_BUSY_MS, warm: PING_WARM_MS, hold: PING_HOLD_MS }[state.demand];
+  }
+  return state.demand === "busy" ? PING_WARM_MS : PING_HOLD_MS;
+}
+
+function earliest(a: Instant | null, b: Instant): Instant {
+  return a === null || b < a ? b : a;
+}

@@ -1,0 +1,93 @@
+/**
+ * What goes into the path machine and what comes out of it.
+ *
+ * @module
+ */
+import type { PeerKey } from "../base/mod.ts";
+import type { Target } from "./candidates.ts";
+
+/**
+ * How much a peer's paths matter now: `hold` only keeps the mapping of the NAT, `warm` is a relay
+ * with which we are registered, `busy` has a tunnel.
+ */
+export type Demand = "hold" | "warm" | "busy";
+
+/** Inputs of the path machine. */
+export type PathIn =
+  /** A session with the peer was proved over `path`; `punch` makes us drive the upgrade. */
+  | {
+    readonly type: "peer-up";
+    readonly peer: PeerKey;
+    readonly path: string;
+    readonly punch: boolean;
+  }
+  | { readonly type: "peer-down"; readonly peer: PeerKey }
+  /** Another path that may lead to the peer: a relay session was made. */
+  | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: string }
+  | { readonly type: "remove-path"; readonly peer: PeerKey; readonly path: string }
+  /** A ping or pong arrived inside the peer's session. */
+  | {
+    readonly type: "probe";
+    readonly peer: PeerKey;
+    readonly path: string;
+    readonly bytes: Uint8Array;
+  }
+  /** Anything authenticated arrived from the peer on `path`. */
+  | { readonly type: "heard"; readonly peer: PeerKey; readonly path: string }
+  | { readonly type: "demand"; readonly peer: PeerKey; readonly demand: Demand }
+  /** Both sides know each other's candidates: openers now, full pings in `startInMs`. */
+  | {
+    readonly type: "punch";
+    readonly peer: PeerKey;
+    readonly targets: readonly Target[];
+    readonly startInMs: number;
+  }
+  /** The native data path found the active path dead and has switched. */
+  | { readonly type: "path-dead"; readonly peer: PeerKey; readonly path: string }
+  /** Our own addresses changed: every path is doubted, every back-off starts anew. */
+  | { readonly type: "network-changed" }
+  | { readonly type: "wake" };
+
+/** Outputs of the path machine. */
+export type PathOut =
+  /** Send a ping or pong inside the peer's session; `ttl` 0 is the system's default. */
+  | {
+    readonly type: "send";
+    readonly peer: PeerKey;
+    readonly path: string;
+    readonly payload: Uint8Array;
+    readonly ttl: number;
+  }
+  /** The data path's table for the peer. */
+  | {
+    readonly type: "routes";
+    readonly peer: PeerKey;
+    readonly active: string | null;
+    readonly standby: string | null;
+    readonly accept: readonly string[];
+  }
+  /** The active path is another one now. */
+  | {
+    readonly type: "moved";
+    readonly peer: PeerKey;
+    readonly from: string | null;
+    readonly to: string | null;
+  }
+  /** The peer sees us at `address`. */
+  | { readonly type: "observed"; readonly peer: PeerKey; readonly address: string }
+  /** Time to exchange candidates with the peer: we drive, and the path is relayed. */
+  | { readonly type: "offer-candidates"; readonly peer: PeerKey; readonly attempt: number }
+  /** No path to the peer is left. */
+  | { readonly type: "lost"; readonly peer: PeerKey };
+
+/** What is shown of a path. */
+export interface PathView {
+  readonly path: string;
+  readonly relayed: boolean;
+  readonly rttMs: number | null;
+  readonly loss: number | null;
+  /** Milliseconds for which the path has been proven. */
+  readonly provenForMs: number;
+  /** Milliseconds since anything was heard on it. */
+  readonly heardMsAgo: number;
+}
