@@ -1,0 +1,6 @@
+/**
+ * Relays: the book of sessions that a relay keeps.
+ *
+ * @module
+ */
+export * from "./book.ts";

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import {
+  type Instant,
+  type NetworkId,
+  type NodeId,
+  peerKey,
+  seededRandom,
+} from "../../src/base/mod.ts";
+import {
+  RelayBook,
+  type RelayEnd,
+  SESSION_IDLE_MS,
+  SESSIONS_PER_MEMBER_MAX,
+} from "../../src/relay/mod.ts";
+
+const at = (ms: number) => ms as Instant;
+const end = (node: string, address = "192.0.2.1:1", network = "net"): RelayEnd => ({
+  peer: peerKey(network as NetworkId, node as NodeId),
+  address,
+});
+const open = (book: RelayBook, a: RelayEnd, b: RelayEnd, now = 0) => {
+  const result = book.allocate(a, b, at(now));
+  assert.ok(result.ok);
+  return result.value;
+};
+
+Deno.test("RelayBook gives a pair one session, whoever asks, with the newest addresses", () => {
+  const book = new RelayBook(seededRandom(1));
+  const first = open(book, end("a"), end("b"));
+  const again = open(book, end("b", "192.0.2.2:9"), end("a", "192.0.2.1:7"));
+  assert.equal(again.id, first.id);
+  assert.deepEqual(book.all(), [again]);
+});
+
+Deno.test("RelayBook refuses a session with oneself and across networks", () => {
+  const book = new RelayBook(seededRandom(1));
+  assert.deepEqual(book.allocate(end("a"), end("a"), at(0)), { ok: false, reason: "same-peer" });
+  const foreign = end("b", "192.0.2.2:1", "other");
+  assert.deepEqual(book.allocate(end("a"), foreign, at(0)), { ok: false, reason: "other-network" });
+});
+
+Deno.test("RelayBook refuses a member's session past its limit, and takes one when one ends", () => {
+  const book = new RelayBook(seededRandom(1));
+  const sessions = Array.from(
+    { length: SESSIONS_PER_MEMBER_MAX },
+    (_, i) => open(book, end("a"), end(`b${i}`)),
+  );
+  const more = () => book.allocate(end("a"), end("z"), at(0));
+  assert.deepEqual(more(), { ok: false, reason: "member-limit" });
+  assert.ok(sessions[0] !== undefined && book.remove(sessions[0].id) !== undefined);
+  assert.ok(more().ok);
+});
+
+Deno.test("RelayBook moves a member's end in all of its sessions and in no other", () => {
+  const book = new RelayBook(seededRandom(1));
+  open(book, end("a"), end("b"));
+  open(book, end("c"), end("a"));
+  open(book, end("b"), end("c"));
+  const moved = book.moved(end("a", "198.51.100.5:5"));
+  assert.equal(moved.length, 2);
+  assert.equal(book.moved(end("a", "198.51.100.5:5")).length, 0);
+  const addresses = book.all().flatMap((s) => [s.a, s.b]).filter((e) => e.peer.endsWith("/a"));
+  assert.ok(addresses.every((e) => e.address === "198.51.100.5:5"));
+});
+
+Deno.test("RelayBook closes a session that was idle for its whole time, and keeps a used one", () => {
+  const book = new RelayBook(seededRandom(1));
+  const idle = open(book, end("a"), end("b"));
+  const busy = open(book, end("a"), end("c"));
+  book.used(busy.id, 1_000, at(SESSION_IDLE_MS));
+  assert.deepEqual(book.expire(at(SESSION_IDLE_MS)).map((s) => s.id), [idle.id]);
+  assert.deepEqual(book.all().map((s) => s.id), [busy.id]);
+});
