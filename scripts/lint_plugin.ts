@@ -1,0 +1,233 @@
+/**
+ * The house rules that a machine can check, as a plugin of `deno lint`:
+ *
+ * - `omerta/arrows`: a folder of `src/` imports only from the folders below it (the table here), and
+ *   the inner parts through their `mod.ts`;
+ * - `omerta/pure-core`: no clock, timer, randomness, network, file or foreign package in a core;
+ * - `omerta/function-length`: no function of more than 60 lines (tests may).
+ *
+ * Scopes are not analysed: in a core even a local called `Date` or `fetch` is refused, so that nothing
+ * can hide behind a shadow. Deno marks lint plugins unstable: the version of Deno is pinned.
+ *
+ * @module
+ */
+
+/** Source: the architecture page, "folders and arrows". What is not named here may not be imported. */
+const CORES = ["session", "membership", "path", "relay", "tunnel", "market", "vm"];
+const BELOW_CORES = ["base", "wire", "crypto"];
+const BELOW_HOST = [...BELOW_CORES, ...CORES, "node"];
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  wire: ["base"],
+  crypto: ["base", "wire"],
+  ...Object.fromEntries(CORES.map((core) => [core, BELOW_CORES])),
+  node: [...BELOW_CORES, ...CORES],
+  host: BELOW_HOST,
+  api: [...BELOW_HOST, "host"],
+  daemon: [...BELOW_HOST, "host", "api"],
+  cli: [...BELOW_CORES, "host", "api", "daemon"],
+};
+
+/** The parts that may not touch the outside world, with the packages that they may name after all. */
+const PURE: Readonly<Record<string, readonly RegExp[]>> = {
+  ...Object.fromEntries(["base", "node", ...CORES].map((part) => [part, []])),
+  wire: [/^cbor-x(\/|$)/],
+  crypto: [/^node:crypto$/, /^@noble\/(ciphers|curves|hashes)\//],
+};
+
+/** Globals by which a core would learn of time, chance or the world. */
+const IMPURE = new Set([
+  ..."Deno process fetch WebSocket EventSource Worker navigator location localStorage".split(" "),
+  ..."sessionStorage caches BroadcastChannel setTimeout setInterval clearTimeout".split(" "),
+  ..."clearInterval setImmediate queueMicrotask performance Date Temporal crypto eval".split(" "),
+  ..."Function console alert confirm prompt require WebAssembly".split(" "),
+]);
+
+/** Names of the global object, through which any of the above could be reached. */
+const GLOBAL_OBJECTS = new Set(["globalThis", "self", "window", "global"]);
+
+/** Lines, including the signature: the style page's "think again". */
+const FUNCTION_LINES_MAX = 60;
+
+const ROOT = new URL("../", import.meta.url).pathname;
+
+type Context = Deno.lint.RuleContext;
+type Node = Deno.lint.Node;
+
+/** The path of a file inside the project, or its whole path where it lies outside. */
+function projectPath(filename: string): string {
+  return filename.startsWith(ROOT) ? filename.slice(ROOT.length) : filename;
+}
+
+/** The folder of `src/` in which a file lies: `path` for `src/path/probe.ts`. */
+function partOf(filename: string): string | undefined {
+  return /^src\/([^/]+)\//.exec(projectPath(filename))?.[1];
+}
+
+/** Calls `visit` with every module that a file names: static, dynamic, re-exported, in types. */
+function onImports(visit: (specifier: string | undefined, node: Node) => void) {
+  const fromSource = (node: { source: Deno.lint.StringLiteral | null }) => {
+    if (node.source !== null) visit(node.source.value, node.source);
+  };
+  return {
+    ImportDeclaration: fromSource,
+    ExportAllDeclaration: fromSource,
+    ExportNamedDeclaration: fromSource,
+    ImportExpression(node: Deno.lint.ImportExpression) {
+      visit(literalText(node.source), node);
+    },
+    TSImportType(node: Deno.lint.TSImportType) {
+      visit(literalText(node.argument), node);
+    },
+  };
+}
+
+/** The text of a string literal, or of a template without holes. */
+function literalText(node: Node | undefined): string | undefined {
+  if (node?.type === "Literal" && typeof node.value === "string") return node.value;
+  if (node?.type === "TSLiteralType") return literalText(node.literal);
+  if (node?.type !== "TemplateLiteral" || node.expressions.length > 0) return undefined;
+  return node.quasis[0]?.cooked;
+}
+
+/** What an arrow of a file leads to: another part, and the file in it. */
+interface Target {
+  readonly part: string;
+  readonly file: string;
+}
+
+function targetOf(filename: string, specifier: string): Target | undefined {
+  if (!/^\.{0,2}\//.test(specifier) && !specifier.startsWith("file:")) return undefined;
+  const path = projectPath(new URL(specifier, `file://${filename}`).pathname);
+  const match = /^src\/([^/]+)\/(.+)$/.exec(path);
+  return match === null ? { part: "", file: path } : { part: match[1] ?? "", file: match[2] ?? "" };
+}
+
+/** Why an import is against the arrows, or `undefined` where it is with them. */
+function arrowFault(from: string, target: Target, isDynamic: boolean): string | undefined {
+  if (target.part === from) return undefined;
+  const allowed = ARROWS[from];
+  if (allowed === undefined) return `src/${from} is not in the table of arrows`;
+  if (!allowed.includes(target.part)) {
+    return `src/${from} may not import ${target.part === "" ? target.file : `src/${target.part}`}`;
+  }
+  const isInner = target.part in PURE;
+  // The command line loads single files on demand, so that --help stays fast.
+  const isLazy = from === "cli" && isDynamic;
+  if (isInner && !isLazy && target.file !== "mod.ts") {
+    return `src/${target.part} is imported through its mod.ts`;
+  }
+  return undefined;
+}
+
+const arrows: Deno.lint.Rule = {
+  create(context: Context) {
+    const from = partOf(context.filename);
+    if (from === undefined) return {};
+    return onImports((specifier, node) => {
+      if (specifier === undefined) return;
+      const target = targetOf(context.filename, specifier);
+      if (target === undefined) return;
+      const message = arrowFault(from, target, node.type === "ImportExpression");
+      if (message !== undefined) context.report({ node, message });
+    });
+  },
+};
+
+/** Whether an identifier is only the name of a property, and so names nothing global. */
+function isPropertyName(node: Deno.lint.Identifier): boolean {
+  const parent = node.parent as Node & Record<string, unknown>;
+  const isKey = "key" in parent && isSame(parent["key"], node) && parent["computed"] !== true &&
+    parent["shorthand"] !== true;
+  const isMember = parent.type === "MemberExpression" && isSame(parent.property, node) &&
+    !parent.computed;
+  const isQualified = parent.type === "TSQualifiedName" && isSame(parent.right, node);
+  const isImported = parent.type === "ImportSpecifier" && isSame(parent.imported, node) &&
+    !isSame(parent.local, node);
+  return isKey || isMember || isQualified || isImported;
+}
+
+/** The same place in the source: nodes may be made anew at each access. */
+function isSame(a: unknown, b: Node): boolean {
+  const other = a as Node | null | undefined;
+  return other?.range !== undefined && other.range[0] === b.range[0] &&
+    other.range[1] === b.range[1];
+}
+
+function impurityOfImport(part: string, specifier: string | undefined): string | undefined {
+  if (specifier === undefined) return "an import whose module is computed";
+  if (/^\.{0,2}\//.test(specifier)) return undefined;
+  const allowed = PURE[part] ?? [];
+  return allowed.some((pattern) => pattern.test(specifier)) ? undefined : `"${specifier}"`;
+}
+
+/** `Math` as a value: taken apart, renamed, handed on. */
+function isWholeMath(node: Deno.lint.Identifier): boolean {
+  const parent = node.parent;
+  return node.name === "Math" &&
+    !(parent.type === "MemberExpression" && isSame(parent.object, node));
+}
+
+/** `Math.random`, also as `Math["random"]` or with a computed name. */
+function isMathRandom(node: Deno.lint.MemberExpression): boolean {
+  if (node.object.type !== "Identifier" || node.object.name !== "Math") return false;
+  if (!node.computed) return node.property.type === "Identifier" && node.property.name === "random";
+  const name = literalText(node.property);
+  return name === undefined || name === "random";
+}
+
+const pureCore: Deno.lint.Rule = {
+  create(context: Context) {
+    const part = partOf(context.filename);
+    if (part === undefined || !(part in PURE)) return {};
+    const refuse = (node: Node, what: string) =>
+      context.report({ node, message: `src/${part} is pure: it may not use ${what}` });
+    const refuseAsync = (node: Node & { async: boolean }) => {
+      if (node.async) refuse(node, "async functions");
+    };
+    return {
+      ...onImports((specifier, node) => {
+        const what = impurityOfImport(part, specifier);
+        if (what !== undefined) refuse(node, what);
+      }),
+      Identifier(node) {
+        if (isPropertyName(node)) return;
+        if (IMPURE.has(node.name) || GLOBAL_OBJECTS.has(node.name)) refuse(node, node.name);
+        if (isWholeMath(node)) refuse(node, "Math whole, for it holds Math.random");
+      },
+      MemberExpression(node) {
+        if (isMathRandom(node)) refuse(node, "Math.random");
+      },
+      FunctionDeclaration: refuseAsync,
+      FunctionExpression: refuseAsync,
+      ArrowFunctionExpression: refuseAsync,
+    };
+  },
+};
+
+const functionLength: Deno.lint.Rule = {
+  create(context: Context) {
+    const path = projectPath(context.filename);
+    if (path.startsWith("tests/") || path.endsWith("_test.ts")) return {};
+    const measure = (node: Node) => {
+      const lines = context.sourceCode.getText(node).split("\n").length;
+      if (lines <= FUNCTION_LINES_MAX) return;
+      const message = `a function of ${lines} lines; the limit is ${FUNCTION_LINES_MAX}`;
+      context.report({ node, message });
+    };
+    return {
+      FunctionDeclaration: measure,
+      FunctionExpression: measure,
+      ArrowFunctionExpression: measure,
+    };
+  },
+};
+
+/** The plugin, under the name by which its rules are ignored: `// deno-lint-ignore omerta/…`. */
+const plugin: Deno.lint.Plugin = {
+  name: "omerta",
+  rules: { "arrows": arrows, "pure-core": pureCore, "function-length": functionLength },
+};
+
+// Deno asks a lint plugin for its default export: the one place where the house has one.
+export default plugin;

@@ -1,0 +1,139 @@
+/** The house rules flag what they must, and nothing else. */
+import plugin from "../../scripts/lint_plugin.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+function findings(path: string, source: string): string[] {
+  return Deno.lint.runPlugin(plugin, ROOT + path, source).map((found) =>
+    `${found.id}: ${found.message}`
+  );
+}
+
+function assertFlags(path: string, source: string, rule: string): void {
+  const found = findings(path, source);
+  if (found.length === 0 || !found.every((line) => line.startsWith(`omerta/${rule}:`))) {
+    throw new Error(`${path}: ${source}\nexpected ${rule}, found ${JSON.stringify(found)}`);
+  }
+}
+
+function assertClean(path: string, source: string): void {
+  const found = findings(path, source);
+  if (found.length > 0) throw new Error(`${path}: ${source}\nfound ${JSON.stringify(found)}`);
+}
+
+Deno.test("arrows refuses an import against the direction", () => {
+  const core = "src/path/probe.ts";
+  assertFlags(core, `import { a } from "../relay/mod.ts";`, "arrows");
+  assertFlags(core, `import type { A } from "../node/mod.ts";`, "arrows");
+  assertFlags(core, `export * from "../host/net.ts";`, "arrows");
+  assertFlags(core, `export { a } from "../host/net.ts";`, "arrows");
+  assertFlags(core, `const a = import("../host/net.ts");`, "arrows");
+  assertFlags(core, "const a = import(`../host/net.ts`);", "arrows");
+  assertFlags(core, `type A = import("../host/net.ts").A;`, "arrows");
+  assertFlags(core, `import { a } from "../../tests/a.ts";`, "arrows");
+  assertFlags("src/base/ids.ts", `import { a } from "../wire/mod.ts";`, "arrows");
+  assertFlags("src/host/net.ts", `import { a } from "../cli/main.ts";`, "arrows");
+  assertFlags("src/cli/main.ts", `import { a } from "../node/mod.ts";`, "arrows");
+  assertFlags("src/nowhere/a.ts", `import { a } from "../base/mod.ts";`, "arrows");
+});
+
+Deno.test("arrows wants the inner parts imported through their mod.ts", () => {
+  assertFlags("src/path/probe.ts", `import { a } from "../base/ids.ts";`, "arrows");
+  assertFlags("src/host/net.ts", `import { a } from "../wire/frames.ts";`, "arrows");
+  assertFlags("src/cli/main.ts", `import { a } from "../base/ids.ts";`, "arrows");
+  assertClean("src/cli/main.ts", `const a = import("../base/ids.ts");`);
+});
+
+Deno.test("arrows permits what lies below, the same folder, and everything to tests", () => {
+  assertClean(
+    "src/path/probe.ts",
+    `import { a } from "../base/mod.ts"; import { b } from "./b.ts";`,
+  );
+  assertClean("src/node/node.ts", `import { a } from "../path/mod.ts"; export * from "./b.ts";`);
+  assertClean("src/daemon/node.ts", `import { a } from "../host/net.ts";`);
+  assertClean("tests/path/probe_test.ts", `import { a } from "../../src/path/probe.ts";`);
+});
+
+Deno.test("pure-core refuses the world by name", () => {
+  const sources = [
+    `Deno.readFileSync("a");`,
+    `fetch("http://localhost");`,
+    `const t = setTimeout(() => {}, 1);`,
+    `crypto.getRandomValues(a);`,
+    `const n = performance.now();`,
+    `const d = new Date(), e = Date.now();`,
+    `const r = Math.random();`,
+    `const r = Math["random"]();`,
+    `const { random } = Math;`,
+    `const m = Math;`,
+    `f(Math);`,
+    `Math[name]();`,
+    `globalThis.fetch("a");`,
+    `globalThis["Date"].now();`,
+    `const { Deno: d } = self;`,
+    `const o = { Date };`,
+    `const c: Deno.Conn = a;`,
+    `const f = new Function("return 1");`,
+    `const run = eval;`,
+    `queueMicrotask(f);`,
+    `function f(Date: number) {}`,
+    `import { crypto } from "./a.ts";`,
+  ];
+  for (const source of sources) assertFlags("src/path/probe.ts", source, "pure-core");
+});
+
+Deno.test("pure-core refuses packages, computed imports and async functions", () => {
+  const core = "src/node/node.ts";
+  assertFlags(core, `import { a } from "node:crypto";`, "pure-core");
+  assertFlags(core, `import type { A } from "npm:a";`, "pure-core");
+  assertFlags(core, `import a from "hono";`, "pure-core");
+  assertFlags(core, `export * from "https://localhost/a.ts";`, "pure-core");
+  assertFlags(core, `const a = import("node:fs");`, "pure-core");
+  assertFlags(core, `const a = import(b);`, "pure-core");
+  assertFlags(core, `type A = import("node:fs").A;`, "pure-core");
+  assertFlags(core, `async function f() {}`, "pure-core");
+  assertFlags(core, `const f = async () => {};`, "pure-core");
+  assertFlags(core, `class A { async f() {} }`, "pure-core");
+});
+
+Deno.test("pure-core lets crypto and wire have what they were given", () => {
+  assertClean("src/crypto/sign.ts", `import { sign } from "node:crypto";`);
+  assertClean("src/crypto/sign.ts", `import { ed25519 } from "@noble/curves/ed25519.js";`);
+  assertClean("src/wire/cbor.ts", `import { Encoder } from "cbor-x/encode";`);
+  assertFlags("src/crypto/sign.ts", `import { a } from "node:fs";`, "pure-core");
+  assertFlags("src/wire/cbor.ts", `import { a } from "node:crypto";`, "pure-core");
+  assertFlags("src/crypto/sign.ts", `Date.now();`, "pure-core");
+});
+
+Deno.test("pure-core is not misled by property names", () => {
+  const sources = [
+    `const a = b.crypto.fetch;`,
+    `const a = { Date: 1, fetch() {}, performance: 2 };`,
+    `interface A { crypto: string; fetch(): void; readonly Date: number }`,
+    `class A { crypto = 1; Date() {} #fetch = 2; }`,
+    `const { crypto: key } = a;`,
+    `import { Date as When } from "./a.ts";`,
+    `const a = Math.floor(b);`,
+  ];
+  for (const source of sources) assertClean("src/path/probe.ts", source);
+});
+
+Deno.test("pure-core leaves the outer parts alone", () => {
+  for (const part of ["host", "api", "cli", "daemon"]) {
+    assertClean(
+      `src/${part}/a.ts`,
+      `import "node:fs"; Deno.exit(Date.now()); async function f() {}`,
+    );
+  }
+});
+
+Deno.test("function-length refuses a function of 61 lines, and none of 60", () => {
+  const lines = (count: number) => `{\n${"f();\n".repeat(count - 2)}}`;
+  for (const head of ["function f() ", "const f = () => ", "const f = function () "]) {
+    assertFlags("src/host/a.ts", head + lines(61), "function-length");
+    assertClean("src/host/a.ts", head + lines(60));
+  }
+  assertFlags("scripts/a.ts", `class A { f() ${lines(61)} }`, "function-length");
+  assertFlags("main.ts", `function f() ${lines(61)}`, "function-length");
+  assertClean("tests/e2e/a_test.ts", `function f() ${lines(100)}`);
+});
