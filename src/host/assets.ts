@@ -27,6 +27,9 @@ const X_OK = 1;
 const MFD_CLOEXEC = 1;
 const MFD_EXEC = 0x10;
 
+/** Numbers the files that are being written, for several may be at once. */
+let writes = 0;
+
 /** Programs that live in memory, because the state directory permits none: name → path. */
 const inMemory = new Map<AssetName, string>();
 
@@ -114,7 +117,7 @@ async function writeAtomically(
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<void> {
   await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
-  const fresh = `${path}.${Deno.pid}`;
+  const fresh = `${path}.${Deno.pid}-${writes++}`;
   try {
     await Deno.writeFile(fresh, bytes, { mode: 0o700 });
     await Deno.chmod(fresh, 0o700); // whatever the umask took away, or an old file had
