@@ -1,0 +1,68 @@
+/**
+ * The text by which a VM's helper learns what to launch: `key=value` lines on its standard input.
+ * Nothing in it is secret; the guest's keys are in the seed file that it names.
+ *
+ * @module
+ */
+import { CPU_MAX, LEASE_MS_MIN, LIFE_MS_MAX, MEMORY_MIB_MAX, MEMORY_MIB_MIN } from "./limits.ts";
+
+/** What to launch. All paths are absolute. */
+export interface LaunchSpec {
+  readonly qemu: string;
+  readonly kernel: string;
+  readonly initrd: string;
+  /** The guest's seed archive: put in front of the initramfs, and removed by the helper at the end. */
+  readonly seed: string;
+  /** The manifest's kernel command line; the helper adds what depends on host and accelerator. */
+  readonly append: string;
+  readonly cpus: number;
+  readonly memoryMib: number;
+  readonly accel: "kvm" | "tcg";
+  /** A raw disk for `/data`, or `undefined`. */
+  readonly disk?: string | undefined;
+  readonly leaseMs: number;
+  /** From now. */
+  readonly lifeMs: number;
+}
+
+/** Longest specification that the helper reads. */
+export const LAUNCH_SPEC_BYTES_MAX = 64 * 1024;
+
+/** The text of a specification. Throws `RangeError` where a field cannot be meant. */
+export function launchSpec(spec: LaunchSpec): string {
+  const fields: readonly (readonly [string, string])[] = [
+    ["qemu", absolute("qemu", spec.qemu)],
+    ["kernel", absolute("kernel", spec.kernel)],
+    ["initrd", absolute("initrd", spec.initrd)],
+    ["seed", absolute("seed", spec.seed)],
+    ["append", plain("append", spec.append)],
+    ["cpus", whole("cpus", spec.cpus, 1, CPU_MAX)],
+    ["memory_mib", whole("memoryMib", spec.memoryMib, MEMORY_MIB_MIN, MEMORY_MIB_MAX)],
+    ["accel", spec.accel],
+    ...(spec.disk === undefined ? [] : [["disk", absolute("disk", spec.disk)] as const]),
+    ["lease_ms", whole("leaseMs", spec.leaseMs, LEASE_MS_MIN, LIFE_MS_MAX)],
+    ["life_ms", whole("lifeMs", spec.lifeMs, 1, LIFE_MS_MAX)],
+  ];
+  const text = fields.map(([key, value]) => `${key}=${value}\n`).join("");
+  if (new TextEncoder().encode(text).length > LAUNCH_SPEC_BYTES_MAX) {
+    throw new RangeError(`Cannot write launch specification: longer than ${LAUNCH_SPEC_BYTES_MAX}`);
+  }
+  return text;
+}
+
+function absolute(what: string, path: string): string {
+  if (path.startsWith("/")) return plain(what, path);
+  throw new RangeError(`Cannot use ${what} as an absolute path: current value is ${path}`);
+}
+
+/** A value that stays one line. */
+function plain(what: string, value: string): string {
+  // deno-lint-ignore no-control-regex -- they are what is refused
+  if (!/[\u0000-\u001f\u007f]/.test(value)) return value;
+  throw new RangeError(`Cannot use ${what}: it holds control characters`);
+}
+
+function whole(what: string, value: number, min: number, max: number): string {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return String(value);
+  throw new RangeError(`Cannot use ${what}: current value is ${value}, range is ${min} to ${max}`);
+}
