@@ -1,0 +1,135 @@
+/**
+ * The answer to one call: JSON Lines, the last of which is the result or the error.
+ *
+ *     running ──result/error──▶ ended
+ *        └─reader leaves─▶ aborted ──method returns──▶ ended
+ *
+ * A reader that does not read holds at most `UNREAD_BYTES_MAX` here: progress is then dropped; an
+ * item, which must not be lost, ends the call.
+ *
+ * @module
+ */
+import { OmertaError } from "../base/errors.ts";
+import type { ErrorDoc } from "./methods.ts";
+
+/** Most bytes of an answer that wait for its reader. Guess: some thousand items. */
+export const UNREAD_BYTES_MAX = 1 << 20;
+
+/** What a method may do besides returning. */
+export interface CallContext<Item = unknown> {
+  /** Aborted when nobody reads the answer any more, or when the node ends. */
+  readonly signal: AbortSignal;
+  /** Says what is being done; dropped where the reader is slow. */
+  progress(text: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Emits an item of a streaming method. */
+  item(item: Item): void;
+}
+
+/** How a call is tied to its node. */
+export interface AnswerOptions {
+  readonly abort: AbortController;
+  readonly onDefect: (error: unknown) => void;
+  /** The method returned, also where nobody reads its answer. */
+  readonly onEnd: () => void;
+}
+
+/** Runs `work` and streams what it says. */
+export function answerStream(
+  work: (context: CallContext<unknown>) => Promise<unknown>,
+  { abort, onDefect, onEnd }: AnswerOptions,
+): ReadableStream<Uint8Array> {
+  const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    const lines = new LineWriter(controller, abort);
+    run(work, lines, abort.signal).catch((thrown) => {
+      // What a method throws when it is told to stop is the consequence, not the news.
+      const error = abort.signal.aborted ? abort.signal.reason : thrown;
+      if (!abort.signal.aborted && !(error instanceof OmertaError)) onDefect(error);
+      lines.write({ error: errorDocument(error) });
+    }).finally(() => {
+      lines.close();
+      onEnd();
+    });
+  };
+  const cancel = () => abort.abort(new DOMException("Nobody reads the answer", "AbortError"));
+  return new ReadableStream({ start, cancel }, {
+    highWaterMark: UNREAD_BYTES_MAX,
+    size: (line) => line.length,
+  });
+}
+
+async function run(
+  work: (context: CallContext<unknown>) => Promise<unknown>,
+  lines: LineWriter,
+  signal: AbortSignal,
+): Promise<void> {
+  const result = await work({
+    signal,
+    progress: (text, fields = {}) => lines.writeIfRoom({ progress: { ...fields, text } }),
+    item: (item) => lines.writeOrAbort({ item }),
+  });
+  lines.write({ result: result ?? null });
+}
+
+/** Writes JSON Lines to a stream until it is closed or its reader has left. */
+class LineWriter {
+  readonly #controller: ReadableStreamDefaultController<Uint8Array>;
+  readonly #abort: AbortController;
+  readonly #encoder = new TextEncoder();
+  #isOpen = true;
+
+  constructor(
+    controller: ReadableStreamDefaultController<Uint8Array>,
+    abort: AbortController,
+  ) {
+    this.#controller = controller;
+    this.#abort = abort;
+    abort.signal.addEventListener("abort", () => this.#left(), { once: true });
+  }
+
+  write(message: unknown): void {
+    if (!this.#isOpen) return;
+    this.#controller.enqueue(this.#encoder.encode(`${JSON.stringify(message)}\n`));
+  }
+
+  writeIfRoom(message: unknown): void {
+    if (this.#hasRoom()) this.write(message);
+  }
+
+  writeOrAbort(message: unknown): void {
+    if (this.#isOpen && !this.#hasRoom()) {
+      this.#abort.abort(new OmertaError("refused", "The reader of the answer is too slow"));
+    }
+    this.write(message);
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#controller.close();
+  }
+
+  #hasRoom(): boolean {
+    return this.#isOpen && (this.#controller.desiredSize ?? 0) > 0;
+  }
+
+  /** A node that ends still says why; a reader that left hears nothing. */
+  #left(): void {
+    if (this.#abort.signal.reason instanceof OmertaError) return;
+    this.#isOpen = false;
+  }
+}
+
+/** An error as a document: an `OmertaError` with its fields, anything else as a defect. */
+export function errorDocument(error: unknown): ErrorDoc {
+  if (error instanceof OmertaError) {
+    const { code, message, hint, exit, fields } = error;
+    return { ...fields, code, message, hint: hint ?? null, exit };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    code: "internal",
+    message,
+    hint: "This is a defect of omerta: please report it with the last lines of node.log.",
+    exit: 1,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * Files that are whole or not there: written beside, synced, then renamed or linked into place.
+ *
+ *     PATH.PID.N.new ──write──fsync──rename (replace) or link (create)──▶ PATH ──fsync directory
+ *
+ * A full disk becomes the error `disk-full` here, in one place.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { OmertaError } from "../base/errors.ts";
+
+/** Private to the owner: the mode of every file that omerta writes. */
+export const PRIVATE_FILE = 0o600;
+/** Private to the owner: the mode of every directory that omerta makes. */
+export const PRIVATE_DIRECTORY = 0o700;
+
+let filesWritten = 0;
+
+/**
+ * Replaces or makes `path` as a whole: after a crash there is the old content or the new one.
+ *
+ * @throws {OmertaError} `disk-full`.
+ */
+export function writeFileAtomic(path: string, content: Uint8Array, mode = PRIVATE_FILE): void {
+  placeFile(path, content, mode, (fresh) => Deno.renameSync(fresh, path));
+}
+
+/**
+ * Makes `path` as a whole, only where nothing of that name exists.
+ *
+ * @returns whether it was made; false: there was one already, which was left as it was.
+ * @throws {OmertaError} `disk-full`.
+ */
+export function createFileAtomic(path: string, content: Uint8Array, mode = PRIVATE_FILE): boolean {
+  try {
+    placeFile(path, content, mode, (fresh) => {
+      Deno.linkSync(fresh, path);
+      Deno.removeSync(fresh);
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+}
+
+function placeFile(
+  path: string,
+  content: Uint8Array,
+  mode: number,
+  place: (fresh: string) => void,
+): void {
+  const fresh = `${path}.${Deno.pid}.${filesWritten++}.new`;
+  try {
+    writeSynced(fresh, content, mode);
+    place(fresh);
+    syncDirectory(dirname(path));
+  } catch (error) {
+    removeIfThere(fresh);
+    throw diskError(error, path);
+  }
+}
+
+function writeSynced(path: string, content: Uint8Array, mode: number): void {
+  using file = Deno.openSync(path, { write: true, createNew: true, mode });
+  let offset = 0;
+  while (offset < content.length) offset += file.writeSync(content.subarray(offset));
+  file.syncSync();
+}
+
+/** Makes names that were just made or changed in `directory` survive a crash. */
+export function syncDirectory(directory: string): void {
+  using handle = Deno.openSync(directory, { read: true });
+  handle.syncSync();
+}
+
+/** Removes a file; that there is none is what was wanted. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** The error itself, or `disk-full` where it says that no space is left for `path`. */
+export function diskError(error: unknown, path: string): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === "ENOSPC" || code === "EDQUOT" ? diskFull(path, error) : error;
+}
+
+/** The error that no space is left for `path`. */
+export function diskFull(path: string, cause: unknown): OmertaError {
+  return new OmertaError("disk-full", `No space is left to write ${path}`, {
+    cause,
+    hint: "Free some space there, or choose another state directory with --state.",
+  });
+}
+
+/** SHA-256 of a file's content in hex, read in pieces. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  const file = await Deno.open(path, { read: true });
+  for await (const piece of file.readable) hash.update(piece);
+  return hash.digest("hex");
+}
+
+/** Bytes that this user may still write to the file system of `path`. */
+export function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
