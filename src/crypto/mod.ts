@@ -1,0 +1,13 @@
+/**
+ * Identities, signatures, key agreement, Noise handshakes, sealing. The only part that names
+ * node:crypto; all of it is synchronous and deterministic but for `systemRandom`.
+ *
+ * @module
+ */
+export * from "./aead.ts";
+export { KEY_BYTES } from "./der.ts";
+export * from "./gate.ts";
+export * from "./hash.ts";
+export * from "./identity.ts";
+export * from "./noise.ts";
+export * from "./x25519.ts";
