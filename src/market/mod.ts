@@ -1,0 +1,12 @@
+/**
+ * Lending: what may be asked, what a provider lends to whom, its book of VMs, and who is asked.
+ *
+ * @module
+ */
+export * from "./host_book.ts";
+export * from "./host_rows.ts";
+export * from "./host_vm.ts";
+export * from "./matching.ts";
+export * from "./policy.ts";
+export * from "./requirements.ts";
+export * from "./vm_state.ts";
