@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/binary"
+	"sync"
+)
+
+// node is one open handle: sockets, tables, and the mailbox that TypeScript polls.
+type node struct {
+	sockets *sockets
+	mail    *mailbox
+	drops   dropCounters
+
+	// running counts every goroutine of the node; close waits for it.
+	running sync.WaitGroup
+
+	// tables guards all tables below. The receiving goroutines read them once per batch; commands
+	// write them.
+	tables sync.RWMutex
+
+	sendMu  sync.Mutex
+	sendBox outbox // of send, guarded by sendMu
+
+	commandMu sync.Mutex
+	untaken   untakenAnswer
+}
+
+// config is the argument of open.
+type config struct {
+	Port         uint16  `json:"port"`
+	StreamSocket *string `json:"streamSocket"`
+}
+
+func openNode(c config) (*node, *opError) {
+	bound, err := openSockets(c.Port)
+	if err != nil {
+		return nil, openError(c.Port, err)
+	}
+	n := &node{sockets: bound}
+	n.mail = newMailbox(&n.drops)
+	n.sendBox.node = n
+	if err := n.startReceiving(); err != nil {
+		bound.close()
+		return nil, fail("internal", err.Error())
+	}
+	return n, nil
+}
+
+// send puts a batch of control datagrams on the wire: records of u32 length of what follows, u8 time
+// to live (0: default), u8 path length, path, datagram. It never waits, for JavaScript's thread calls
+// it. A malformed record ends the batch.
+func (n *node) send(batch []byte) *opError {
+	n.sendMu.Lock()
+	defer n.sendMu.Unlock()
+	defer n.sendBox.flush()
+	for len(batch) > 0 {
+		if len(batch) < 6 {
+			return errRecord
+		}
+		length := int(binary.BigEndian.Uint32(batch))
+		if length < 2 || length > len(batch)-4 {
+			return errRecord
+		}
+		reason := n.sendRecord(batch[4 : 4+length])
+		if reason != dropNone {
+			n.drops.count(reason)
+		}
+		batch = batch[4+length:]
+	}
+	return nil
+}
+
+var errRecord = fail("internal", "a record of the batch is malformed")
+
+func (n *node) sendRecord(record []byte) dropReason {
+	ttl, pathLen := record[0], int(record[1])
+	if len(record) < 2+pathLen {
+		return dropShort
+	}
+	to, err := parsePath(string(record[2 : 2+pathLen]))
+	if err != nil {
+		return dropNoPath
+	}
+	datagram := record[2+pathLen:]
+	if len(datagram) > datagramBytesMax-relayBytes {
+		return dropOversize
+	}
+	out := n.sendBox.slot(to.addr)
+	out.payload, out.ttl = datagram, ttl
+	if to.relayed {
+		putRelayHeader(out.header[:], toRelay, to.session)
+		out.headerLen = relayBytes
+	}
+	return dropNone
+}
+
+// close stops everything and waits until no goroutine of the node is left.
+func (n *node) close() {
+	n.sockets.close()
+	n.mail.close()
+	n.running.Wait()
+}

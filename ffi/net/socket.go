@@ -1,0 +1,172 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// sockets are the one UDP port of a node: an IPv4 and an IPv6 socket on the same number, because a NAT
+// mapping belongs to one socket. IPv6 may be absent.
+type sockets struct {
+	port   uint16
+	v4, v6 *socket
+}
+
+type socket struct {
+	conn *net.UDPConn
+	raw  syscall.RawConn
+}
+
+// outgoing is one datagram on its way out: an optional header of ours, then the payload.
+type outgoing struct {
+	to        netip.AddrPort
+	payload   []byte
+	header    [relayBytes + tunnelBytes]byte
+	headerLen uint8
+	ttl       uint8 // 0: the system's default
+}
+
+func (o *outgoing) bytes() int { return int(o.headerLen) + len(o.payload) }
+
+// openSockets binds the port in both families; port 0 finds one that is free in both.
+func openSockets(port uint16) (*sockets, error) {
+	for attempt := 1; ; attempt++ {
+		s, err := bindPort(port)
+		if err == nil || port != 0 || attempt == portAttemptsMax || !errors.Is(err, syscall.EADDRINUSE) {
+			return s, err
+		}
+	}
+}
+
+func bindPort(port uint16) (*sockets, error) {
+	v4, err := listen("udp4", net.IPv4zero, port)
+	if err != nil {
+		return nil, err
+	}
+	bound := uint16(v4.conn.LocalAddr().(*net.UDPAddr).Port)
+	v6, err := listen("udp6", net.IPv6zero, bound)
+	if err != nil && !withoutIPv6(err) {
+		v4.conn.Close()
+		return nil, err
+	}
+	return &sockets{port: bound, v4: v4, v6: v6}, nil
+}
+
+// withoutIPv6 tells a system without IPv6 from a port that is taken.
+func withoutIPv6(err error) bool {
+	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) ||
+		errors.Is(err, syscall.EPROTONOSUPPORT)
+}
+
+func listen(network string, ip net.IP, port uint16) (*socket, error) {
+	conn, err := net.ListenUDP(network, &net.UDPAddr{IP: ip, Port: int(port)})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	s := &socket{conn: conn, raw: raw}
+	s.enlargeBuffers()
+	return s, nil
+}
+
+// enlargeBuffers asks for large buffers, beyond the system's limit where this process may. Failure is
+// no error: smaller buffers only drop earlier.
+func (s *socket) enlargeBuffers() {
+	_ = s.raw.Control(func(fd uintptr) {
+		setBuffer(int(fd), syscall.SO_RCVBUFFORCE, syscall.SO_RCVBUF)
+		setBuffer(int(fd), syscall.SO_SNDBUFFORCE, syscall.SO_SNDBUF)
+	})
+}
+
+func setBuffer(fd, force, plain int) {
+	if syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, force, socketBufferBytes) != nil {
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, plain, socketBufferBytes)
+	}
+}
+
+// each calls f for every socket there is.
+func (s *sockets) each(f func(*socket)) {
+	f(s.v4)
+	if s.v6 != nil {
+		f(s.v6)
+	}
+}
+
+func (s *sockets) close() { s.each(func(one *socket) { one.conn.Close() }) }
+
+// outbox gathers datagrams by family and sends them in batches. It belongs to one goroutine. Headers
+// are copied, payloads are not: they must live until flush.
+type outbox struct {
+	node    *node
+	patient bool // wait for room in the socket's buffer instead of dropping
+	v4, v6  lane
+}
+
+type lane struct {
+	batch [batchMax]outgoing
+	count int
+}
+
+// slot returns room for one more datagram to that address; flush sends it.
+func (o *outbox) slot(to netip.AddrPort) *outgoing {
+	l := &o.v4
+	if to.Addr().Is6() {
+		l = &o.v6
+	}
+	if l.count == batchMax {
+		o.flush()
+	}
+	out := &l.batch[l.count]
+	l.count++
+	out.to, out.headerLen, out.ttl = to, 0, 0
+	return out
+}
+
+func (o *outbox) flush() {
+	o.flushLane(o.node.sockets.v4, &o.v4)
+	o.flushLane(o.node.sockets.v6, &o.v6)
+}
+
+func (o *outbox) flushLane(s *socket, l *lane) {
+	count := l.count
+	l.count = 0
+	switch {
+	case count == 0:
+	case s == nil:
+		o.node.drops.countMany(dropSendFailed, count)
+	default:
+		// The only error is that of a socket closed by close: nothing is left to be sent.
+		_ = writeBatch(s.raw, l.batch[:count], o.patient, o.node.sendFailed)
+	}
+	for i := range l.batch[:count] {
+		l.batch[i].payload = nil
+	}
+}
+
+// sendFailed counts a datagram that the system refused. ICMP errors, a firewall (EPERM), a missing
+// route: none of them says anything about the socket, which lives on.
+func (n *node) sendFailed(errno syscall.Errno) {
+	if errno == syscall.ENOBUFS || errno == syscall.EAGAIN {
+		n.drops.count(dropSendBuffer)
+		return
+	}
+	n.drops.count(dropSendFailed)
+}
+
+// openError puts a failed bind in the words of the contract.
+func openError(port uint16, err error) *opError {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fail("port-taken", fmt.Sprintf("UDP port %d is taken by another program", port))
+	}
+	if errors.Is(err, syscall.EACCES) {
+		return fail("unsupported", fmt.Sprintf("UDP port %d may not be opened by this user", port))
+	}
+	return fail("internal", "cannot open the UDP port: "+err.Error())
+}

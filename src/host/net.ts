@@ -1,0 +1,288 @@
+/**
+ * The binding to `ffi/net`, the native library that owns the node's UDP port and moves its bytes.
+ * Control datagrams and events come in batches through one parked `poll` call; datagrams go out in
+ * one batch per microtask; everything else is a JSON command. No tunnel packet passes here.
+ *
+ * Records out: u32 length | u8 ttl | u8 path length | path | datagram.
+ * Records in:  u32 length | u8 kind | (1: u8 path length, path, datagram; 2: JSON event).
+ *
+ * @module
+ */
+import { type ErrorCode, isErrorCode, OmertaError } from "../base/mod.ts";
+
+/** What happens in the native library. Fields are as the library gives them. */
+export type NetEvent =
+  /** Tunnel frames on the active path went unanswered; a ping on it now decides. */
+  | { readonly type: "path-doubt"; readonly peer: string; readonly path: string }
+  /** The active path is dead; tunnel frames go on `to` now, which was the standby. */
+  | {
+    readonly type: "path-dead";
+    readonly peer: string;
+    readonly path: string;
+    readonly to: string;
+  }
+  /** The VM helper's end of the tunnel's socketpair is closed. */
+  | { readonly type: "guest-gone"; readonly tunnel: number }
+  /** A `tunnel.probe` or `tunnel.ping` is over. Times are milliseconds since it was asked for. */
+  | {
+    readonly type: "probe-done";
+    readonly probe: string | number;
+    readonly ok: boolean;
+    readonly handshakeMs?: number | null;
+    readonly bannerMs?: number | null;
+    readonly rttMs?: number | null;
+    readonly error?: string | null;
+  }
+  /** The first WireGuard handshake of a tunnel is done. */
+  | { readonly type: "tunnel-up"; readonly tunnel: number }
+  /** The number of a tunnel's open streams changed to `open`. */
+  | { readonly type: "stream"; readonly tunnel: number; readonly open: number }
+  /** Receiving fails again and again; the socket goes on. */
+  | { readonly type: "socket-error"; readonly message: string };
+
+/** What {@linkcode openNet} needs. Callbacks run on the event loop, one at a time, in order. */
+export interface NetOptions {
+  /** The UDP port for IPv4 and IPv6; 0 for any. */
+  readonly port: number;
+  /** Where the library listens for {@linkcode splice}, at most 107 bytes; `null` for nowhere. */
+  readonly streamSocket: string | null;
+  /** The path of `libomerta_net.so`. */
+  readonly library: string;
+  /** A control datagram came on `path`; the bytes are the callee's own. */
+  onDatagram(path: string, bytes: Uint8Array): void;
+  /** Something happened in the library. */
+  onEvent(event: NetEvent): void;
+}
+
+/** An open native network. */
+export interface NetHost {
+  /** The UDP port, the same in both families. */
+  readonly port: number;
+  /** Queues a control datagram of at most 1992 bytes; it leaves at the end of this microtask. */
+  send(path: string, bytes: Uint8Array, ttl?: number): void;
+  /** Runs an operation. Throws an `OmertaError` with the library's code when it fails. */
+  command(op: string, args?: Readonly<Record<string, unknown>>): Record<string, unknown>;
+  /** Ends every stream and tunnel, frees the port; resolves when no native thread is left. */
+  close(): Promise<void>;
+}
+
+/** Where a ticket of `ticket.add` is to be redeemed. */
+export interface SpliceOptions {
+  /** The path of `libomerta_net.so`. */
+  readonly library: string;
+  /** The node's stream socket. */
+  readonly socket: string;
+  /** The one-use ticket: 64 hex digits. */
+  readonly ticket: string;
+}
+
+const SYMBOLS = {
+  omerta_net_open: { parameters: ["buffer", "i32", "buffer", "i32"], result: "i32" },
+  omerta_net_send: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  omerta_net_command: { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" },
+  omerta_net_poll: {
+    parameters: ["i32", "buffer", "i32", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  omerta_net_wake: { parameters: ["i32"], result: "void" },
+  omerta_net_close: { parameters: ["i32"], result: "i32", nonblocking: true },
+  omerta_net_splice: {
+    parameters: ["buffer", "i32", "buffer", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Library = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+/** Room for the answer of a command; a longer one is asked for again with what it needs. */
+const ANSWER_BYTES = 64 * 1024;
+/** Room for one poll: some 200 handshakes. */
+const POLL_BYTES = 256 * 1024;
+/** How long a poll parks. Its end means nothing: guess. */
+const POLL_MS = 60_000;
+/** A batch that grows beyond this leaves before the microtask ends: guess. */
+const BATCH_BYTES = 64 * 1024;
+/** Length, ttl and path length before each datagram of a batch. */
+const RECORD_HEADER_BYTES = 6;
+
+const KIND_DATAGRAM = 1;
+const KIND_EVENT = 2;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const libraries = new Map<string, Library>();
+
+/**
+ * Opens the UDP port.
+ *
+ * @throws {OmertaError} `port-taken`, `native-damaged` when the library cannot be loaded, `internal`.
+ */
+export function openNet(options: NetOptions): NetHost {
+  const library = loadLibrary(options.library);
+  const config = encodeJson({ port: options.port, streamSocket: options.streamSocket });
+  const out = new Uint8Array(4096);
+  const handle = library.omerta_net_open(config, config.length, out, out.length);
+  const answer = checked(decodeJson(out));
+  return new NativeNet(library, handle, Number(answer["port"]), options);
+}
+
+/**
+ * Copies this process's stdin and stdout to and from the stream that a ticket stands for, with
+ * half-close both ways; resolves when both directions are over.
+ *
+ * @throws {OmertaError} with the code that the node answered, or `no-node` where nothing listens.
+ */
+export async function splice({ library, socket, ticket }: SpliceOptions): Promise<void> {
+  const native = loadLibrary(library);
+  const request = encodeJson({ socket, ticket, stdin: 0, stdout: 1 });
+  const out = new Uint8Array(4096);
+  const written = await native.omerta_net_splice(request, request.length, out, out.length);
+  checked(decodeJson(out.subarray(0, written)));
+}
+
+/** A Go runtime cannot be unloaded, so each library is loaded once and stays. */
+function loadLibrary(file: string): Library {
+  const known = libraries.get(file);
+  if (known !== undefined) return known;
+  try {
+    const { symbols } = Deno.dlopen(file, SYMBOLS);
+    libraries.set(file, symbols);
+    return symbols;
+  } catch (cause) {
+    throw new OmertaError("native-damaged", `cannot load ${file}`, { cause });
+  }
+}
+
+class NativeNet implements NetHost {
+  readonly port: number;
+  readonly #library: Library;
+  readonly #handle: number;
+  readonly #options: NetOptions;
+  readonly #polling: Promise<void>;
+  #batch = new Uint8Array(4096);
+  #batchBytes = 0;
+  #answer = new Uint8Array(ANSWER_BYTES);
+  #closed = false;
+
+  constructor(library: Library, handle: number, port: number, options: NetOptions) {
+    this.#library = library;
+    this.#handle = handle;
+    this.port = port;
+    this.#options = options;
+    this.#polling = this.#poll();
+  }
+
+  send(path: string, bytes: Uint8Array, ttl = 0): void {
+    if (this.#closed) return;
+    if (this.#batchBytes === 0) queueMicrotask(() => this.#flush());
+    this.#append(encoder.encode(path), bytes, ttl);
+    if (this.#batchBytes > BATCH_BYTES) this.#flush();
+  }
+
+  command(op: string, args: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+    const text = encodeJson({ ...args, op });
+    let written = this.#command(text);
+    if (written < 0) {
+      this.#answer = new Uint8Array(-written);
+      written = this.#command(text);
+    }
+    return checked(decodeJson(this.#answer.subarray(0, written)));
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#flush();
+      this.#closed = true;
+      await this.#library.omerta_net_close(this.#handle);
+    }
+    await this.#polling;
+  }
+
+  #command(text: Uint8Array<ArrayBuffer>): number {
+    const answer = this.#answer;
+    return this.#library.omerta_net_command(
+      this.#handle,
+      text,
+      text.length,
+      answer,
+      answer.length,
+    );
+  }
+
+  #append(path: Uint8Array, bytes: Uint8Array, ttl: number): void {
+    const length = RECORD_HEADER_BYTES + path.length + bytes.length;
+    this.#reserve(length);
+    const record = this.#batch.subarray(this.#batchBytes, this.#batchBytes + length);
+    new DataView(record.buffer, record.byteOffset).setUint32(0, length - 4);
+    record[4] = ttl;
+    record[5] = path.length;
+    record.set(path, RECORD_HEADER_BYTES);
+    record.set(bytes, RECORD_HEADER_BYTES + path.length);
+    this.#batchBytes += length;
+  }
+
+  #reserve(more: number): void {
+    if (this.#batchBytes + more <= this.#batch.length) return;
+    const larger = new Uint8Array(2 * (this.#batchBytes + more));
+    larger.set(this.#batch.subarray(0, this.#batchBytes));
+    this.#batch = larger;
+  }
+
+  #flush(): void {
+    if (this.#batchBytes === 0 || this.#closed) return;
+    const length = this.#batchBytes;
+    this.#batchBytes = 0;
+    this.#library.omerta_net_send(this.#handle, this.#batch, length);
+  }
+
+  async #poll(): Promise<void> {
+    const buffer = new Uint8Array(POLL_BYTES);
+    for (;;) {
+      const read = await this.#library.omerta_net_poll(
+        this.#handle,
+        buffer,
+        buffer.length,
+        POLL_MS,
+      );
+      if (read < 0 || this.#closed) return;
+      this.#deliver(buffer.subarray(0, read));
+    }
+  }
+
+  #deliver(records: Uint8Array): void {
+    const view = new DataView(records.buffer, records.byteOffset, records.length);
+    for (let at = 0; at < records.length;) {
+      const end = at + 4 + view.getUint32(at);
+      this.#record(records.subarray(at + 4, end));
+      at = end;
+    }
+  }
+
+  #record(record: Uint8Array): void {
+    if (record[0] === KIND_EVENT) {
+      this.#options.onEvent(decodeJson(record.subarray(1)) as unknown as NetEvent);
+      return;
+    }
+    if (record[0] !== KIND_DATAGRAM) return;
+    const start = 2 + (record[1] ?? 0);
+    this.#options.onDatagram(decoder.decode(record.subarray(2, start)), record.slice(start));
+  }
+}
+
+/** The answer itself, or its failure as an error. */
+function checked(answer: Record<string, unknown>): Record<string, unknown> {
+  if (answer["ok"] === true) return answer;
+  const code = String(answer["code"]);
+  const known: ErrorCode = isErrorCode(code) ? code : "internal";
+  throw new OmertaError(known, String(answer["message"]));
+}
+
+function encodeJson(value: unknown): Uint8Array<ArrayBuffer> {
+  return encoder.encode(JSON.stringify(value));
+}
+
+function decodeJson(bytes: Uint8Array): Record<string, unknown> {
+  return JSON.parse(decoder.decode(bytes));
+}
