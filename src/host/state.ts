@@ -10,7 +10,6 @@
  *
  * @module
  */
-import { resolve } from "node:path";
 import { OmertaError } from "../base/errors.ts";
 import { diskError, PRIVATE_DIRECTORY } from "./files.ts";
 
@@ -51,14 +50,20 @@ export interface StateChoice {
  */
 export function resolveStateDir({ flag, env, uid }: StateChoice): string {
   const named = flag ?? env.OMERTA_STATE;
-  if (named) return resolve(named);
+  if (named) return absolute(named);
   // A relative $XDG_STATE_HOME is invalid and ignored. Source: XDG Base Directory Specification.
-  if (env.XDG_STATE_HOME?.startsWith("/")) return resolve(env.XDG_STATE_HOME, "omerta");
+  if (env.XDG_STATE_HOME?.startsWith("/")) return absolute(`${env.XDG_STATE_HOME}/omerta`);
   if (uid === 0) return "/var/lib/omerta";
-  if (env.HOME?.startsWith("/")) return resolve(env.HOME, ".local/state/omerta");
+  if (env.HOME?.startsWith("/")) return absolute(`${env.HOME}/.local/state/omerta`);
   throw new OmertaError("usage", "Where is the state? Neither --state nor $HOME is given", {
     hint: "Name a directory with --state DIR or OMERTA_STATE.",
   });
+}
+
+/** Dots and links are resolved when the directory is opened. */
+function absolute(path: string): string {
+  const whole = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+  return whole.replace(/(?<=.)\/+$/, "");
 }
 
 /** The paths in a state directory, without looking whether it exists. */

@@ -1,0 +1,21 @@
+/**
+ * A pause that can be ended. (`node:timers/promises` has it too, and takes 3 ms to load.)
+ *
+ * @module
+ */
+
+/** Resolves after `ms` milliseconds; rejects with the signal's reason when it is aborted before. */
+export function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
