@@ -1,0 +1,89 @@
+/**
+ * The times and bounds of sessions and calls, each with its origin.
+ *
+ * @module
+ */
+import type { RpcLimits } from "./rpc_types.ts";
+import type { SessionLimits } from "./types.ts";
+
+/** First byte of a payload inside a session. Pings and pongs belong to the path machine. */
+export const MESSAGE = { ping: 1, pong: 2, rpcPiece: 3, rpcAck: 4, farewell: 5 } as const;
+
+/** Bytes of a payload in a session at most. Source: the design (datagram ≤ 1232 with its header). */
+export const PAYLOAD_BYTES_MAX = 1_200;
+/** Bytes that a member shows in a handshake at most: message 2 must stay below message 1. */
+export const PAYLOAD_SHOWN_BYTES_MAX = 900;
+/** Bytes of the first handshake message, padded: no answer is larger. Source: the design. */
+export const HELLO_BYTES = 1_200;
+
+/** First wait before a handshake message is repeated; doubles. Source: the design's RPC; QUIC's 1 s is long. */
+export const HANDSHAKE_RESEND_MS = 250;
+/** A handshake of ours fails after this: 250 ms doubled, five sendings. Source: the contract, "about 5 s". */
+export const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** An answered first message waits so long for the third; longer than the initiator tries. */
+export const PENDING_MS = 10_000;
+/** Paths on which one handshake of ours is tried at the same time. Guess. */
+export const ATTEMPT_PATHS_MAX = 4;
+/** Repetitions of message 1 that are answered per handshake: sendings × paths, with reserve. */
+export const REPLIES_MAX = 24;
+
+/** The initiator renews a session after this, if it carried anything. WireGuard §6.2: 120 s. */
+export const REKEY_AFTER_MS = 120_000;
+/** No session is used after this. WireGuard §6.2: 180 s. */
+export const REJECT_AFTER_MS = 180_000;
+/** Between two attempts to renew: WireGuard §6.4 tries every 5 s. */
+export const REKEY_RETRY_MS = 5_000;
+/** A replaced session is read for so long. Source: the design. */
+export const PREVIOUS_MS = 10_000;
+/** Sessions that both ends began within this are one: the smaller id's stays. Twice a handshake. */
+export const SIMULTANEOUS_MS = 10_000;
+
+/** First messages that are remembered, so that a repetition is no new handshake. Guess: 1 MiB. */
+export const HELLOS_REMEMBERED_MAX = 8_192;
+/** Source prefixes with a budget of their own; the longest unused gives way. */
+export const SOURCES_MAX = 4_096;
+/** Keys that we answer. 100 networks with two epochs and 100 invites each would not fit; guess. */
+export const ACCEPTED_KEYS_MAX = 4_096;
+
+/** Source of the figures: an X25519 costs 50 µs, a handshake 4 of them: 200/s are 4 % of a core. */
+export const DEFAULT_LIMITS: SessionLimits = {
+  peersMax: 16_384,
+  attemptsMax: 1_024,
+  pendingMax: 2_048,
+  handshakesPerS: 200,
+  handshakesBurst: 400,
+  perSourcePerS: 20,
+  perSourceBurst: 60,
+};
+
+/** Bytes of a call's body at most, question and answer. Source: the design. */
+export const RPC_BODY_BYTES_MAX = 16_384;
+/** Characters of a method's name at most. */
+export const RPC_METHOD_CHARS_MAX = 32;
+/** Bytes of a message in one piece. Source: the design. */
+export const RPC_PIECE_BYTES_MAX = 1_100;
+/** First wait before unacknowledged pieces are repeated; doubles. Source: the design. */
+export const RPC_RESEND_MS = 100;
+/** The longest such wait: 100 ms · 2^6. Guess. */
+export const RPC_RESEND_MS_MAX = 6_400;
+/** Sendings of an answer: 100 ms to 6.4 s, about 19 s; then it waits to be asked for. */
+export const RPC_ANSWER_SENDINGS_MAX = 9;
+/** Once its question is acknowledged, a caller asks so often whether the answer got lost. Guess. */
+export const RPC_POKE_MS = 5_000;
+/** The longest time that a call may be given: as long as its answer is remembered. */
+export const RPC_TIMEOUT_MS_MAX = 600_000;
+/** An unacknowledged answer, and a running call, are remembered for so long. Source: the design. */
+export const RPC_REMEMBER_MS = 600_000;
+/** An acknowledged answer is forgotten, and its call's id kept so long against late pieces. Guess. */
+export const RPC_TOMBSTONE_MS = 60_000;
+/** An unfinished question is dropped after this without a new piece. Guess: 5 resends. */
+export const RPC_ASSEMBLY_MS = 15_000;
+
+/** Guesses: a provider serves a few owners with a few calls each, a relay some thousand members. */
+export const DEFAULT_RPC_LIMITS: RpcLimits = {
+  callsMax: 4_096,
+  callsPerPeerMax: 256,
+  inboundPerPeerMax: 64,
+  inboundMax: 32_768,
+  inboundBytesMax: 32 * 1024 * 1024,
+};

@@ -1,0 +1,225 @@
+/**
+ * What goes into the session machine and what comes out of it.
+ *
+ * @module
+ */
+import type { NetworkId, NodeId, PeerKey, Random, Result } from "../base/mod.ts";
+import type { GateKey, Identity, KeyPair } from "../crypto/mod.ts";
+
+/** By what the two ends know each other: a network's epoch key, or an invite's secret. */
+export type SessionKind = "epoch" | "invite";
+
+/** A gate that we pass as initiator or keep as responder. */
+export interface SessionKey extends GateKey {
+  readonly network: NetworkId;
+  readonly kind: SessionKind;
+}
+
+/** A key whose handshakes we answer, with what we show of ourselves in them. */
+export interface AcceptedKey extends SessionKey {
+  /** The opaque payload of membership (a certificate), at most `PAYLOAD_SHOWN_BYTES_MAX`. */
+  readonly payload: Uint8Array;
+}
+
+/** Who a peer claims to be; its key was proven, its membership was not. */
+export interface PeerClaim {
+  readonly network: NetworkId;
+  readonly kind: SessionKind;
+  readonly node: NodeId;
+  /** Whether we began the handshake: then the peer is the one whom we asked for. */
+  readonly initiator: boolean;
+  /** What the peer showed; a copy. */
+  readonly payload: Uint8Array;
+}
+
+/** Judges a claim, synchronously; the reason (`[a-z-]{1,32}`) is told to the peer. */
+export type VerifyPeer<Member> = (claim: PeerClaim) => Result<Member>;
+
+/** With what a session machine is made. */
+export interface SessionOptions<Member> {
+  readonly identity: Identity;
+  /** Our X25519 key pair, which the identity signs in every handshake. */
+  readonly staticKey: KeyPair;
+  readonly random: Random;
+  readonly verifyPeer: VerifyPeer<Member>;
+  readonly limits?: Partial<SessionLimits>;
+}
+
+/** Bounds of a session machine; `DEFAULT_LIMITS` says where each comes from. */
+export interface SessionLimits {
+  /** Peers with a session; when full, new handshakes are refused. */
+  readonly peersMax: number;
+  /** Handshakes of ours under way; more `connect` fail with `busy`. */
+  readonly attemptsMax: number;
+  /** Answered first messages whose third has not come; the oldest gives way. */
+  readonly pendingMax: number;
+  /** Handshake messages that may cost a Diffie-Hellman, per second and at once. */
+  readonly handshakesPerS: number;
+  readonly handshakesBurst: number;
+  /** The same, per source prefix. */
+  readonly perSourcePerS: number;
+  readonly perSourceBurst: number;
+}
+
+/** Inputs of the session machine. Byte strings are copied where they are kept. */
+export type SessionIn =
+  /** A control frame (`6f 6d 01 TYPE …`) came in on a path. */
+  | { readonly type: "datagram"; readonly path: string; readonly bytes: Uint8Array }
+  /**
+   * Begin a handshake, also where a session exists. While one with the same peer and kind is under
+   * way, the path is added to it (at most `ATTEMPT_PATHS_MAX`): whichever answers first counts.
+   */
+  | {
+    readonly type: "connect";
+    /** Whom we expect; `null` where only the gate key says who may answer. */
+    readonly peer: NodeId | null;
+    readonly path: string;
+    readonly key: SessionKey;
+    /** What we show; at most `PAYLOAD_SHOWN_BYTES_MAX`. Empty for a joiner. */
+    readonly payload: Uint8Array;
+  }
+  /** Replaces the keys that we answer. */
+  | { readonly type: "keys"; readonly keys: readonly AcceptedKey[] }
+  /** Send a payload in the peer's session; without a session it is counted and dropped. */
+  | {
+    readonly type: "send";
+    readonly peer: PeerKey;
+    /** Default: `epoch`. */
+    readonly kind?: SessionKind;
+    readonly path: string;
+    /** 1 to 1200 bytes. */
+    readonly payload: Uint8Array;
+    /** Time to live of the datagram; 0 or absent: the system's. */
+    readonly ttl?: number;
+  }
+  /** End sessions with a peer (of one kind, or all) and tell it, and give up handshakes with it. */
+  | {
+    readonly type: "close";
+    readonly peer: PeerKey;
+    readonly kind?: SessionKind;
+    /** `[a-z-]{1,32}`; told to the peer. Default: `left`. */
+    readonly reason?: string;
+  }
+  | { readonly type: "wake" };
+
+/** Outputs of the session machine. Byte strings belong to the receiver. */
+export type SessionOut<Member> =
+  | {
+    readonly type: "transmit";
+    readonly path: string;
+    readonly bytes: Uint8Array;
+    readonly ttl?: number;
+  }
+  /** A session can be used from now on. */
+  | {
+    readonly type: "established";
+    readonly peer: PeerKey;
+    readonly node: NodeId;
+    readonly network: NetworkId;
+    readonly kind: SessionKind;
+    /** Whether the handshake was ours. */
+    readonly initiator: boolean;
+    readonly path: string;
+    /** What the peer showed. */
+    readonly payload: Uint8Array;
+    /** What `verifyPeer` made of it. */
+    readonly member: Member;
+    /** Whether it replaces a living session: a rekey, or a peer that began anew. */
+    readonly renewed: boolean;
+  }
+  /** An authenticated, fresh payload of at least one byte, and the path that it took. */
+  | {
+    readonly type: "received";
+    readonly peer: PeerKey;
+    readonly kind: SessionKind;
+    readonly path: string;
+    readonly payload: Uint8Array;
+  }
+  /** A handshake of ours came to nothing. A living session with the peer stays. */
+  | {
+    readonly type: "failed";
+    readonly network: NetworkId;
+    readonly kind: SessionKind;
+    /** Whom we expected. */
+    readonly peer: NodeId | null;
+    readonly path: string;
+    readonly reason: FailReason;
+    /** The id that answered (`wrong-peer`), or the reason that was given (`refused`, `unverified`). */
+    readonly detail?: string;
+  }
+  /** The last session of this kind with the peer is over. */
+  | {
+    readonly type: "closed";
+    readonly peer: PeerKey;
+    readonly kind: SessionKind;
+    readonly reason: CloseReason;
+    /** The reason that the peer gave (`left`). */
+    readonly detail?: string;
+  };
+
+/**
+ * Why a handshake of ours failed: nobody answered; another node than the expected one did; it showed
+ * a bad key or signature; our `verifyPeer` said no; the peer's did; a bound was reached; we closed.
+ */
+export type FailReason =
+  | "timeout"
+  | "wrong-peer"
+  | "bad-identity"
+  | "unverified"
+  | "refused"
+  | "busy"
+  | "closed";
+
+/** Why a session ended: we closed it, the peer did, or it grew too old without being renewed. */
+export type CloseReason = "closed" | "left" | "expired";
+
+/** Why input was dropped; counted in `stats()`. */
+export type DropReason =
+  | "not-control"
+  | "unknown-type"
+  | "bad-length"
+  | "unknown-key"
+  | "bad-mac"
+  | "replayed-hello"
+  | "source-limit"
+  | "global-limit"
+  | "peers-full"
+  | "unknown-session"
+  | "wrong-path"
+  | "bad-handshake"
+  | "bad-identity"
+  | "unverified"
+  | "own-id"
+  | "duplicate-finish"
+  | "bad-tag"
+  | "replayed"
+  | "expired"
+  | "no-session"
+  | "bad-farewell";
+
+/** A session as shown to people. */
+export interface SessionView {
+  readonly peer: PeerKey;
+  readonly network: NetworkId;
+  readonly node: NodeId;
+  readonly kind: SessionKind;
+  readonly initiator: boolean;
+  /** The path on which the newest datagram came. */
+  readonly path: string;
+  readonly ageMs: number;
+  /** Milliseconds since anything authenticated came. */
+  readonly heardMsAgo: number;
+  readonly sentDatagrams: number;
+  readonly receivedDatagrams: number;
+}
+
+/** Counters of a session machine. */
+export interface SessionStats {
+  readonly sessions: number;
+  /** Handshakes of ours under way. */
+  readonly attempts: number;
+  /** Handshakes of others under way. */
+  readonly pending: number;
+  readonly established: number;
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+}
