@@ -13,13 +13,26 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { OmertaError, toHex } from "../base/mod.ts";
+import { OmertaError } from "../base/mod.ts";
 
 /** A native part: the network library or the program that runs one VM. */
 export type AssetName = "libomerta_net.so" | "omerta-vm";
 
+/** A program to unpack: its hash, known beforehand, and how to read the bytes when needed. */
+export interface Program {
+  readonly name: AssetName;
+  /** SHA-256 in lower-case hex. */
+  readonly sha256: string;
+  read(): Promise<Uint8Array<ArrayBuffer>>;
+}
+
 /** Where `scripts/native` puts what it builds, seen from this file, embedded or not. */
 const BUILD_DIRECTORY = new URL("../../build/", import.meta.url);
+/** What `scripts/build` embeds beside the programs: lines of sha256sum(1). */
+const SUMS = "SHA256SUMS";
+
+/** Bytes hashed at a time: small, so that a start makes no garbage. A guess. */
+const CHUNK_BYTES = 1 << 18;
 
 /** access(2): may it be executed (false too where the file system is mounted noexec)? */
 const X_OK = 1;
@@ -30,12 +43,12 @@ const MFD_EXEC = 0x10;
 /** Numbers the files that are being written, for several may be at once. */
 let writes = 0;
 
-/** Programs that live in memory, because the state directory permits none: name → path. */
-const inMemory = new Map<AssetName, string>();
+/** Programs that live in memory, because the state directory permits none: hash → path. */
+const inMemory = new Map<string, string>();
 
 /**
  * The path of a native part, ready to be loaded or started; in a compiled binary unpacked below
- * `stateDirectory` on first use, and checked against the embedded bytes on every use.
+ * `stateDirectory` on first use, and its hash checked on every use.
  *
  * @throws {OmertaError} `native-damaged` where the part is missing or cannot be unpacked,
  * `disk-full` where there is no room for it.
@@ -43,7 +56,10 @@ const inMemory = new Map<AssetName, string>();
 export async function assetPath(name: AssetName, stateDirectory: string): Promise<string> {
   const source = new URL(name, BUILD_DIRECTORY).pathname;
   if (!Deno.build.standalone) return await existing(source, name);
-  return inMemory.get(name) ?? await unpack(name, await embedded(source, name), stateDirectory);
+  const program = { name, sha256: await embeddedHash(name), read: () => Deno.readFile(source) };
+  const path = await unpack(program, stateDirectory);
+  await settle();
+  return path;
 }
 
 /**
@@ -66,15 +82,21 @@ async function existing(path: string, name: AssetName): Promise<string> {
   }
 }
 
-async function embedded(path: string, name: AssetName): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return await Deno.readFile(path);
-  } catch (cause) {
-    throw new OmertaError("native-damaged", `This binary does not contain ${name}`, {
-      cause,
-      hint: "Get a whole binary: it is made by scripts/build.",
-    });
-  }
+async function embeddedHash(name: AssetName): Promise<string> {
+  const sums = await Deno.readTextFile(new URL(SUMS, BUILD_DIRECTORY)).catch(() => "");
+  const line = sums.split("\n").find((line) => line.endsWith(`  ${name}`));
+  if (line !== undefined) return line.slice(0, 64);
+  throw new OmertaError("native-damaged", `This binary does not contain ${name}`, {
+    hint: "Get a whole binary: it is made by scripts/build.",
+  });
+}
+
+/**
+ * Waits until the runtime has let go of what was collected before: the interpreter that serves as a
+ * base of compiled binaries where V8 cannot be had binds a library wrongly while that is pending.
+ */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /**
@@ -83,40 +105,52 @@ async function embedded(path: string, name: AssetName): Promise<Uint8Array<Array
  *
  * @throws {OmertaError} `native-damaged`, `disk-full`.
  */
-export async function unpack(
-  name: AssetName,
-  bytes: Uint8Array<ArrayBuffer>,
-  stateDirectory: string,
-): Promise<string> {
-  const hash = sha256(bytes);
-  const directory = `${stateDirectory}/bin/${hash}`;
-  const path = `${directory}/${name}`;
+export async function unpack(program: Program, stateDirectory: string): Promise<string> {
+  const path = `${stateDirectory}/bin/${program.sha256}/${program.name}`;
+  const known = inMemory.get(program.sha256);
+  if (known !== undefined) return known;
   try {
-    if (!await holds(path, hash)) await writeAtomically(directory, path, bytes);
+    if (!await holds(path, program.sha256)) await writeAtomically(path, await genuine(program));
+    return await mayExecute(path) ? path : await intoMemory(program);
   } catch (cause) {
-    throw unpackError(name, cause);
+    throw unpackError(program.name, cause);
   }
-  return mayExecute(path) ? path : await intoMemory(name, bytes);
+}
+
+/** The program's bytes, if they are what they must be. */
+async function genuine(program: Program): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await program.read();
+  const hash = createHash("sha256").update(bytes).digest("hex");
+  if (hash === program.sha256) return bytes;
+  throw new OmertaError("native-damaged", `The ${program.name} in this binary is damaged`, {
+    hint: "Get the binary again: bytes of it were changed.",
+  });
 }
 
 /** Whether the file is a regular one of ours, private, with that content. */
-async function holds(path: string, hash: string): Promise<boolean> {
+async function holds(path: string, sha256: string): Promise<boolean> {
   try {
     const info = await Deno.lstat(path);
     const isOurs = info.isFile && info.uid === Deno.uid() && ((info.mode ?? 0) & 0o777) === 0o700;
-    return isOurs && sha256(await Deno.readFile(path)) === hash;
+    return isOurs && hashOfFile(path) === sha256;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }
 
-async function writeAtomically(
-  directory: string,
-  path: string,
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+function hashOfFile(path: string): string {
+  using file = Deno.openSync(path);
+  const hash = createHash("sha256");
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  for (let read = file.readSync(chunk); read !== null; read = file.readSync(chunk)) {
+    hash.update(chunk.subarray(0, read));
+  }
+  return hash.digest("hex");
+}
+
+async function writeAtomically(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
   const fresh = `${path}.${Deno.pid}-${writes++}`;
   try {
     await Deno.writeFile(fresh, bytes, { mode: 0o700 });
@@ -129,6 +163,7 @@ async function writeAtomically(
 }
 
 function unpackError(name: AssetName, cause: unknown): OmertaError {
+  if (cause instanceof OmertaError) return cause;
   const code = (cause as { code?: unknown }).code;
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new OmertaError("disk-full", `No space to unpack ${name} into the state directory`, {
@@ -142,20 +177,14 @@ function unpackError(name: AssetName, cause: unknown): OmertaError {
   });
 }
 
-function sha256(bytes: Uint8Array): string {
-  return toHex(createHash("sha256").update(bytes).digest());
-}
+// Both calls are nonblocking for the reason that `settle` gives, not for their duration.
 
-function openLibc() {
-  return Deno.dlopen(Deno.build.os === "darwin" ? "libSystem.dylib" : "libc.so.6", {
-    access: { parameters: ["buffer", "i32"], result: "i32" },
+async function mayExecute(path: string): Promise<boolean> {
+  const libc = Deno.dlopen(Deno.build.os === "darwin" ? "libSystem.dylib" : "libc.so.6", {
+    access: { parameters: ["buffer", "i32"], result: "i32", nonblocking: true },
   });
-}
-
-function mayExecute(path: string): boolean {
-  const libc = openLibc();
   try {
-    return libc.symbols.access(cString(path), X_OK) === 0;
+    return await libc.symbols.access(cString(path), X_OK) === 0;
   } finally {
     libc.close();
   }
@@ -167,20 +196,20 @@ function mayExecute(path: string): boolean {
  *
  * @throws {OmertaError} `native-damaged` where the kernel permits that neither.
  */
-async function intoMemory(name: AssetName, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const path = `/proc/self/fd/${createMemoryFile(name)}`;
-  await Deno.writeFile(path, bytes);
-  inMemory.set(name, path);
+async function intoMemory(program: Program): Promise<string> {
+  const path = `/proc/self/fd/${await createMemoryFile(program.name)}`;
+  await Deno.writeFile(path, await genuine(program));
+  inMemory.set(program.sha256, path);
   return path;
 }
 
-function createMemoryFile(name: AssetName): number {
+async function createMemoryFile(name: AssetName): Promise<number> {
   const libc = Deno.dlopen("libc.so.6", {
-    memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
+    memfd_create: { parameters: ["buffer", "u32"], result: "i32", nonblocking: true },
   });
   try {
     for (const flags of [MFD_CLOEXEC | MFD_EXEC, MFD_CLOEXEC]) {
-      const descriptor = libc.symbols.memfd_create(cString(name), flags);
+      const descriptor = await libc.symbols.memfd_create(cString(name), flags);
       if (descriptor >= 0) return descriptor;
     }
   } finally {
