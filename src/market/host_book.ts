@@ -34,7 +34,7 @@ import {
 } from "./host_vm.ts";
 import { type Policy, type Refusal, refusalOf, type Used } from "./policy.ts";
 import type { Requirements } from "./requirements.ts";
-import { isEnded, isStarting, nextVmState, type VmEvent, type VmState } from "./vm_state.ts";
+import { isEnded, isStarting, nextVmState, type VmEvent } from "./vm_state.ts";
 
 /** How long a reservation waits for its `create`. Source: the design's request protocol. */
 export const RESERVATION_MS = 10_000;

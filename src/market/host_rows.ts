@@ -22,7 +22,7 @@ import type { Policy } from "./policy.ts";
 import {
   checkRequirements,
   isRequestKey,
-  REQUIREMENT_LIMITS,
+  LEASE_ASKED_MS_MIN,
   type Requirements,
 } from "./requirements.ts";
 import { isVmState } from "./vm_state.ts";
@@ -105,14 +105,13 @@ function areTimes(row: Readonly<Record<string, unknown>>): boolean {
 }
 
 function isRequirements(json: unknown): json is Requirements {
-  const { leaseMsMin } = REQUIREMENT_LIMITS;
   if (!isObject(json)) return false;
   const { cpu, memoryBytes, storageBytes, image, leaseMs } = json;
   return typeof cpu === "number" && typeof memoryBytes === "number" &&
     typeof storageBytes === "number" && typeof image === "string" && typeof leaseMs === "number" &&
     // A lease is stored as granted: a policy may have cut it below what may be asked.
     Number.isSafeInteger(leaseMs) && leaseMs > 0 &&
-    checkRequirements({ cpu, memoryBytes, storageBytes, image, leaseMs: leaseMsMin }).ok;
+    checkRequirements({ cpu, memoryBytes, storageBytes, image, leaseMs: LEASE_ASKED_MS_MIN }).ok;
 }
 
 function hasItsTimes(state: HostVm["state"], lifeEndsAtMs: unknown): boolean {

@@ -188,7 +188,9 @@ function mostTelling(tried: readonly NoVm[]): { code: ErrorCode; message: string
     return index < 0 ? TELLING.length : index;
   };
   const [best] = tried.toSorted((a, b) => rank(a) - rank(b));
-  return best ?? { code: "no-provider", message: "no provider of the network is known" };
+  return best === undefined
+    ? { code: "no-provider", message: "no provider of the network is known" }
+    : { code: best.code, message: best.message };
 }
 
 function compareRtt(a: number | null, b: number | null): number {

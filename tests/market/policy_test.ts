@@ -4,7 +4,6 @@ import {
   defaultPolicy,
   isRequestKey,
   refusalOf,
-  REQUIREMENT_LIMITS,
   type RequirementReason,
   type Requirements,
   requirementSentence,
@@ -18,15 +17,11 @@ const NO_SHARE = { living: 0, starting: 0 };
 const BAD: readonly [Partial<Requirements>, RequirementReason][] = [
   [{ cpu: 0 }, "bad-cpu"],
   [{ cpu: 1.5 }, "bad-cpu"],
-  [{ cpu: 65 }, "bad-cpu"],
   [{ cpu: NaN }, "bad-cpu"],
   [{ memoryBytes: 0 }, "bad-memory"],
-  [{ memoryBytes: 512 * MIB + 1 }, "bad-memory"],
-  [{ memoryBytes: REQUIREMENT_LIMITS.memoryBytesMin - MIB }, "bad-memory"],
   [{ memoryBytes: 2 ** 60 }, "bad-memory"],
   [{ storageBytes: -1 }, "bad-storage"],
-  [{ storageBytes: MIB }, "bad-storage"],
-  [{ storageBytes: 16 * MIB + 512 }, "bad-storage"],
+  [{ storageBytes: 0.5 }, "bad-storage"],
   [{ image: "" }, "bad-image"],
   [{ image: "../micro" }, "bad-image"],
   [{ image: "a/b" }, "bad-image"],
@@ -36,15 +31,12 @@ const BAD: readonly [Partial<Requirements>, RequirementReason][] = [
   [{ leaseMs: Infinity }, "bad-lease"],
 ];
 
-Deno.test("checkRequirements() takes sizes at their limits", () => {
-  const { cpuMax, memoryBytesMin, storageBytesMin, leaseMsMin } = REQUIREMENT_LIMITS;
-  const least = { ...small, memoryBytes: memoryBytesMin, leaseMs: leaseMsMin };
-  strictEqual(checkRequirements(least).ok, true);
-  const most = { ...small, cpu: cpuMax, storageBytes: storageBytesMin, image: "a".repeat(64) };
-  strictEqual(checkRequirements(most).ok, true);
+Deno.test("checkRequirements() takes the least that has sense", () => {
+  const least = { cpu: 1, memoryBytes: 1, storageBytes: 0, image: "a", leaseMs: 30_000 };
+  deepStrictEqual(checkRequirements(least), { ok: true, value: least });
 });
 
-Deno.test("checkRequirements() names the field that makes no sense, and a sentence tells its limits", () => {
+Deno.test("checkRequirements() names the field that has no sense, and a sentence tells what would have", () => {
   for (const [change, reason] of BAD) {
     const checked = checkRequirements({ ...small, ...change });
     deepStrictEqual(checked, { ok: false, reason }, JSON.stringify(change));
@@ -101,7 +93,10 @@ Deno.test("refusalOf() says in one sentence what stands against a VM", () => {
       told({ ...policy, accepting: false }, asked(), NOTHING, NO_SHARE),
       "refused: the provider takes no new VMs now",
     ],
-    [told(policy, asked({ cpu: 0 }), NOTHING, NO_SHARE), "bad-size: a VM has 1 to 64 CPUs"],
+    [
+      told(policy, asked({ cpu: 0 }), NOTHING, NO_SHARE),
+      "bad-size: a VM has a whole number of CPUs, at least 1",
+    ],
     [
       told(policy, asked({ cpu: 5 }), NOTHING, NO_SHARE),
       "provider-full: the provider lends 4 CPUs in all",

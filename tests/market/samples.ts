@@ -4,7 +4,7 @@
  * @module
  */
 import type { Instant, NodeId } from "../../src/base/mod.ts";
-import { type Policy, type Requirements, type ReserveRequest } from "../../src/market/mod.ts";
+import type { Policy, Requirements, ReserveRequest } from "../../src/market/mod.ts";
 
 export const MIB = 2 ** 20;
 export const GIB = 2 ** 30;
