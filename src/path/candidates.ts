@@ -5,16 +5,14 @@
  *
  * @module
  */
+import type { AddressScope } from "../wire/mod.ts";
 import { CANDIDATES_MAX, PUNCH_SCHEDULE_MS, UNVOUCHED_PROBES_MAX } from "./constants.ts";
-
-/** Where an address can be reached from. */
-export type Scope = "loopback" | "private" | "cgnat" | "link-local" | "global" | "unusable";
 
 /** A candidate of a peer with what is known of it. */
 export interface Candidate {
   /** `IP:PORT`. */
   readonly address: string;
-  readonly scope: Scope;
+  readonly scope: AddressScope;
   /** Whether a third party (a relay) saw the peer there. */
   readonly vouched: boolean;
   /** Whether the address lies in a prefix of one of our own interfaces. */

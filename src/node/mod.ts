@@ -1,0 +1,8 @@
+/**
+ * The node as one machine, and the calls between nodes.
+ *
+ * @module
+ */
+export { NodeMachine } from "./node_machine.ts";
+export * from "./protocol.ts";
+export type * from "./types.ts";

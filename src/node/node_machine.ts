@@ -1,0 +1,414 @@
+/**
+ * The node: sessions, calls and paths composed into one machine. It knows no clock and no socket,
+ * so the simulator and the daemon run the same code.
+ *
+ * ```text
+ *  datagram ─▶ sessions ─┬─ ping, pong ─▶ paths ─▶ routes, moved, lost
+ *                        └─ piece, ack ─▶ calls ─▶ request, called
+ *  transmit ◀─ sessions ◀── paths and calls: whatever they send goes inside the peer's session
+ * ```
+ *
+ * It answers `ping` and `path.candidates` itself; every other call is the host's.
+ *
+ * @module
+ */
+import {
+  BoundedMap,
+  earlier,
+  type Instant,
+  type Machine,
+  type NodeId,
+  type PeerKey,
+  type Random,
+  splitPeerKey,
+  unreachable,
+  type Wakeup,
+} from "../base/mod.ts";
+import {
+  admissibleTargets,
+  type NatJudgement,
+  Observations,
+  type PathIn,
+  PathMachine,
+  type PathOut,
+  type PathView,
+  PING,
+  PONG,
+  type Target,
+} from "../path/mod.ts";
+import {
+  MESSAGE,
+  type RpcIn,
+  RpcMachine,
+  type RpcOut,
+  type SessionIn,
+  type SessionKind,
+  SessionMachine,
+  type SessionOptions,
+  type SessionOut,
+  type SessionStats,
+} from "../session/mod.ts";
+import { addressScope, parseAddress, parsePath, prefixOf } from "../wire/mod.ts";
+import { encodeBody, parseAnswer, parseQuestion } from "./protocol.ts";
+import type { LocalAddresses, NodeIn, NodeOut } from "./types.ts";
+
+/** Addresses of ourselves that a peer is told. Source: the protocol's limit. */
+const OWN_CANDIDATES_MAX = 16;
+/** Peers for whom a relay vouched; the oldest gives way. Guess. */
+const VOUCHED_MAX = 4_096;
+/** Handshakes of the host's that wait for their end. The session core bounds them too. */
+const CONNECTS_MAX = 1_024;
+/** A call for candidates ends after this: the next attempt follows anyway. Guess. */
+const CANDIDATES_TIMEOUT_MS = 4_000;
+
+interface Connect {
+  readonly token: number;
+  readonly input: Extract<NodeIn, { type: "connect" }>;
+}
+
+/** The machine of a whole node. */
+export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
+  readonly #self: NodeId;
+  readonly #sessions: SessionMachine<Member>;
+  readonly #calls: RpcMachine;
+  readonly #paths: PathMachine;
+  readonly #observations = new Observations();
+  readonly #vouched = new BoundedMap<PeerKey, string>(VOUCHED_MAX, "evict-oldest");
+  readonly #connects = new BoundedMap<number, Connect>(CONNECTS_MAX, "refuse");
+  /** The path of each invite session: those have no path machine. */
+  readonly #invitePaths = new BoundedMap<PeerKey, string>(CONNECTS_MAX, "evict-oldest");
+  /** Our own calls for candidates, by token; host's tokens are positive. */
+  readonly #offers = new Map<number, PeerKey>();
+  #nextOffer = -1;
+  #local: LocalAddresses = { addresses: [], prefixes: [] };
+  #advertised: readonly string[] = [];
+
+  constructor(options: SessionOptions<Member> & { readonly random: Random }) {
+    this.#self = options.identity.id;
+    this.#sessions = new SessionMachine(options);
+    this.#calls = new RpcMachine({ random: options.random });
+    this.#paths = new PathMachine(options.random);
+  }
+
+  handle(input: NodeIn, now: Instant, out: NodeOut<Member>[]): void {
+    const turn = new Turn(now, out);
+    switch (input.type) {
+      case "datagram":
+        return this.#session({ type: "datagram", path: input.path, bytes: input.bytes }, turn);
+      case "connect":
+        return this.#connect(input, turn);
+      case "disconnect":
+        return this.#session({ type: "close", peer: input.peer, kind: input.kind }, turn);
+      case "call":
+        return this.#call({ ...input, method: input.name }, turn);
+      case "cancel":
+        this.#connects.delete(input.token);
+        return this.#call(input, turn);
+      case "answer":
+        return this.#call(input, turn);
+      case "vouch":
+        this.#vouched.set(input.peer, input.address);
+        return;
+      case "local":
+        return this.#onLocal(input, turn);
+      case "keys":
+        return this.#session(input, turn);
+      case "add-path":
+      case "demand":
+      case "path-dead":
+        return this.#path(input, turn);
+      case "wake":
+        this.#session(input, turn);
+        this.#call(input, turn);
+        return this.#path(input, turn);
+      default:
+        unreachable(input);
+    }
+  }
+
+  wakeup(): Wakeup | undefined {
+    return earlier(
+      this.#paths.wakeup(),
+      earlier(this.#sessions.wakeup(), this.#calls.wakeup()),
+    );
+  }
+
+  /** Whether there is a member's session with the peer. */
+  isConnected(peer: PeerKey): boolean {
+    return this.#sessions.has(peer, "epoch");
+  }
+
+  /** The path on which we send to the peer now. */
+  activePath(peer: PeerKey): string | null {
+    return this.#paths.active(peer);
+  }
+
+  /** The proven paths to a peer, the active one first. */
+  pathsOf(peer: PeerKey, now: Instant): PathView[] {
+    return this.#paths.views(peer, now);
+  }
+
+  /** The judgement of our NAT for one family. */
+  judgeNat(family: "ipv4" | "ipv6", now: Instant): NatJudgement {
+    return this.#observations.judge(family, this.#local.addresses, now);
+  }
+
+  /** The addresses at which peers see us. */
+  observed(now: Instant): string[] {
+    return this.#observations.addresses(now);
+  }
+
+  /** Counters of the sessions. */
+  sessionStats(): SessionStats {
+    return this.#sessions.stats();
+  }
+
+  #connect(input: Extract<NodeIn, { type: "connect" }>, turn: Turn<Member>): void {
+    const { token, peer, path, key, payload } = input;
+    if (!this.#connects.set(token, { token, input })) {
+      turn.out.push({ type: "connect-failed", token, reason: "busy", detail: null });
+      return;
+    }
+    this.#session({ type: "connect", peer, path, key, payload }, turn);
+  }
+
+  #onLocal(input: Extract<NodeIn, { type: "local" }>, turn: Turn<Member>): void {
+    const before = JSON.stringify(this.#local);
+    this.#local = input.local;
+    this.#advertised = input.advertised;
+    if (before === JSON.stringify(this.#local)) return;
+    this.#observations.clear();
+    this.#path({ type: "network-changed" }, turn);
+  }
+
+  // Sessions ---------------------------------------------------------------------------------
+
+  #session(input: SessionIn, turn: Turn<Member>): void {
+    const out: SessionOut<Member>[] = [];
+    this.#sessions.handle(input, turn.now, out);
+    for (const output of out) this.#onSession(output, turn);
+  }
+
+  #onSession(output: SessionOut<Member>, turn: Turn<Member>): void {
+    switch (output.type) {
+      case "transmit":
+        turn.out.push({ ...output, ttl: output.ttl ?? 0 });
+        return;
+      case "established":
+        return this.#onEstablished(output, turn);
+      case "received":
+        return this.#onReceived(output, turn);
+      case "failed":
+        return this.#onFailed(output, turn);
+      case "closed":
+        return this.#onClosed(output, turn);
+      default:
+        unreachable(output);
+    }
+  }
+
+  #onEstablished(
+    up: Extract<SessionOut<Member>, { type: "established" }>,
+    turn: Turn<Member>,
+  ): void {
+    const { peer, kind, member, path, initiator, renewed } = up;
+    if (kind === "invite") this.#invitePaths.set(peer, path);
+    else this.#path({ type: "peer-up", peer, path, punch: this.#self < up.node }, turn);
+    turn.out.push({ type: "peer-up", peer, kind, member, path, initiator, renewed });
+    const ended = this.#takeConnects(({ input }) =>
+      initiator && input.key.network === up.network && input.key.kind === kind &&
+      (input.peer === up.node || (input.peer === null && input.path === path))
+    );
+    for (const { token } of ended) turn.out.push({ type: "connected", token, peer });
+  }
+
+  #onFailed(failed: Extract<SessionOut<Member>, { type: "failed" }>, turn: Turn<Member>): void {
+    const { reason } = failed;
+    const ended = this.#takeConnects(({ input }) =>
+      input.key.network === failed.network && input.key.kind === failed.kind &&
+      input.peer === failed.peer && (input.peer !== null || input.path === failed.path)
+    );
+    for (const { token } of ended) {
+      turn.out.push({ type: "connect-failed", token, reason, detail: failed.detail ?? null });
+    }
+  }
+
+  #onReceived(
+    { peer, kind, path, payload }: Extract<SessionOut<Member>, { type: "received" }>,
+    turn: Turn<Member>,
+  ): void {
+    if (kind === "invite") this.#invitePaths.set(peer, path);
+    else this.#path({ type: "heard", peer, path }, turn);
+    switch (payload[0]) {
+      case PING:
+      case PONG:
+        if (kind === "epoch") this.#path({ type: "probe", peer, path, bytes: payload }, turn);
+        return;
+      case MESSAGE.rpcPiece:
+      case MESSAGE.rpcAck:
+        return this.#call({ type: "message", peer, kind, bytes: payload }, turn);
+      default: // Kinds of later versions are not for us.
+    }
+  }
+
+  #onClosed(closed: Extract<SessionOut<Member>, { type: "closed" }>, turn: Turn<Member>): void {
+    const { peer, kind, reason, detail } = closed;
+    this.#call({ type: "peer-gone", peer, kind }, turn);
+    if (kind === "invite") this.#invitePaths.delete(peer);
+    else this.#path({ type: "peer-down", peer }, turn);
+    const why = turn.lost.has(peer) ? "lost" : reason;
+    turn.out.push({ type: "peer-down", peer, kind, reason: why, detail: detail ?? null });
+  }
+
+  #takeConnects(isMeant: (connect: Connect) => boolean): Connect[] {
+    const meant = [...this.#connects.values()].filter(isMeant);
+    for (const { token } of meant) this.#connects.delete(token);
+    return meant;
+  }
+
+  // Calls ------------------------------------------------------------------------------------
+
+  #call(input: RpcIn, turn: Turn<Member>): void {
+    const out: RpcOut[] = [];
+    this.#calls.handle(input, turn.now, out);
+    for (const output of out) this.#onCall(output, turn);
+  }
+
+  #onCall(output: RpcOut, turn: Turn<Member>): void {
+    switch (output.type) {
+      case "send":
+        return this.#sendCall(output, turn);
+      case "request":
+        return this.#onRequest(output, turn);
+      case "done":
+        if (output.token < 0) this.#onOfferAnswered(output, turn);
+        else turn.out.push({ type: "called", token: output.token, result: output.result });
+        return;
+      default:
+        unreachable(output);
+    }
+  }
+
+  #sendCall({ peer, kind, payload }: Extract<RpcOut, { type: "send" }>, turn: Turn<Member>): void {
+    const path = kind === "invite" ? this.#invitePaths.get(peer) : this.#paths.active(peer);
+    if (path === undefined || path === null) return; // Resent when there is a path again.
+    this.#session({ type: "send", peer, kind, path, payload }, turn);
+  }
+
+  #onRequest(request: Extract<RpcOut, { type: "request" }>, turn: Turn<Member>): void {
+    const { peer, kind, call, method, body } = request;
+    if (kind === "epoch" && method === "ping") {
+      return this.#call({ type: "answer", peer, kind, call, ok: true, body: encodeBody({}) }, turn);
+    }
+    if (kind === "epoch" && method === "path.candidates") return this.#onCandidates(request, turn);
+    turn.out.push({ type: "request", peer, kind, call, name: method, body });
+  }
+
+  // Paths ------------------------------------------------------------------------------------
+
+  #path(input: PathIn, turn: Turn<Member>): void {
+    const out: PathOut[] = [];
+    this.#paths.handle(input, turn.now, out);
+    for (const output of out) this.#onPath(output, turn);
+  }
+
+  #onPath(output: PathOut, turn: Turn<Member>): void {
+    switch (output.type) {
+      case "send":
+        return this.#session(output, turn);
+      case "routes":
+      case "moved":
+        turn.out.push(output);
+        return;
+      case "observed":
+        return this.#onObserved(output.peer, output.address, turn);
+      case "offer-candidates":
+        return this.#offerCandidates(output.peer, turn);
+      case "lost":
+        turn.lost.add(output.peer);
+        return this.#session({ type: "close", peer: output.peer, kind: "epoch" }, turn);
+      default:
+        unreachable(output);
+    }
+  }
+
+  #onObserved(peer: PeerKey, address: string, turn: Turn<Member>): void {
+    const observer = parsePath(this.#paths.active(peer) ?? "");
+    const seen = parseAddress(address);
+    if (!observer.ok || !seen.ok || addressScope(seen.value.ip) === "unusable") return;
+    const prefix = prefixOf(observer.value.address.ip);
+    const { node } = splitPeerKey(peer);
+    if (this.#observations.note(node, { prefix, address, at: turn.now })) {
+      turn.out.push({ type: "endpoints", addresses: this.#observations.addresses(turn.now) });
+    }
+  }
+
+  #offerCandidates(peer: PeerKey, turn: Turn<Member>): void {
+    const token = this.#nextOffer--;
+    this.#offers.set(token, peer);
+    const body = encodeBody({ addresses: this.#ownCandidates(turn.now) });
+    const timeoutMs = CANDIDATES_TIMEOUT_MS;
+    this.#call({ type: "call", token, peer, method: "path.candidates", body, timeoutMs }, turn);
+  }
+
+  /** The driver's turn: the other side has our candidates and starts now. */
+  #onOfferAnswered(
+    { token, result }: Extract<RpcOut, { type: "done" }>,
+    turn: Turn<Member>,
+  ): void {
+    const peer = this.#offers.get(token);
+    this.#offers.delete(token);
+    const answer = result.ok ? parseAnswer("path.candidates", result.body) : undefined;
+    if (peer === undefined || answer?.ok !== true) return;
+    const targets = this.#targets(peer, answer.value.addresses);
+    this.#path({ type: "punch", peer, targets, startInMs: 0 }, turn);
+  }
+
+  /** The other side's turn: our full pings wait until our answer has arrived. */
+  #onCandidates(request: Extract<RpcOut, { type: "request" }>, turn: Turn<Member>): void {
+    const { peer, kind, call, body } = request;
+    const question = parseQuestion("path.candidates", body);
+    const addresses = question.ok ? question.value.addresses : [];
+    const answer = encodeBody({ addresses: this.#ownCandidates(turn.now) });
+    this.#call({ type: "answer", peer, kind, call, ok: question.ok, body: answer }, turn);
+    const active = this.#paths.active(peer);
+    const rttMs = active === null ? null : this.#paths.rttMs(peer, active);
+    const targets = this.#targets(peer, addresses);
+    this.#path({ type: "punch", peer, targets, startInMs: (rttMs ?? 0) / 2 }, turn);
+  }
+
+  #ownCandidates(now: Instant): string[] {
+    const usable = this.#local.addresses.filter((address) => {
+      const parsed = parseAddress(address);
+      return parsed.ok && addressScope(parsed.value.ip) !== "link-local";
+    });
+    const all = [...this.#advertised, ...this.#observations.addresses(now), ...usable];
+    return [...new Set(all)].slice(0, OWN_CANDIDATES_MAX);
+  }
+
+  #targets(peer: PeerKey, addresses: readonly string[]): Target[] {
+    const vouched = this.#vouched.get(peer);
+    const all = vouched === undefined ? addresses : [vouched, ...addresses];
+    const candidates = [...new Set(all)].flatMap((address) => {
+      const parsed = parseAddress(address);
+      if (!parsed.ok || this.#local.addresses.includes(address)) return [];
+      const { ip } = parsed.value;
+      const attached = this.#local.prefixes.includes(prefixOf(ip));
+      const isVouched = address === vouched;
+      return [{ address, scope: addressScope(ip), vouched: isVouched, attached }];
+    });
+    return admissibleTargets(candidates, { loopback: this.#isOnLoopback(peer) });
+  }
+
+  /** Whether the peer, or the relay that leads to it, is seen on a loopback address. */
+  #isOnLoopback(peer: PeerKey): boolean {
+    const path = parsePath(this.#paths.active(peer) ?? "");
+    return path.ok && addressScope(path.value.address.ip) === "loopback";
+  }
+}
+
+/** One input's turn: the time, what comes out, and the peers whose last path ended in it. */
+class Turn<Member> {
+  readonly lost = new Set<PeerKey>();
+  constructor(readonly now: Instant, readonly out: NodeOut<Member>[]) {}
+}

@@ -1,0 +1,202 @@
+/**
+ * The calls between nodes: name, shape of the question, shape of the answer. Bodies are CBOR maps;
+ * what does not have exactly the shape is refused before anybody looks at it.
+ *
+ * | who asks | whom | calls |
+ * | --- | --- | --- |
+ * | a joiner | an admitter | `redeem` (the only call of an invite session) |
+ * | a member | an admitter | `renew` |
+ * | a member | a relay | `record.publish`, `record.list`, `relay.allocate` |
+ * | a relay | a member | `relay.offer` |
+ * | a peer | a peer | `ping`, `path.candidates` |
+ * | a renter | a provider | `vm.reserve`, `vm.create`, `vm.status`, `vm.renew`, `vm.extend`, `vm.release` |
+ * | a provider | a renter | `vm.event` |
+ *
+ * @module
+ */
+import * as v from "valibot";
+import { fail, ID_CHARS, isErrorCode, isId, isVmId, ok, type Result } from "../base/mod.ts";
+import {
+  type CborMap,
+  type CborValue,
+  decodeCborMap,
+  encodeCbor,
+  parseAddress,
+} from "../wire/mod.ts";
+
+/** Bytes of a call's body at most. Source: the design, RPC over sessions. */
+export const BODY_BYTES_MAX = 16_384;
+/** Records in one answer of a directory: 12 of at most 1 KiB each fit into a body. */
+export const RECORDS_PER_PAGE = 12;
+/** VMs named by one call. */
+export const VMS_PER_CALL_MAX = 64;
+
+const count = (max: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
+const bytes = (length: number) =>
+  v.pipe(v.instance(Uint8Array<ArrayBufferLike>), v.check((b) => b.length === length));
+const bytesUpTo = (max: number) =>
+  v.pipe(v.instance(Uint8Array<ArrayBufferLike>), v.check((b) => b.length <= max));
+const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
+const nodeId = v.pipe(text(ID_CHARS), v.check(isId));
+const vmId = v.pipe(text(16), v.check(isVmId));
+const address = v.pipe(text(64), v.check((value) => parseAddress(value).ok));
+const uint32 = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(0xffff_ffff));
+const day = 86_400_000;
+const tebibyte = 2 ** 40;
+
+const membership = v.strictObject({
+  certificate: bytesUpTo(1_024),
+  epoch: count(2 ** 32),
+  epochKey: bytes(32),
+  name: text(64),
+});
+
+/** What a provider tells about one VM. */
+const vmState = v.strictObject({
+  vm: vmId,
+  state: v.picklist(
+    ["reserved", "creating", "booting", "ready", "releasing", "released", "failed", "lost"],
+  ),
+  leaseLeftMs: v.nullable(count(366 * day)),
+  bootMs: v.nullable(count(day)),
+  /** Why it failed or ended, in a sentence; shown escaped. */
+  reason: v.nullable(text(500)),
+});
+
+const nothing = v.strictObject({});
+const vms = v.pipe(v.array(vmId), v.maxLength(VMS_PER_CALL_MAX));
+const vmStates = v.strictObject({ vms: v.pipe(v.array(vmState), v.maxLength(VMS_PER_CALL_MAX)) });
+const addresses = v.strictObject({ addresses: v.pipe(v.array(address), v.maxLength(16)) });
+
+/** Every call with its question and answer. */
+export const CALLS = {
+  "redeem": { question: v.strictObject({ secret: bytes(32) }), answer: membership },
+  "renew": { question: nothing, answer: membership },
+  "ping": { question: nothing, answer: nothing },
+  "path.candidates": { question: addresses, answer: addresses },
+  "record.publish": {
+    question: v.strictObject({ record: bytesUpTo(1_024) }),
+    answer: nothing,
+  },
+  "record.list": {
+    question: v.strictObject({ after: v.nullable(nodeId) }),
+    answer: v.strictObject({
+      records: v.pipe(v.array(bytesUpTo(1_024)), v.maxLength(RECORDS_PER_PAGE)),
+      next: v.nullable(nodeId),
+    }),
+  },
+  "relay.allocate": {
+    question: v.strictObject({ peer: nodeId }),
+    answer: v.strictObject({ session: uint32, address }),
+  },
+  "relay.offer": {
+    question: v.strictObject({ session: uint32, peer: nodeId, address }),
+    answer: nothing,
+  },
+  "vm.reserve": {
+    question: v.strictObject({
+      key: v.nullable(text(64)),
+      cpu: count(1_024),
+      memoryBytes: count(tebibyte),
+      storageBytes: count(64 * tebibyte),
+      image: text(64),
+      leaseMs: count(366 * day),
+      dryRun: v.boolean(),
+    }),
+    answer: v.strictObject({
+      vm: vmId,
+      /** Whether the VM was there before: the same key was asked for again. */
+      existing: v.boolean(),
+      state: vmState,
+      accelerator: v.nullable(v.picklist(["kvm", "tcg"])),
+      dryRun: v.boolean(),
+    }),
+  },
+  "vm.create": {
+    question: v.strictObject({
+      vm: vmId,
+      tunnel: uint32,
+      wireguardKey: bytes(32),
+      sshKeys: v.pipe(v.array(text(16_384)), v.minLength(1), v.maxLength(4)),
+      hostname: text(32),
+    }),
+    answer: v.strictObject({
+      tunnel: uint32,
+      wireguardKey: bytes(32),
+      sshHostKey: bytes(32),
+      user: v.pipe(text(32), v.regex(/^[a-z_][a-z0-9_-]*$/)),
+    }),
+  },
+  "vm.status": { question: v.strictObject({ vms }), answer: vmStates },
+  "vm.renew": { question: v.strictObject({ vms }), answer: vmStates },
+  "vm.extend": {
+    question: v.strictObject({ vm: vmId, leaseMs: count(366 * day) }),
+    answer: vmState,
+  },
+  "vm.release": { question: v.strictObject({ vm: vmId }), answer: vmState },
+  "vm.event": { question: vmState, answer: nothing },
+} as const;
+
+/** The name of a call. */
+export type CallName = keyof typeof CALLS;
+/** The question of a call. */
+export type Question<N extends CallName> = v.InferOutput<(typeof CALLS)[N]["question"]>;
+/** The answer of a call. */
+export type Answer<N extends CallName> = v.InferOutput<(typeof CALLS)[N]["answer"]>;
+/** What a provider tells about one VM. */
+export type VmStateMessage = v.InferOutput<typeof vmState>;
+
+/** Why the other side refused, in its words; the code is from the closed list or `refused`. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Whether `name` is a call. */
+export function isCallName(name: string): name is CallName {
+  return Object.hasOwn(CALLS, name);
+}
+
+/** The body of a question or answer. */
+export function encodeBody(body: object): Uint8Array {
+  return encodeCbor(body as CborMap as CborValue);
+}
+
+/** Parses the question of a call. */
+export function parseQuestion<N extends CallName>(
+  name: N,
+  body: Uint8Array,
+): Result<Question<N>, "malformed-body"> {
+  return parseBody(CALLS[name].question, body) as Result<Question<N>, "malformed-body">;
+}
+
+/** Parses the answer of a call. */
+export function parseAnswer<N extends CallName>(
+  name: N,
+  body: Uint8Array,
+): Result<Answer<N>, "malformed-body"> {
+  return parseBody(CALLS[name].answer, body) as Result<Answer<N>, "malformed-body">;
+}
+
+/** The body of a refusal. */
+export function encodeRefusal(refusal: Refusal): Uint8Array {
+  return encodeBody({ code: refusal.code, message: refusal.message.slice(0, 500) });
+}
+
+/** Parses a refusal; unknown codes become `refused`. */
+export function parseRefusal(body: Uint8Array): Refusal {
+  const parsed = parseBody(v.strictObject({ code: text(32), message: text(500) }), body);
+  if (!parsed.ok) return { code: "refused", message: "the peer refused without a reason" };
+  const { code, message } = parsed.value;
+  return { code: isErrorCode(code) ? code : "refused", message };
+}
+
+function parseBody<S extends v.GenericSchema>(
+  schema: S,
+  body: Uint8Array,
+): Result<v.InferOutput<S>, "malformed-body"> {
+  const map = decodeCborMap(body, { bytesMax: BODY_BYTES_MAX });
+  if (!map.ok) return fail("malformed-body");
+  const parsed = v.safeParse(schema, map.value);
+  return parsed.success ? ok(parsed.output) : fail("malformed-body");
+}

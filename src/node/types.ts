@@ -1,0 +1,131 @@
+/**
+ * What goes into the node machine and what comes out of it.
+ *
+ * @module
+ */
+import type { NodeId, PeerKey } from "../base/mod.ts";
+import type { Demand } from "../path/mod.ts";
+import type {
+  AcceptedKey,
+  CloseReason,
+  FailReason,
+  RpcResult,
+  SessionKey,
+  SessionKind,
+} from "../session/mod.ts";
+import type { CallName } from "./protocol.ts";
+
+/** The addresses of our own interfaces. */
+export interface LocalAddresses {
+  /** `IP:PORT` with our UDP port. */
+  readonly addresses: readonly string[];
+  /** Prefixes of the interfaces, as `prefixOf` writes them. */
+  readonly prefixes: readonly string[];
+}
+
+/** Inputs of the node machine. `token` names a request of the host's; it comes back with the end. */
+export type NodeIn =
+  | { readonly type: "datagram"; readonly path: string; readonly bytes: Uint8Array }
+  /** Begin a session over `path`; ends in `connected` or `connect-failed`. */
+  | {
+    readonly type: "connect";
+    readonly token: number;
+    /** `null`: whoever answers there. */
+    readonly peer: NodeId | null;
+    readonly path: string;
+    readonly key: SessionKey;
+    /** What we show: our certificate; empty for a joiner. */
+    readonly payload: Uint8Array;
+  }
+  | { readonly type: "disconnect"; readonly peer: PeerKey; readonly kind: SessionKind }
+  /** Ask a peer with which there is a session; ends in `called`. */
+  | {
+    readonly type: "call";
+    readonly token: number;
+    readonly peer: PeerKey;
+    readonly kind: SessionKind;
+    readonly name: CallName;
+    readonly body: Uint8Array;
+    readonly timeoutMs: number;
+  }
+  | { readonly type: "cancel"; readonly token: number }
+  /** Answer a `request`. */
+  | {
+    readonly type: "answer";
+    readonly peer: PeerKey;
+    readonly kind: SessionKind;
+    readonly call: string;
+    readonly ok: boolean;
+    readonly body: Uint8Array;
+  }
+  | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: string }
+  /** A relay saw the peer at `address`: that candidate is vouched for. */
+  | { readonly type: "vouch"; readonly peer: PeerKey; readonly address: string }
+  | { readonly type: "demand"; readonly peer: PeerKey; readonly demand: Demand }
+  | { readonly type: "path-dead"; readonly peer: PeerKey; readonly path: string }
+  | {
+    readonly type: "local";
+    readonly local: LocalAddresses;
+    readonly advertised: readonly string[];
+  }
+  | { readonly type: "keys"; readonly keys: readonly AcceptedKey[] }
+  | { readonly type: "wake" };
+
+/** Outputs of the node machine; `Member` is what `verifyPeer` makes of a peer's certificate. */
+export type NodeOut<Member> =
+  | {
+    readonly type: "transmit";
+    readonly path: string;
+    readonly bytes: Uint8Array;
+    readonly ttl: number;
+  }
+  | { readonly type: "connected"; readonly token: number; readonly peer: PeerKey }
+  | {
+    readonly type: "connect-failed";
+    readonly token: number;
+    readonly reason: FailReason;
+    readonly detail: string | null;
+  }
+  /** A session with the peer is up; `renewed` where it replaces a living one. */
+  | {
+    readonly type: "peer-up";
+    readonly peer: PeerKey;
+    readonly kind: SessionKind;
+    readonly member: Member;
+    readonly path: string;
+    readonly initiator: boolean;
+    readonly renewed: boolean;
+  }
+  | {
+    readonly type: "peer-down";
+    readonly peer: PeerKey;
+    readonly kind: SessionKind;
+    readonly reason: CloseReason | "lost";
+    /** The reason that the peer gave, where it left. */
+    readonly detail: string | null;
+  }
+  /** A peer asks; the host answers with `answer`. */
+  | {
+    readonly type: "request";
+    readonly peer: PeerKey;
+    readonly kind: SessionKind;
+    readonly call: string;
+    readonly name: string;
+    readonly body: Uint8Array;
+  }
+  | { readonly type: "called"; readonly token: number; readonly result: RpcResult }
+  | {
+    readonly type: "routes";
+    readonly peer: PeerKey;
+    readonly active: string | null;
+    readonly standby: string | null;
+    readonly accept: readonly string[];
+  }
+  | {
+    readonly type: "moved";
+    readonly peer: PeerKey;
+    readonly from: string | null;
+    readonly to: string | null;
+  }
+  /** The addresses at which peers see us changed. */
+  | { readonly type: "endpoints"; readonly addresses: readonly string[] };
