@@ -30,7 +30,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** The parts that may not touch the outside world, with the packages that they may name after all. */
 const PURE: Readonly<Record<string, readonly RegExp[]>> = {
-  ...Object.fromEntries(["base", "node", ...CORES].map((part) => [part, []])),
+  ...Object.fromEntries(["base", ...CORES].map((part) => [part, []])),
+  node: [/^valibot$/],
   wire: [/^cbor-x(\/|$)/],
   crypto: [/^node:crypto$/, /^@noble\/(ciphers|curves|hashes)\//],
 };
@@ -112,9 +113,10 @@ function arrowFault(from: string, target: Target, isDynamic: boolean): string | 
     return `src/${from} may not import ${target.part === "" ? target.file : `src/${target.part}`}`;
   }
   const isInner = target.part in PURE;
-  // The command line loads single files on demand, so that --help stays fast.
-  const isLazy = from === "cli" && isDynamic;
-  if (isInner && !isLazy && target.file !== "mod.ts") {
+  // Fast start: outside the cores, the few files of base are named singly, and the command line
+  // loads any single file on demand.
+  const isShortcut = !(from in PURE) && (target.part === "base" || (from === "cli" && isDynamic));
+  if (isInner && !isShortcut && target.file !== "mod.ts") {
     return `src/${target.part} is imported through its mod.ts`;
   }
   return undefined;

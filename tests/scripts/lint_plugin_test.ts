@@ -40,8 +40,13 @@ Deno.test("arrows refuses an import against the direction", () => {
 Deno.test("arrows wants the inner parts imported through their mod.ts", () => {
   assertFlags("src/path/probe.ts", `import { a } from "../base/ids.ts";`, "arrows");
   assertFlags("src/host/net.ts", `import { a } from "../wire/frames.ts";`, "arrows");
-  assertFlags("src/cli/main.ts", `import { a } from "../base/ids.ts";`, "arrows");
-  assertClean("src/cli/main.ts", `const a = import("../base/ids.ts");`);
+  assertFlags("src/cli/main.ts", `import { a } from "../wire/frames.ts";`, "arrows");
+});
+
+Deno.test("arrows lets a fast start name single files", () => {
+  assertClean("src/cli/main.ts", `const a = import("../wire/frames.ts");`);
+  assertClean("src/host/state.ts", `import { a } from "../base/errors.ts";`);
+  assertFlags("src/host/state.ts", `const a = import("../wire/frames.ts");`, "arrows");
 });
 
 Deno.test("arrows permits what lies below, the same folder, and everything to tests", () => {
@@ -100,6 +105,8 @@ Deno.test("pure-core lets crypto and wire have what they were given", () => {
   assertClean("src/crypto/sign.ts", `import { sign } from "node:crypto";`);
   assertClean("src/crypto/sign.ts", `import { ed25519 } from "@noble/curves/ed25519.js";`);
   assertClean("src/wire/cbor.ts", `import { Encoder } from "cbor-x/encode";`);
+  assertClean("src/node/protocol.ts", `import * as v from "valibot";`);
+  assertFlags("src/path/probe.ts", `import * as v from "valibot";`, "pure-core");
   assertFlags("src/crypto/sign.ts", `import { a } from "node:fs";`, "pure-core");
   assertFlags("src/wire/cbor.ts", `import { a } from "node:crypto";`, "pure-core");
   assertFlags("src/crypto/sign.ts", `Date.now();`, "pure-core");
