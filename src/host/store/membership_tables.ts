@@ -1,0 +1,185 @@
+/**
+ * What is kept about networks: membership, invites, members and their records, pinned names.
+ *
+ * @module
+ */
+import type { NetworkId, NodeId } from "../../base/mod.ts";
+import { boolean, bytes, integer, json, nullable, type TableShape, text } from "./table.ts";
+
+/** A network that this node belongs to. */
+export interface NetworkRow {
+  readonly id: NetworkId;
+  readonly name: string;
+  readonly joinedAtMs: number;
+  readonly enabled: boolean;
+  readonly epoch: number;
+  /** 32 bytes: a secret. */
+  readonly epochKey: Uint8Array;
+  /** The network's own Ed25519 seed, where this node founded or imported it: a secret. */
+  readonly authoritySeed: Uint8Array | null;
+  /** This node's certificate, as received. */
+  readonly certificate: Uint8Array | null;
+  /** Who admitted this node, and renews its certificate. */
+  readonly admitter: NodeId | null;
+  /** JSON: where to begin after a restart, such as the addresses and relays of the invite. */
+  readonly bootstrap: unknown;
+}
+
+/** A key of an epoch that has passed: for members that come back late. */
+export interface OldEpochKeyRow {
+  readonly network: NetworkId;
+  readonly epoch: number;
+  readonly epochKey: Uint8Array;
+  readonly retiredAtMs: number;
+}
+
+/** An invite that this node made. */
+export interface InviteRow {
+  readonly id: string;
+  readonly network: NetworkId;
+  /** 32 bytes: a secret. */
+  readonly secret: Uint8Array;
+  /** JSON: an array of grants. */
+  readonly grants: unknown;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+  /** Null: unlimited. */
+  readonly usesMax: number | null;
+  readonly revokedAtMs: number | null;
+  readonly label: string | null;
+}
+
+/** Who redeemed an invite: one row each, however often they repeat it. */
+export interface RedemptionRow {
+  readonly invite: string;
+  readonly subject: NodeId;
+  readonly atMs: number;
+}
+
+/** A member that this node admitted. */
+export interface MemberRow {
+  readonly network: NetworkId;
+  readonly node: NodeId;
+  /** JSON: an array of grants. */
+  readonly grants: unknown;
+  readonly certificate: Uint8Array;
+  readonly admittedAtMs: number;
+}
+
+/** A revocation of a member, as signed. */
+export interface RevocationRow {
+  readonly network: NetworkId;
+  readonly node: NodeId;
+  readonly bytes: Uint8Array;
+  readonly atMs: number;
+}
+
+/** The newest known record of a member, as signed. */
+export interface RecordRow {
+  readonly network: NetworkId;
+  readonly node: NodeId;
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+  readonly expiresAtMs: number;
+}
+
+/** A name that was used for a node: it never means another one. */
+export interface PinRow {
+  readonly network: NetworkId;
+  readonly name: string;
+  readonly node: NodeId;
+  readonly pinnedAtMs: number;
+}
+
+export const NETWORKS: TableShape<NetworkRow, "id"> = {
+  name: "networks",
+  key: ["id"],
+  columns: {
+    id: text<NetworkId>(),
+    name: text(),
+    joinedAtMs: integer,
+    enabled: boolean,
+    epoch: integer,
+    epochKey: bytes,
+    authoritySeed: nullable(bytes),
+    certificate: nullable(bytes),
+    admitter: nullable(text<NodeId>()),
+    bootstrap: json,
+  },
+};
+
+export const OLD_EPOCH_KEYS: TableShape<OldEpochKeyRow, "network" | "epoch"> = {
+  name: "old_epoch_keys",
+  key: ["network", "epoch"],
+  columns: {
+    network: text<NetworkId>(),
+    epoch: integer,
+    epochKey: bytes,
+    retiredAtMs: integer,
+  },
+};
+
+export const INVITES: TableShape<InviteRow, "id"> = {
+  name: "invites",
+  key: ["id"],
+  columns: {
+    id: text(),
+    network: text<NetworkId>(),
+    secret: bytes,
+    grants: json,
+    createdAtMs: integer,
+    expiresAtMs: integer,
+    usesMax: nullable(integer),
+    revokedAtMs: nullable(integer),
+    label: nullable(text()),
+  },
+};
+
+export const REDEMPTIONS: TableShape<RedemptionRow, "invite" | "subject"> = {
+  name: "redemptions",
+  key: ["invite", "subject"],
+  columns: { invite: text(), subject: text<NodeId>(), atMs: integer },
+};
+
+export const MEMBERS: TableShape<MemberRow, "network" | "node"> = {
+  name: "members",
+  key: ["network", "node"],
+  columns: {
+    network: text<NetworkId>(),
+    node: text<NodeId>(),
+    grants: json,
+    certificate: bytes,
+    admittedAtMs: integer,
+  },
+};
+
+export const REVOCATIONS: TableShape<RevocationRow, "network" | "node"> = {
+  name: "revocations",
+  key: ["network", "node"],
+  columns: { network: text<NetworkId>(), node: text<NodeId>(), bytes, atMs: integer },
+};
+
+/** Not durable: members publish their records again and again. */
+export const RECORDS: TableShape<RecordRow, "network" | "node"> = {
+  name: "records",
+  key: ["network", "node"],
+  columns: {
+    network: text<NetworkId>(),
+    node: text<NodeId>(),
+    seq: integer,
+    bytes,
+    expiresAtMs: integer,
+  },
+  isDurable: false,
+};
+
+export const PINS: TableShape<PinRow, "network" | "name"> = {
+  name: "pins",
+  key: ["network", "name"],
+  columns: {
+    network: text<NetworkId>(),
+    name: text(),
+    node: text<NodeId>(),
+    pinnedAtMs: integer,
+  },
+};

@@ -1,0 +1,130 @@
+/**
+ * The tables of `omerta.db`, as statements that bring one version to the next. Never change one
+ * that was released: append.
+ *
+ * Times are Unix milliseconds. What belongs to a network goes with it, except VMs: a rented or lent
+ * one is still there when the network was left, and has to be released first.
+ *
+ * @module
+ */
+import type { Migrations } from "./database.ts";
+
+const VERSION_1 = `
+CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE networks (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  joined_at_ms INTEGER NOT NULL,
+  enabled INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  epoch_key BLOB NOT NULL,
+  authority_seed BLOB,
+  certificate BLOB,
+  admitter TEXT,
+  bootstrap TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE old_epoch_keys (
+  network TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
+  epoch INTEGER NOT NULL,
+  epoch_key BLOB NOT NULL,
+  retired_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (network, epoch)
+) STRICT;
+
+CREATE TABLE invites (
+  id TEXT PRIMARY KEY,
+  network TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
+  secret BLOB NOT NULL,
+  grants TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  uses_max INTEGER,
+  revoked_at_ms INTEGER,
+  label TEXT
+) STRICT;
+CREATE INDEX invites_by_network ON invites (network);
+
+CREATE TABLE redemptions (
+  invite TEXT NOT NULL REFERENCES invites (id) ON DELETE CASCADE,
+  subject TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (invite, subject)
+) STRICT;
+
+CREATE TABLE members (
+  network TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
+  node TEXT NOT NULL,
+  grants TEXT NOT NULL,
+  certificate BLOB NOT NULL,
+  admitted_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (network, node)
+) STRICT;
+
+CREATE TABLE revocations (
+  network TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
+  node TEXT NOT NULL,
+  bytes BLOB NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (network, node)
+) STRICT;
+
+CREATE TABLE records (
+  network TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
+  node TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  bytes BLOB NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (network, node)
+) STRICT;
+
+CREATE TABLE pins (
+  network TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  node TEXT NOT NULL,
+  pinned_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (network, name)
+) STRICT;
+
+CREATE TABLE rentals (
+  id TEXT PRIMARY KEY,
+  network TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  key TEXT,
+  name TEXT,
+  state TEXT NOT NULL,
+  request TEXT NOT NULL,
+  secrets BLOB,
+  host_key TEXT,
+  lease_ms INTEGER NOT NULL,
+  lease_expires_at_ms INTEGER,
+  requested_at_ms INTEGER NOT NULL,
+  ready_at_ms INTEGER,
+  checked_at_ms INTEGER,
+  ended_at_ms INTEGER,
+  document TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX rentals_key ON rentals (key) WHERE ended_at_ms IS NULL;
+CREATE UNIQUE INDEX rentals_name ON rentals (name) WHERE ended_at_ms IS NULL;
+
+CREATE TABLE hosted (
+  id TEXT PRIMARY KEY,
+  network TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  key TEXT,
+  state TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  secrets BLOB,
+  local_tunnel INTEGER,
+  remote_tunnel INTEGER,
+  deadline_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  ended_at_ms INTEGER,
+  row TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX hosted_key ON hosted (network, owner, key) WHERE ended_at_ms IS NULL;
+`;
+
+/** From an empty database to the newest version. */
+export const MIGRATIONS: Migrations = [VERSION_1];

@@ -1,0 +1,222 @@
+/** The database: rows as put, nothing half-done, nothing silently replaced. */
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import type { NetworkId, NodeId, VmId } from "../../src/base/mod.ts";
+import { type NetworkRow, openStore, type RentalRow } from "../../src/host/store.ts";
+
+const NETWORK = "n".repeat(52) as NetworkId;
+const NODE = "a".repeat(52) as NodeId;
+
+const network: NetworkRow = {
+  id: NETWORK,
+  name: "home",
+  joinedAtMs: 1_795_000_000_000,
+  enabled: true,
+  epoch: 1,
+  epochKey: new Uint8Array(32).fill(7),
+  authoritySeed: null,
+  certificate: Uint8Array.of(1, 2, 3),
+  admitter: NODE,
+  bootstrap: { addresses: ["192.0.2.1:9000"] },
+};
+
+const rental: RentalRow = {
+  id: "vmaaaaaaaaaaaaaa" as VmId,
+  network: NETWORK,
+  provider: NODE,
+  key: "job-1",
+  name: "web",
+  state: "requested",
+  request: { cpu: 2 },
+  secrets: Uint8Array.of(9),
+  hostKey: null,
+  leaseMs: 3_600_000,
+  leaseExpiresAtMs: null,
+  requestedAtMs: 1,
+  readyAtMs: null,
+  checkedAtMs: null,
+  endedAtMs: null,
+  document: {},
+};
+
+function withDatabase(test: (path: string) => void): () => void {
+  return () => {
+    const dir = Deno.makeTempDirSync({ prefix: "omerta-store-" });
+    try {
+      test(`${dir}/omerta.db`);
+    } finally {
+      Deno.removeSync(dir, { recursive: true });
+    }
+  };
+}
+
+Deno.test(
+  "a row comes back as it was put, after closing and opening",
+  withDatabase((path) => {
+    const store = openStore(path);
+    store.networks.put(network);
+    store.rentals.put(rental);
+    store.values.put("port", 4242);
+    store.close();
+    const again = openStore(path);
+    assert.deepEqual(again.networks.get({ id: NETWORK }), network);
+    assert.deepEqual(again.rentals.list({ endedAtMs: null }), [rental]);
+    assert.equal(again.values.get("port"), 4242);
+    assert.equal(again.values.get("none"), undefined);
+    again.close();
+  }),
+);
+
+Deno.test(
+  "the database is private to its owner",
+  withDatabase((path) => {
+    const store = openStore(path);
+    store.values.put("a", 1);
+    for (const { name } of Deno.readDirSync(path.slice(0, path.lastIndexOf("/")))) {
+      const { mode } = Deno.lstatSync(`${path.slice(0, path.lastIndexOf("/"))}/${name}`);
+      assert.equal((mode ?? 0) & 0o777, 0o600, name);
+    }
+    store.close();
+  }),
+);
+
+Deno.test(
+  "putting a network again keeps what refers to it, deleting it takes that along",
+  withDatabase((path) => {
+    const store = openStore(path);
+    const member = { network: NETWORK, node: NODE, admittedAtMs: 1, certificate: Uint8Array.of(1) };
+    store.networks.put(network);
+    store.members.put({ ...member, grants: ["rent"] });
+    store.rentals.put(rental);
+    store.networks.put({ ...network, epoch: 2 });
+    assert.equal(store.networks.get({ id: NETWORK })?.epoch, 2);
+    assert.deepEqual(store.members.list({ network: NETWORK })[0]?.grants, ["rent"]);
+    assert.equal(store.networks.delete({ id: NETWORK }), 1);
+    assert.equal(store.members.count(), 0);
+    assert.equal(store.rentals.count(), 1);
+    store.close();
+  }),
+);
+
+Deno.test(
+  "a key and a name belong to one living VM, and are free when it has ended",
+  withDatabase((path) => {
+    const store = openStore(path);
+    store.rentals.put(rental);
+    const second = { ...rental, id: "vmbbbbbbbbbbbbbb" as VmId };
+    assert.throws(() => store.rentals.put(second), { code: "exists" });
+    assert.throws(() => store.rentals.put({ ...second, key: null }), { code: "exists" });
+    store.rentals.put({ ...rental, endedAtMs: 5 });
+    store.rentals.put(second);
+    assert.equal(store.pruneVms(6), 1);
+    assert.deepEqual(store.rentals.list().map((row) => row.id), [second.id]);
+    store.close();
+  }),
+);
+
+Deno.test(
+  "a transaction that throws leaves nothing, also when nested",
+  withDatabase((path) => {
+    const store = openStore(path);
+    assert.throws(() =>
+      store.transaction(() => {
+        store.values.put("a", 1);
+        store.transaction(() => store.values.put("b", 2));
+        throw new Error("no");
+      }), /no/);
+    assert.equal(store.values.get("a"), undefined);
+    assert.equal(store.values.get("b"), undefined);
+    assert.equal(store.transaction(() => 3), 3);
+    store.close();
+  }),
+);
+
+Deno.test(
+  "expired records are forgotten",
+  withDatabase((path) => {
+    const store = openStore(path);
+    store.networks.put(network);
+    const record = { network: NETWORK, node: NODE, seq: 1, bytes: Uint8Array.of(1) };
+    store.records.put({ ...record, expiresAtMs: 10 });
+    assert.equal(store.pruneRecords(10), 0);
+    assert.equal(store.pruneRecords(11), 1);
+    store.close();
+  }),
+);
+
+Deno.test(
+  "deleting without naming anything is a caller's mistake",
+  withDatabase((path) => {
+    const store = openStore(path);
+    assert.throws(() => store.rentals.delete({}), TypeError);
+    store.close();
+  }),
+);
+
+const DAMAGES: readonly { what: string; code: string; make: (path: string) => void }[] = [
+  { what: "garbage", code: "state-damaged", make: (path) => write(path, "garbage ".repeat(999)) },
+  { what: "an empty file", code: "state-damaged", make: (path) => write(path, "") },
+  { what: "a truncated database", code: "state-damaged", make: (path) => truncate(path) },
+  { what: "a flipped page", code: "state-damaged", make: (path) => overwrite(path) },
+  { what: "another program's database", code: "state-damaged", make: (path) => foreign(path) },
+  { what: "a newer version", code: "unsupported", make: (path) => newer(path) },
+  { what: "a file that others may read", code: "key-mode", make: (path) => open(path) },
+  { what: "a directory", code: "state-damaged", make: (path) => Deno.mkdirSync(path) },
+];
+
+for (const { what, code, make } of DAMAGES) {
+  Deno.test(
+    `${what} is refused as ${code} and left as it is`,
+    withDatabase((path) => {
+      make(path);
+      const before = Deno.statSync(path).isFile ? Deno.readFileSync(path) : undefined;
+      assert.throws(() => openStore(path), { name: "OmertaError", code });
+      if (before !== undefined) assert.deepEqual(Deno.readFileSync(path), before);
+    }),
+  );
+}
+
+function write(path: string, content: string): void {
+  Deno.writeTextFileSync(path, content, { mode: 0o600 });
+}
+
+function fill(path: string): void {
+  const store = openStore(path);
+  store.transaction(() => {
+    for (let i = 0; i < 500; i++) store.values.put(`key ${i}`, "x".repeat(100));
+  });
+  store.close();
+}
+
+function truncate(path: string): void {
+  fill(path);
+  Deno.truncateSync(path, 20_000);
+}
+
+function overwrite(path: string): void {
+  fill(path);
+  using file = Deno.openSync(path, { write: true });
+  for (let page = 2; page < 20; page++) {
+    file.seekSync(page * 4096, Deno.SeekMode.Start);
+    file.writeSync(new Uint8Array(4096).fill(0xa5));
+  }
+}
+
+function foreign(path: string): void {
+  write(path, "");
+  const db = new DatabaseSync(path);
+  db.exec("CREATE TABLE a (b)");
+  db.close();
+}
+
+function newer(path: string): void {
+  openStore(path).close();
+  const db = new DatabaseSync(path);
+  db.exec("PRAGMA user_version = 999");
+  db.close();
+}
+
+function open(path: string): void {
+  openStore(path).close();
+  Deno.chmodSync(path, 0o644);
+}
