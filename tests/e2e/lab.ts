@@ -51,7 +51,8 @@ export class Lab {
   /** Builds a lab; with a plan in namespaces, without one on loopback. */
   static async open(plan?: LabPlan): Promise<Lab> {
     // Unix sockets bound the length of paths, so that the directory's name is short.
-    const dir = await Deno.makeTempDir({ prefix: "om", dir: Deno.env.get("OMERTA_LAB_DIR") });
+    const base = Deno.env.get("OMERTA_LAB_DIR") ?? "/tmp";
+    const dir = await Deno.makeTempDir({ prefix: "om", dir: base });
     if (plan === undefined) return new Lab(dir, undefined, "127.0.0.1");
     const internet = await Internet.open();
     try {
