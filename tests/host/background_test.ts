@@ -1,0 +1,188 @@
+/** A node for a command: found, started, replaced; never two. With real processes. */
+import assert from "node:assert/strict";
+import {
+  callEnsured,
+  childEnvironment,
+  ensureNode,
+  type EnsureNodeOptions,
+  sweepErrorFiles,
+} from "../../src/host/background.ts";
+import { callMethod } from "../../src/host/node_client.ts";
+import { openState } from "../../src/host/state.ts";
+import type { Behaviour } from "./fake_node.ts";
+import { inDirectory, Program } from "./scratch.ts";
+
+const FAKE_NODE = new URL("fake_node.ts", import.meta.url).pathname;
+const OPTIONS: EnsureNodeOptions = { build: "one", env: Deno.env.toObject(), main: FAKE_NODE };
+
+function behave(dir: string, how: Behaviour): void {
+  Deno.writeTextFileSync(`${dir}/behaviour.json`, JSON.stringify(how));
+}
+
+function served(dir: string): string[] {
+  return Deno.readTextFileSync(`${dir}/served`).trim().split("\n");
+}
+
+/** Ends the node and waits until its lock is free: until then it may still write. */
+async function stop(dir: string): Promise<void> {
+  await callMethod(`${dir}/node.sock`, "node.stop", {});
+  using lock = await Deno.open(`${dir}/node.lock`, { read: true, write: true });
+  await lock.lock(true);
+}
+
+Deno.test(
+  "ensureNode() starts a node, and finds it the next time",
+  inDirectory(async (dir) => {
+    const socket = await ensureNode(dir, OPTIONS);
+    assert.equal(socket, `${dir}/node.sock`);
+    const info = await callMethod(socket, "node.info", {}) as { pid: number; mode: string };
+    assert.equal(info.mode, "background");
+    assert.equal(await ensureNode(dir, OPTIONS), socket);
+    assert.deepEqual(served(dir), [String(info.pid)]);
+    assert.match(Deno.readTextFileSync(`${dir}/node.log`), /serves/);
+    assert.equal((Deno.statSync(`${dir}/node.log`).mode ?? 0) & 0o777, 0o600);
+    await stop(dir);
+  }),
+);
+
+Deno.test(
+  "many commands at once make one node",
+  inDirectory(async (dir) => {
+    await Promise.all(Array.from({ length: 4 }, () => ensureNode(dir, OPTIONS)));
+    assert.equal(served(dir).length, 1);
+    await stop(dir);
+  }),
+);
+
+Deno.test(
+  "the error of a child that ends early is the command's own",
+  inDirectory(async (dir) => {
+    behave(dir, { failure: "Port 9000 is taken" });
+    await assert.rejects(ensureNode(dir, OPTIONS), {
+      code: "port-taken",
+      message: "Port 9000 is taken",
+      hint: "Wait.",
+    });
+    const left = [...Deno.readDirSync(dir)].filter(({ name }) => name.includes("failed"));
+    assert.deepEqual(left, []);
+  }),
+);
+
+Deno.test(
+  "a child that dies of a defect is told with its last words",
+  inDirectory(async (dir) => {
+    behave(dir, { defect: "the sky fell" });
+    await assert.rejects(ensureNode(dir, OPTIONS), { code: "internal", hint: /node\.log/ });
+    assert.match(Deno.readTextFileSync(`${dir}/node.log`), /the sky fell/);
+  }),
+);
+
+Deno.test(
+  "a command of another build replaces a lingering node",
+  inDirectory(async (dir) => {
+    await ensureNode(dir, OPTIONS);
+    behave(dir, { build: "two" });
+    const socket = await ensureNode(dir, { ...OPTIONS, build: "two" });
+    const info = await callMethod(socket, "node.info", {}) as { build: string };
+    assert.equal(info.build, "two");
+    assert.equal(served(dir).length, 2);
+    await stop(dir);
+  }),
+);
+
+Deno.test(
+  "a lingering node of another build with open streams is not replaced",
+  inDirectory(async (dir) => {
+    behave(dir, { busy: ["VM abcd"] });
+    await ensureNode(dir, OPTIONS);
+    await assert.rejects(ensureNode(dir, { ...OPTIONS, build: "two" }), {
+      code: "node-busy",
+      message: /VM abcd/,
+    });
+    await stop(dir);
+  }),
+);
+
+Deno.test(
+  "a foreground node of another build is used as it is",
+  inDirectory(async (dir) => {
+    openState(dir);
+    const node = new Program(FAKE_NODE, "mesh", "run", "--state", dir);
+    assert.match(await node.line() ?? "", /serves/);
+    await ensureNode(dir, { ...OPTIONS, build: "two" });
+    assert.equal(served(dir).length, 1);
+    await stop(dir);
+    await node.end();
+  }),
+);
+
+Deno.test(
+  "a stale socket is no node",
+  inDirectory(async (dir) => {
+    const listener = Deno.listen({ transport: "unix", path: `${dir}/other.sock` });
+    Deno.renameSync(`${dir}/other.sock`, `${dir}/node.sock`); // closing would remove it
+    listener.close();
+    await ensureNode(dir, OPTIONS);
+    assert.equal(served(dir).length, 1);
+    await stop(dir);
+  }),
+);
+
+Deno.test(
+  "a node that hangs ends the command in time",
+  inDirectory(async (dir) => {
+    openState(dir);
+    behave(dir, { hangs: true });
+    const node = new Program(FAKE_NODE, "mesh", "run", "--state", dir);
+    assert.equal(await node.line(), "holds");
+    await assert.rejects(ensureNode(dir, { ...OPTIONS, timeoutMs: 500 }), { code: "timeout" });
+    await node.kill();
+    // The child that waited for the lock has it now: end it too.
+    const { pid } = JSON.parse(await lockedByAnother(dir, node.process.pid));
+    Deno.kill(pid, "SIGKILL");
+  }),
+);
+
+/** The lock file's text once another process than `pid` holds it. */
+async function lockedByAnother(dir: string, pid: number): Promise<string> {
+  using watcher = Deno.watchFs(dir);
+  for (const changes = watcher[Symbol.asyncIterator]();; await changes.next()) {
+    const text = Deno.readTextFileSync(`${dir}/node.lock`);
+    if (text !== "" && JSON.parse(text).pid !== pid) return text;
+  }
+}
+
+Deno.test(
+  "callEnsured() starts a node and calls it",
+  inDirectory(async (dir) => {
+    const info = await callEnsured(dir, "node.info", {}, OPTIONS) as { build: string };
+    assert.equal(info.build, "one");
+    await stop(dir);
+  }),
+);
+
+Deno.test("childEnvironment() keeps what a program needs, and no secrets", () => {
+  const kept = childEnvironment({
+    PATH: "/bin",
+    LC_ALL: "C",
+    HOME: "",
+    OMERTA_INVITE: "omerta://join/secret",
+    OMERTA_STATE: "/s",
+    OMERTA_LINGER: "5s",
+    LD_PRELOAD: "x",
+    AWS_SECRET: "y",
+  });
+  assert.deepEqual(kept, { PATH: "/bin", LC_ALL: "C", OMERTA_LINGER: "5s" });
+});
+
+Deno.test(
+  "error files that nobody took are swept when they are old",
+  inDirectory((dir) => {
+    const paths = openState(dir);
+    Deno.writeTextFileSync(`${dir}/node.failed.1`, "{}");
+    Deno.utimeSync(`${dir}/node.failed.1`, 1, 1);
+    Deno.writeTextFileSync(`${dir}/node.failed.2`, "{}");
+    sweepErrorFiles(paths, Date.now());
+    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name), ["node.failed.2"]);
+  }),
+);
