@@ -1,8 +1,8 @@
 /**
  * The answer to one call: JSON Lines, the last of which is the result or the error.
  *
- *     running ──result/error──▶ ended
- *        └─reader leaves─▶ aborted ──method returns──▶ ended
+ *     running ──method returns──▶ ended
+ *        └─reader leaves, or is sent away with a last error─▶ aborted ──method returns──▶ ended
  *
  * A reader that does not read holds at most `UNREAD_BYTES_MAX` here: progress is then dropped; an
  * item, which must not be lost, ends the call.
@@ -41,10 +41,9 @@ export function answerStream(
   const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
     const lines = new LineWriter(controller, abort);
     run(work, lines, abort.signal).catch((thrown) => {
-      // What a method throws when it is told to stop is the consequence, not the news.
-      const error = abort.signal.aborted ? abort.signal.reason : thrown;
-      if (!abort.signal.aborted && !(error instanceof OmertaError)) onDefect(error);
-      lines.write({ error: errorDocument(error) });
+      if (abort.signal.aborted) return; // told to stop, it did: the reader knows
+      if (!(thrown instanceof OmertaError)) onDefect(thrown);
+      lines.write({ error: errorDocument(thrown) });
     }).finally(() => {
       lines.close();
       onEnd();
@@ -83,7 +82,7 @@ class LineWriter {
   ) {
     this.#controller = controller;
     this.#abort = abort;
-    abort.signal.addEventListener("abort", () => this.#left(), { once: true });
+    abort.signal.addEventListener("abort", () => this.#aborted(), { once: true });
   }
 
   write(message: unknown): void {
@@ -112,10 +111,15 @@ class LineWriter {
     return this.#isOpen && (this.#controller.desiredSize ?? 0) > 0;
   }
 
-  /** A node that ends still says why; a reader that left hears nothing. */
-  #left(): void {
-    if (this.#abort.signal.reason instanceof OmertaError) return;
-    this.#isOpen = false;
+  /** A reader that left hears nothing; one that is sent away hears why, at once. */
+  #aborted(): void {
+    const { reason } = this.#abort.signal;
+    if (!(reason instanceof OmertaError)) {
+      this.#isOpen = false;
+      return;
+    }
+    this.write({ error: errorDocument(reason) });
+    this.close();
   }
 }
 
