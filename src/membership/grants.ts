@@ -1,0 +1,50 @@
+/**
+ * Grants: what a member may do. A closed set; what is not granted is denied, and a set that holds
+ * anything unknown is refused whole.
+ *
+ * On the wire a set is one number: rent 1, provide 2, relay 4, admit 8.
+ *
+ * @module
+ */
+import { fail, ok, type Result } from "../base/mod.ts";
+
+/** Every grant, in the order in which sets are shown. The index is the bit on the wire. */
+export const GRANTS = ["rent", "provide", "relay", "admit"] as const;
+
+/** What a member may do in a network. */
+export type Grant = (typeof GRANTS)[number];
+
+/** What an invite gives unless its maker says otherwise. Source: the command line's contract. */
+export const DEFAULT_INVITE_GRANTS: readonly Grant[] = ["rent", "provide"];
+
+/** The largest number that is a set of grants. */
+export const GRANT_BITS_MAX = 2 ** GRANTS.length - 1;
+
+/** A set of grants as a number. */
+export function grantBits(grants: readonly Grant[]): number {
+  return grants.reduce((bits, grant) => bits | (1 << GRANTS.indexOf(grant)), 0);
+}
+
+/** The grants of a number from 0 to `GRANT_BITS_MAX`, in their order. */
+export function grantsOfBits(bits: number): readonly Grant[] {
+  return GRANTS.filter((_, index) => (bits & (1 << index)) !== 0);
+}
+
+/** Whether `text` is a grant. */
+export function isGrant(text: string): text is Grant {
+  return GRANTS.some((grant) => grant === text);
+}
+
+/** Grants written as `rent,provide`: each known, none doubled, at least one. */
+export function parseGrants(text: string): Result<readonly Grant[], "unknown-grant" | "doubled"> {
+  const words = text.split(",");
+  if (!words.every(isGrant)) return fail("unknown-grant");
+  return new Set(words).size === words.length
+    ? ok(GRANTS.filter((grant) => words.includes(grant)))
+    : fail("doubled");
+}
+
+/** Whether every grant of `some` is among `all`. */
+export function isWithinGrants(some: readonly Grant[], all: readonly Grant[]): boolean {
+  return some.every((grant) => all.includes(grant));
+}

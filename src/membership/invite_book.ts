@@ -1,0 +1,190 @@
+/**
+ * An admitter's book of the invites that it made: who may still come, who came by which.
+ *
+ * Redeeming is one synchronous step: looked up, judged and counted at once, so that no invite is used
+ * more often than it allows. The same subject may redeem again, as when the answer was lost; that
+ * counts once. What is over is kept for a week, so that latecomers are told why, then dropped.
+ *
+ * @module
+ */
+import { fail, isId, type NodeId, ok, type Random, type Result } from "../base/mod.ts";
+import { type Grant, GRANTS, isGrant } from "./grants.ts";
+import { INVITE_SECRET_BYTES, inviteIdOf } from "./invite.ts";
+import { CLOCK_SLACK_MS } from "./time.ts";
+
+/** An invite in the book, as JSON; a snapshot. Holds the secret. */
+export interface InviteRow {
+  /** 16 hex digits. */
+  readonly id: string;
+  /** 64 hex digits: a secret. */
+  readonly secret: string;
+  readonly grants: readonly Grant[];
+  /** How often it may be redeemed; `null`: unlimited. */
+  readonly uses: number | null;
+  /** Unix milliseconds, as all times here. */
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+  readonly revokedAtMs: number | null;
+  /** How many subjects redeemed it. */
+  readonly redeemed: number;
+  /** The latest of them, oldest first: all, where uses are limited. */
+  readonly subjects: readonly NodeId[];
+}
+
+/** Why an invite is not redeemed. All are error codes. */
+export type RedeemReason =
+  | "invite-unknown"
+  | "invite-expired"
+  | "invite-revoked"
+  | "invite-used-up";
+
+/** Invites in a book. Guess: each is a key that a handshake is looked up by. */
+export const INVITES_MAX = 1_000;
+
+/** The most uses to which an invite can be limited: so many subjects are remembered. */
+export const INVITE_USES_MAX = 1_000;
+
+/** Bounds of an invite's life. Guess: under a minute nobody types, over a year nobody remembers. */
+export const INVITE_LIFE_MS = { min: 1_000, max: 365 * 86_400_000, standard: 86_400_000 } as const;
+
+/** What is over is kept so long, to tell why. Guess. */
+const OVER_KEPT_MS = 7 * 86_400_000;
+
+/** An admitter's invites to one network. */
+export class InviteBook {
+  readonly #invites = new Map<string, InviteRow>();
+
+  /** A book with the rows of before a restart. */
+  constructor(rows: Iterable<InviteRow> = []) {
+    for (const row of rows) this.#invites.set(row.id, row);
+  }
+
+  /** Every invite, oldest first, the ones that are over too. */
+  list(): readonly InviteRow[] {
+    return [...this.#invites.values()];
+  }
+
+  get(id: string): InviteRow | undefined {
+    return this.#invites.get(id);
+  }
+
+  /**
+   * Makes an invite.
+   *
+   * @throws {RangeError} When life, uses or grants are out of range, or the book is full.
+   */
+  make(
+    order: {
+      readonly grants: readonly Grant[];
+      readonly uses: number | null;
+      readonly lifeMs: number;
+    },
+    random: Random,
+    nowMs: number,
+  ): InviteRow {
+    checkOrder(order);
+    this.sweep(nowMs);
+    if (this.#invites.size >= INVITES_MAX) {
+      throw new RangeError(`Cannot make invite: the book holds ${INVITES_MAX} already`);
+    }
+    const secret = random.bytes(INVITE_SECRET_BYTES);
+    return this.#keep({
+      id: inviteIdOf(secret),
+      secret: secret.toHex(),
+      grants: GRANTS.filter((grant) => order.grants.includes(grant)),
+      uses: order.uses,
+      createdAtMs: nowMs,
+      expiresAtMs: nowMs + order.lifeMs,
+      revokedAtMs: null,
+      redeemed: 0,
+      subjects: [],
+    });
+  }
+
+  /** Counts `subject` in by the invite's secret; the grants are what it is admitted with. */
+  redeem(
+    secret: Uint8Array,
+    subject: NodeId,
+    nowMs: number,
+  ): Result<InviteRow, RedeemReason> {
+    const invite = this.#invites.get(inviteIdOf(secret));
+    if (invite === undefined || invite.secret !== secret.toHex()) return fail("invite-unknown");
+    if (invite.revokedAtMs !== null) return fail("invite-revoked");
+    if (nowMs > invite.expiresAtMs) return fail("invite-expired");
+    if (invite.subjects.includes(subject)) return ok(invite);
+    if (invite.uses !== null && invite.redeemed >= invite.uses) return fail("invite-used-up");
+    const subjects = [...invite.subjects, subject].slice(-INVITE_USES_MAX);
+    return ok(this.#keep({ ...invite, redeemed: invite.redeemed + 1, subjects }));
+  }
+
+  /** Ends an invite; done again, it changes nothing. */
+  revoke(id: string, nowMs: number): Result<InviteRow, "not-found"> {
+    const invite = this.#invites.get(id);
+    if (invite === undefined) return fail("not-found");
+    return ok(invite.revokedAtMs === null ? this.#keep({ ...invite, revokedAtMs: nowMs }) : invite);
+  }
+
+  /** Drops what has been over for a week; returns the ids that are gone. */
+  sweep(nowMs: number): readonly string[] {
+    const gone = this.list().filter((invite) => nowMs - endOf(invite) > OVER_KEPT_MS);
+    for (const { id } of gone) this.#invites.delete(id);
+    return gone.map(({ id }) => id);
+  }
+
+  #keep(invite: InviteRow): InviteRow {
+    this.#invites.set(invite.id, invite);
+    return invite;
+  }
+}
+
+/** Reads a row from parsed JSON; `bad-row` where anything in it is not as the book writes it. */
+export function parseInviteRow(json: unknown): Result<InviteRow, "bad-row"> {
+  return isInviteRow(json) ? ok(json) : fail("bad-row");
+}
+
+function endOf(invite: InviteRow): number {
+  return Math.min(invite.expiresAtMs + CLOCK_SLACK_MS, invite.revokedAtMs ?? Infinity);
+}
+
+function checkOrder(
+  order: {
+    readonly grants: readonly Grant[];
+    readonly uses: number | null;
+    readonly lifeMs: number;
+  },
+): void {
+  const { grants, uses, lifeMs } = order;
+  if (!(lifeMs >= INVITE_LIFE_MS.min && lifeMs <= INVITE_LIFE_MS.max)) {
+    throw new RangeError(`Cannot make invite: life is ${lifeMs} ms`);
+  }
+  if (uses !== null && !isCount(uses, 1, INVITE_USES_MAX)) {
+    throw new RangeError(`Cannot make invite: uses are ${uses}`);
+  }
+  if (grants.length === 0) throw new RangeError("Cannot make invite: it grants nothing");
+}
+
+function isInviteRow(json: unknown): json is InviteRow {
+  if (typeof json !== "object" || json === null) return false;
+  const row = json as Readonly<Record<string, unknown>>;
+  const { secret, grants, uses, subjects } = row;
+  if (typeof secret !== "string" || !/^[0-9a-f]{64}$/.test(secret)) return false;
+  return row["id"] === inviteIdOf(Uint8Array.fromHex(secret)) &&
+    isListOf(grants, isGrant, GRANTS.length) && grants.length > 0 &&
+    (uses === null || isCount(uses, 1, INVITE_USES_MAX)) &&
+    isCount(row["createdAtMs"], 0) && isCount(row["expiresAtMs"], 0) &&
+    (row["revokedAtMs"] === null || isCount(row["revokedAtMs"], 0)) &&
+    isListOf(subjects, isId, INVITE_USES_MAX) && isCount(row["redeemed"], subjects.length);
+}
+
+function isListOf(
+  value: unknown,
+  isItem: (text: string) => boolean,
+  countMax: number,
+): value is readonly string[] {
+  return Array.isArray(value) && value.length <= countMax &&
+    value.every((item) => typeof item === "string" && isItem(item));
+}
+
+function isCount(value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
+}
