@@ -11,3 +11,4 @@ export * from "./machine.ts";
 export * from "./random.ts";
 export * from "./result.ts";
 export * from "./units.ts";
+export * from "./version.ts";
