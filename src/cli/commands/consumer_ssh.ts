@@ -1,0 +1,200 @@
+/**
+ * `omerta consumer ssh|proxy|ssh-config|forward`: the ways into a virtual machine.
+ *
+ * @module
+ */
+import { OmertaError } from "../../base/mod.ts";
+import type { ConsumerForwardItem, SshTargetDoc } from "../../api/methods.ts";
+import {
+  type SelfCommand,
+  sshCommand,
+  sshConfigEntry,
+  type SshTarget,
+} from "../../api/ssh_command.ts";
+import { command, toggle } from "../command.ts";
+import { Interrupted } from "../failure.ts";
+import type { Invocation } from "../invocation.ts";
+import {
+  forward as parseForward,
+  guestPort,
+  looksLikeForward,
+  must,
+  reference,
+} from "../values.ts";
+
+/** The port of sshd. */
+const SSH_PORT = 22;
+
+/** Variables that another program has no business with. */
+const SECRETS = ["OMERTA_INVITE"];
+
+/** `consumer ssh`. */
+export const ssh = command({
+  purpose: "open an ssh session, or run a command, in a VM",
+  details: [
+    "This runs the system's OpenSSH with the VM's own key and host key; nothing of your ssh configuration or agent is used.",
+    "It exits with the status of the remote command, and with 255 where the connection itself failed.",
+  ],
+  words: "[ID]",
+  wordsMin: 0,
+  wordsMax: 1,
+  takesRest: true,
+  node: "started",
+  flags: { tty: toggle("ask for a terminal for the command") },
+  examples: [
+    "omerta consumer ssh k3p6x2aa",
+    "omerta consumer ssh web -- uname -a",
+    "omerta ssh -- tar cf - /data > data.tar",
+  ],
+  exits: [3, 5, 6, 7, 10, 255],
+  async run(invocation) {
+    const { words: [word], rest, flags, terminal, out, node } = invocation;
+    const program = await terminal.findProgram("ssh");
+    if (program === undefined) throw noSsh();
+    const target = await sshTarget(invocation, word);
+    const [, ...args] = sshCommand(target, self(invocation));
+    const batch = terminal.stdinIsTerminal ? [] : ["-o", "BatchMode=yes"];
+    const tty = flags.tty ? ["-tt"] : [];
+    // ssh reads options after the destination, too: -- ends them.
+    const line = [program, ...batch, ...tty, ...args, ...rest === null ? [] : ["--", ...rest]];
+    out.detail(`${line.join(" ")} (state ${node.state})`);
+    return await inForeground(invocation, line);
+  },
+});
+
+function noSsh(): OmertaError {
+  return new OmertaError("ssh-missing", "OpenSSH's client 'ssh' is not on PATH", {
+    hint: "Install it; on Debian: apt install openssh-client.",
+  });
+}
+
+/** Gives the terminal to a program until that ends; passes on what would end us. */
+async function inForeground(
+  { terminal, signal, out }: Invocation<unknown>,
+  line: readonly string[],
+): Promise<number> {
+  out.clearProgress();
+  const child = terminal.start(line, SECRETS);
+  const pass = () => {
+    child.kill(signal.reason instanceof Interrupted ? signal.reason.signal : "SIGTERM");
+  };
+  signal.addEventListener("abort", pass);
+  try {
+    return (await child.ended).status;
+  } finally {
+    signal.removeEventListener("abort", pass);
+  }
+}
+
+async function sshTarget(
+  { call }: Invocation<unknown>,
+  word: string | undefined,
+): Promise<SshTarget> {
+  const vm = word === undefined ? null : must("ID", reference(word));
+  const { targets: [target] } = await call("consumer.sshTarget", { vm, all: false });
+  if (target === undefined) throw new TypeError("Cannot use the answer: no target is in it");
+  return plainTarget(target);
+}
+
+function plainTarget(target: SshTargetDoc): SshTarget {
+  const { id, name, user, identity_file, known_hosts_file } = target;
+  return { id, name, user, identityFile: identity_file, knownHostsFile: known_hosts_file };
+}
+
+function self({ terminal, node }: Invocation<unknown>): SelfCommand {
+  return { program: terminal.program, state: node.state };
+}
+
+/** `consumer proxy`. */
+export const proxy = command({
+  purpose: "connect stdin and stdout to a port of a VM",
+  details: ["This is what ssh uses as ProxyCommand."],
+  words: "ID [PORT]",
+  wordsMin: 1,
+  wordsMax: 2,
+  node: "started",
+  ignoresInvite: true,
+  flags: {},
+  examples: [
+    "omerta consumer proxy k3p6x2aa 80",
+    "ssh -o ProxyCommand='omerta consumer proxy web' root@web",
+  ],
+  exits: [3, 5, 6, 7],
+  async run({ words: [id = "", port = String(SSH_PORT)], call, node, terminal }) {
+    if (terminal.stdoutIsTerminal && terminal.stdinIsTerminal) throw notForPeople();
+    const vm = must("ID", reference(id));
+    const stream = await call("consumer.ticket", { vm, port: must("PORT", guestPort(port)) });
+    await node.splice(stream);
+  },
+});
+
+function notForPeople(): OmertaError {
+  return new OmertaError(
+    "usage",
+    "'omerta consumer proxy' moves raw bytes: no terminal takes them",
+    {
+      hint: "For a shell in the VM: omerta ssh. Else redirect stdin or stdout.",
+    },
+  );
+}
+
+/** `consumer ssh-config`. */
+export const sshConfig = command({
+  purpose: "print entries for ~/.ssh/config, so that ssh, scp and rsync go by name",
+  details: ["Without an ID: all VMs that are ready."],
+  words: "[ID]",
+  wordsMin: 0,
+  wordsMax: 1,
+  node: "started",
+  flags: {},
+  examples: [
+    "omerta consumer ssh-config > ~/.ssh/omerta && scp -F ~/.ssh/omerta file web:/data/",
+    "omerta consumer ssh-config web >> ~/.ssh/config",
+  ],
+  exits: [3, 9, 10],
+  async run(invocation) {
+    const { words: [word], call, out, name } = invocation;
+    const vm = word === undefined ? null : must("ID", reference(word));
+    const { targets } = await call("consumer.sshTarget", { vm, all: word === undefined });
+    const plain = targets.map(plainTarget);
+    const config = plain.map((target) => sshConfigEntry(target, self(invocation))).join("\n");
+    const hosts = plain.map(({ id, name }) => ({ id, name }));
+    if (out.json) out.document(name, { config, hosts }, () => []);
+    else out.verbatim(config);
+    if (hosts.length === 0) out.note("No VM is ready.");
+  },
+});
+
+/** `consumer forward`. */
+export const forward = command({
+  purpose: "forward local ports into a VM, until Ctrl-C",
+  details: ["LOCAL 0 means any free port. It listens on 127.0.0.1 unless IP: stands before LOCAL."],
+  words: "[ID] LOCAL:REMOTE…",
+  wordsMin: 1,
+  wordsMax: 100,
+  node: "started",
+  flags: {},
+  examples: [
+    "omerta consumer forward web 8080:80",
+    "omerta consumer forward web 8080:80 5432:5432",
+    "omerta consumer forward web 0.0.0.0:8080:80 --json",
+  ],
+  exits: [3, 5, 6, 7, 8],
+  async run({ words, call, out, name }) {
+    const [first = ""] = words;
+    const vm = looksLikeForward(first) ? null : must("ID", reference(first));
+    const texts = vm === null ? words : words.slice(1);
+    if (texts.length === 0) {
+      throw new OmertaError("usage", "'omerta consumer forward' needs ports: LOCAL:REMOTE", {
+        hint: "As in 'omerta consumer forward ID 8080:80'.",
+      });
+    }
+    const forwards = texts.map((text) => must("LOCAL:REMOTE", parseForward(text)));
+    const opened: ConsumerForwardItem[] = [];
+    await call("consumer.forward", { vm, forwards }, (item) => {
+      opened.push(item);
+      if (opened.length === forwards.length) out.document(name, { forwards: opened }, () => []);
+      out.lines([`${item.local} → ${item.remote}`]);
+    });
+  },
+});

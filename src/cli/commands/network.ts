@@ -1,0 +1,340 @@
+/**
+ * `omerta network …`: found, join, invite to and leave networks.
+ *
+ * @module
+ */
+import { OmertaError } from "../../base/mod.ts";
+import type {
+  Grant,
+  InviteDoc,
+  NetworkDetailsDoc,
+  NetworkDoc,
+  NetworkInviteResult,
+} from "../../api/methods.ts";
+import { command, maybe, option, type Verbs } from "../command.ts";
+import { facts, fromNow, shortIds, table, words } from "../format.ts";
+import type { Invocation } from "../invocation.ts";
+import {
+  alias,
+  duration,
+  grants,
+  invite as parseInvite,
+  must,
+  type Parse,
+  reference,
+  wholeNumber,
+} from "../values.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Source: the command line's contract: `rent,provide`, 24 h, unlimited uses. */
+const INVITE_GRANTS: readonly Grant[] = ["rent", "provide"];
+
+/** Longest exported network: a guess, far above what one has. */
+const EXPORT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** An invite's id is hex; its beginning does. */
+const inviteId: Parse<string> = (text) => {
+  return /^[0-9a-z][0-9a-z-]{3,63}$/.test(text)
+    ? { ok: true, value: text }
+    : { ok: false, reason: "it is no invite id: see 'omerta network invites'", code: "usage" };
+};
+
+const create = command({
+  purpose: "found a network and print its first invite",
+  details: [
+    "This state then holds the network's authority: whoever has it can invite and revoke. Back it up with 'omerta network export'.",
+  ],
+  words: "NAME",
+  wordsMin: 1,
+  wordsMax: 1,
+  node: "started",
+  flags: {},
+  examples: ["omerta network create home", "omerta network create lab --json"],
+  exits: [8, 9],
+  async run({ words: [name = ""], call, out, name: schema }) {
+    const result = await call("network.create", { name: must("NAME", alias(name)) });
+    out.document(schema, result, () => [
+      `network ${result.network.name} (${result.network.id}) created`,
+      ...inviteLines(result, out.showsSecrets),
+    ]);
+    warnOfLan(result, out);
+  },
+});
+
+const join = command({
+  purpose: "become a member by an invite",
+  details: [
+    "The invite may also come from --join or OMERTA_INVITE. With - it is read from stdin, so that it stands in no process list.",
+  ],
+  words: "INVITE|-",
+  wordsMin: 0,
+  wordsMax: 1,
+  node: "started",
+  ownInvite: true,
+  flags: {},
+  examples: ["omerta network join omerta://join/…", "omerta network join - < invite.txt"],
+  exits: [5, 6, 7],
+  async run(invocation) {
+    const { call, out, name } = invocation;
+    const result = await call("network.join", { invite: await inviteOf(invocation) });
+    out.document(name, result, () => {
+      const { name, id, grants } = result.network;
+      const how = result.joined ? "joined" : "had been joined before";
+      return [`network ${name} (${id}) ${how}; grants: ${words(grants)}`];
+    });
+  },
+});
+
+async function inviteOf({ words: [word], invite, terminal }: Invocation<unknown>): Promise<string> {
+  const text = word === "-" ? (await terminal.readInput(EXPORT_BYTES_MAX)).trim() : word ?? invite;
+  if (text !== null && text !== undefined) return must("the invite", parseInvite(text));
+  throw new OmertaError("usage", "'omerta network join' needs an invite", {
+    hint: "Write 'omerta network join INVITE', or 'omerta network join -' and give it on stdin.",
+  });
+}
+
+const list = command({
+  purpose: "list the networks of this state",
+  words: "",
+  wordsMin: 0,
+  wordsMax: 0,
+  node: "started",
+  flags: {},
+  examples: ["omerta network list", "omerta network list --json"],
+  exits: [9],
+  async run({ call, out, name }) {
+    const result = await call("network.list", {});
+    out.document(name, result, () => networkTable(result.networks));
+  },
+});
+
+const show = command({
+  purpose: "show one network",
+  words: "[N]",
+  wordsMin: 0,
+  wordsMax: 1,
+  node: "started",
+  flags: {},
+  examples: ["omerta network show", "omerta network show home --json"],
+  exits: [3, 9],
+  async run(invocation) {
+    const { call, out, name, terminal } = invocation;
+    const result = await call("network.show", { network: networkOf(invocation) });
+    out.document(name, result, () => networkFacts(result.network, terminal.now()));
+  },
+});
+
+const invite = command({
+  purpose: "make an invite",
+  details: [
+    "An invite is a secret. It is printed once, to a terminal or under --json, and nowhere else.",
+  ],
+  words: "",
+  wordsMin: 0,
+  wordsMax: 0,
+  node: "started",
+  flags: {
+    expires: option("T", "how long it can be redeemed", {
+      parse: duration({ min: 1000, max: 3650 * DAY_MS }),
+      initial: DAY_MS,
+      shown: "24h",
+    }),
+    uses: maybe("N", "how often (default: unlimited)", wholeNumber({ min: 1, max: 1_000_000 })),
+    grant: option("LIST", "what the joiner may do, of rent,provide,relay,admit", {
+      parse: grants,
+      initial: INVITE_GRANTS,
+      shown: INVITE_GRANTS.join(","),
+    }),
+  },
+  examples: [
+    "omerta network invite",
+    "omerta network invite --expires 1h --uses 1 --grant rent --json",
+  ],
+  exits: [3, 6, 9],
+  async run({ call, out, name, flags, globals: { network } }) {
+    const { expires, uses, grant } = flags;
+    const input = { network, expiresMs: expires, uses, grants: grant };
+    const result = await call("network.invite", input);
+    out.document(name, result, () => inviteLines(result, out.showsSecrets));
+    warnOfLan(result, out);
+  },
+});
+
+const invites = command({
+  purpose: "list the invites that this state made",
+  words: "",
+  wordsMin: 0,
+  wordsMax: 0,
+  node: "started",
+  flags: {},
+  examples: ["omerta network invites", "omerta network invites --json"],
+  exits: [3, 9],
+  async run({ call, out, name, terminal, globals: { network } }) {
+    const result = await call("network.invites", { network });
+    out.document(name, result, () => inviteTable(result.invites, terminal.now()));
+  },
+});
+
+const revoke = command({
+  purpose: "revoke an invite: nobody joins by it any more",
+  words: "INVITE-ID",
+  wordsMin: 1,
+  wordsMax: 1,
+  node: "started",
+  flags: {},
+  examples: ["omerta network revoke 3f9a12cd", "omerta network revoke 3f9a12cd --json"],
+  exits: [3, 6, 9],
+  async run({ words: [word = ""], call, out, name, globals: { network } }) {
+    const target = must("INVITE-ID", inviteId(word));
+    const result = await call("network.revoke", { network, target });
+    out.document(name, result, () => [`${result.revoked.kind} ${result.revoked.id} revoked`]);
+  },
+});
+
+const exporting = command({
+  purpose: "print a network's authority as text, to keep or to move it",
+  details: [
+    "The text is a secret: whoever has it is the network. Keep it where a lost machine does not take it along.",
+  ],
+  words: "[N]",
+  wordsMin: 0,
+  wordsMax: 1,
+  node: "started",
+  flags: {},
+  examples: ["(umask 077; omerta network export home > home.omerta)"],
+  exits: [3, 6, 9],
+  async run(invocation) {
+    const { call, out, name } = invocation;
+    const result = await call("network.export", { network: networkOf(invocation) });
+    if (out.json) out.document(name, result, () => []);
+    else out.verbatim(`${result.export.trim()}\n`);
+    out.note(`This is the secret of the network ${result.network.name}: keep it safe.`);
+  },
+});
+
+const importing = command({
+  purpose: "take up a network's authority that was exported, from stdin",
+  words: "-",
+  wordsMin: 1,
+  wordsMax: 1,
+  node: "started",
+  flags: {},
+  examples: ["omerta network import - < home.omerta"],
+  exits: [8, 9],
+  async run({ words: [word], globals, terminal, call, out, name }) {
+    if (word !== "-" || globals.join === "-") {
+      throw new OmertaError("usage", "'omerta network import' reads stdin, and that alone", {
+        hint: "Write 'omerta network import - < FILE'.",
+      });
+    }
+    const text = exportedText(await terminal.readInput(EXPORT_BYTES_MAX));
+    const result = await call("network.import", { export: text });
+    out.document(name, result, () => {
+      return [`authority of network ${result.network.name} (${result.network.id}) imported`];
+    });
+  },
+});
+
+/** The text itself, also out of the document that `export --json` prints. */
+function exportedText(input: string): string {
+  const text = input.trim();
+  if (!text.startsWith("{")) return text;
+  try {
+    const document: unknown = JSON.parse(text);
+    const inner = (document as { export?: unknown }).export;
+    if (typeof inner === "string") return inner;
+  } catch {
+    // said below: it is no such document
+  }
+  throw new OmertaError("usage", "What came on stdin is not what 'omerta network export' prints");
+}
+
+const leave = command({
+  purpose: "leave a network and forget its keys",
+  words: "N",
+  wordsMin: 1,
+  wordsMax: 1,
+  node: "started",
+  flags: {},
+  examples: ["omerta network leave home"],
+  exits: [3, 9],
+  async run(invocation) {
+    const { call, out, name } = invocation;
+    const result = await call("network.leave", { network: networkOf(invocation) });
+    out.document(name, result, () => [`network ${result.network.name} left`]);
+  },
+});
+
+/** The network that a word names, else `--network`. */
+function networkOf({ words: [word], globals }: Invocation<unknown>): string | null {
+  return word === undefined ? globals.network : must("N", reference(word));
+}
+
+/** The invite, where it may be seen. */
+export function inviteLines(
+  { invite, expires_at }: Pick<NetworkInviteResult, "invite" | "expires_at">,
+  showsSecrets: boolean,
+): string[] {
+  if (!showsSecrets) {
+    return ["invite: shown only on a terminal; for scripts: omerta network invite --json"];
+  }
+  return [`invite: ${invite}`, ...expires_at === null ? [] : [`expires: ${expires_at}`]];
+}
+
+function warnOfLan({ lan_only }: NetworkInviteResult, out: { note(text: string): void }): void {
+  if (!lan_only) return;
+  out.note("No public address of this node is known, so the invite works on its LAN only.");
+  out.note("Where it has one, name it: omerta relay --advertise HOST[:PORT].");
+}
+
+function networkTable(networks: readonly NetworkDoc[]): string[] {
+  if (networks.length === 0) {
+    return ["no network yet: omerta network create NAME, or omerta network join INVITE"];
+  }
+  const short = shortIds(networks.map(({ id }) => id));
+  const rows = networks.map(({ id, name, members, grants, enabled }) => {
+    return [name, short.get(id) ?? id, String(members), words(grants), enabled ? "yes" : "no"];
+  });
+  return table(["NAME", "ID", "MEMBERS", "GRANTS", "ENABLED"], rows);
+}
+
+function networkFacts(network: NetworkDetailsDoc, nowMs: number): string[] {
+  return facts([
+    ["name", network.name],
+    ["id", network.id],
+    ["epoch", String(network.epoch)],
+    ["enabled", network.enabled ? "yes" : "no"],
+    ["members known", String(network.members)],
+    ["grants", words(network.grants)],
+    ["authority here", network.authority ? "yes" : "no"],
+    ["joined", fromNow(network.joined_at, nowMs)],
+    ["certificate ends", fromNow(network.certificate_expires_at, nowMs)],
+  ]);
+}
+
+function inviteTable(invites: readonly InviteDoc[], nowMs: number): string[] {
+  if (invites.length === 0) return ["no invites: make one with omerta network invite"];
+  const short = shortIds(invites.map(({ id }) => id));
+  const rows = invites.map((invite) => [
+    short.get(invite.id) ?? invite.id,
+    words(invite.grants),
+    `${invite.redeemed}${invite.uses === null ? "" : ` of ${invite.uses}`}`,
+    invite.revoked_at === null ? fromNow(invite.expires_at, nowMs) : "revoked",
+  ]);
+  return table(["ID", "GRANTS", "REDEEMED", "EXPIRES"], rows);
+}
+
+/** The verbs of `omerta network`. */
+export const network: Verbs = {
+  create,
+  join,
+  list,
+  show,
+  invite,
+  invites,
+  revoke,
+  export: exporting,
+  import: importing,
+  leave,
+};

@@ -1,0 +1,152 @@
+/**
+ * `omerta provider …`: lend virtual machines, see what is lent, take it back.
+ *
+ * @module
+ */
+import { OmertaError } from "../../base/mod.ts";
+import type {
+  ProviderEvictResult,
+  ProviderRoom,
+  ProviderStatusResult,
+  ProviderVmDoc,
+} from "../../api/methods.ts";
+import { command, type FlagValues, list, maybe, toggle, type Verbs } from "../command.ts";
+import { bytes, count, facts, fromNow, shortId, shortIds, table, words } from "../format.ts";
+import { NODE_FLAGS, runForeground } from "../foreground.ts";
+import { printUnit } from "../systemd.ts";
+import { must, reference, size, wholeId, wholeNumber } from "../values.ts";
+import { reportFailed } from "../partly.ts";
+
+const MIB = 1024 * 1024;
+
+const LEND_FLAGS = {
+  maxVms: maybe("N", "most VMs at once", wholeNumber({ min: 0, max: 10_000 })),
+  cpu: maybe("N", "CPUs to lend (default: half of them)", wholeNumber({ min: 1, max: 4096 })),
+  memory: maybe(
+    "S",
+    "memory to lend (default: half of it)",
+    size({ min: 64 * MIB, max: Number.MAX_SAFE_INTEGER }),
+  ),
+  allow: list("ID", "lend to this node only (whole id; may be repeated)", wholeId),
+  dryRun: toggle("answer the whole protocol without starting QEMU"),
+};
+
+const run = command({
+  purpose: "lend virtual machines, in the foreground",
+  details: ["Virtual machines outlive the provider's stop until their leases end; it says which."],
+  words: "",
+  wordsMin: 0,
+  wordsMax: 0,
+  node: "itself",
+  flags: {
+    ...NODE_FLAGS,
+    ...LEND_FLAGS,
+    systemd: toggle("print a systemd unit that runs this, and do nothing else"),
+  },
+  examples: [
+    "omerta provider --join - < invite.txt",
+    "omerta provider --max-vms 4 --cpu 8 --memory 16G",
+    "omerta provider --systemd > /etc/systemd/system/omerta-provider.service",
+  ],
+  exits: [5, 6, 8, 9, 10],
+  async run(invocation) {
+    const { flags } = invocation;
+    if (flags.systemd) {
+      return printUnit(invocation, { role: "provider", extra: lendArguments(flags) });
+    }
+    const { maxVms, cpu, memory: memoryBytes, allow, dryRun } = flags;
+    await runForeground(invocation, {
+      roles: { relay: false, provider: true },
+      provider: { maxVms, cpu, memoryBytes, allow, dryRun },
+      mode: "foreground",
+    });
+  },
+});
+
+/** The flags again, for a unit. */
+function lendArguments(flags: FlagValues<typeof LEND_FLAGS>): string[] {
+  const { maxVms, cpu, memory, allow, dryRun } = flags;
+  return [
+    ...maxVms === null ? [] : ["--max-vms", String(maxVms)],
+    ...cpu === null ? [] : ["--cpu", String(cpu)],
+    ...memory === null ? [] : ["--memory", String(memory)],
+    ...allow.flatMap((id) => ["--allow", id]),
+    ...dryRun ? ["--dry-run"] : [],
+  ];
+}
+
+const status = command({
+  purpose: "show what is lent, to whom, and how it is confined",
+  words: "",
+  wordsMin: 0,
+  wordsMax: 0,
+  node: "running",
+  flags: {},
+  examples: ["omerta provider status", "omerta provider status --json"],
+  exits: [4],
+  async run({ call, out, name, terminal }) {
+    const result = await call("provider.status", {});
+    out.document(name, result, () => statusLines(result, terminal.now()));
+  },
+});
+
+function statusLines(status: ProviderStatusResult, nowMs: number): string[] {
+  const { accelerator, confinement, capacity, used } = status;
+  const reason = accelerator.reason === null ? "" : ` (${accelerator.reason})`;
+  const missing = confinement.missing.length === 0 ? "" : `, without ${words(confinement.missing)}`;
+  const lines = facts([
+    ["accepting", status.accepting ? "yes" : "no"],
+    ["lends", roomText(capacity)],
+    ["lent", roomText(used)],
+    ["accelerator", `${accelerator.kind ?? "unknown"}${reason}`],
+    ["confinement", `${confinement.level ?? "unknown"}${missing}`],
+  ]);
+  return status.vms.length === 0 ? lines : [...lines, "", ...vmTable(status.vms, nowMs)];
+}
+
+function roomText({ cpu, memory_bytes, vms }: ProviderRoom): string {
+  return `${count(cpu, "CPU")}, ${bytes(memory_bytes)} memory, ${count(vms, "VM")}`;
+}
+
+function vmTable(vms: readonly ProviderVmDoc[], nowMs: number): string[] {
+  const short = shortIds(vms.map(({ id }) => id));
+  const rows = vms.map((vm) => [
+    short.get(vm.id) ?? vm.id,
+    shortId(vm.owner),
+    vm.state,
+    String(vm.cpu),
+    bytes(vm.memory_bytes),
+    fromNow(vm.lease_expires_at, nowMs),
+    vm.pid === null ? "-" : String(vm.pid),
+  ]);
+  return table(["VM", "OWNER", "STATE", "CPU", "MEMORY", "LEASE ENDS", "PID"], rows);
+}
+
+const evict = command({
+  purpose: "take virtual machines back from their renters, at once",
+  words: "VM…|--all",
+  wordsMin: 0,
+  wordsMax: 1000,
+  node: "running",
+  flags: { all: toggle("every VM") },
+  examples: ["omerta provider evict k3p6x2aa", "omerta provider evict --all --json"],
+  exits: [3, 4],
+  async run({ words, flags: { all }, call, out, name }) {
+    if (all === words.length > 0) {
+      throw new OmertaError("usage", "Which VMs? Name them, or write --all, not both", {
+        hint: "See 'omerta provider status'.",
+      });
+    }
+    const vms = words.map((word) => must("VM", reference(word)));
+    const result = await call("provider.evict", { vms, all });
+    out.document(name, result, () => evictLines(result));
+    return reportFailed(out, result.failed);
+  },
+});
+
+function evictLines({ evicted }: ProviderEvictResult): string[] {
+  return evicted.length === 0 ? ["no VM evicted"] : evicted.map((id) => `VM ${id} evicted`);
+}
+
+/** The verbs of `omerta provider`. */
+export const provider: Verbs = { run, status, evict };

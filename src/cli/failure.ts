@@ -1,0 +1,76 @@
+/**
+ * How a command fails: an error becomes a sentence with its hint, a JSON document, and an exit status.
+ *
+ * @module
+ */
+import { ERRORS, OmertaError } from "../base/mod.ts";
+import type { ErrorDoc } from "../api/methods.ts";
+import type { EndSignal } from "../host/terminal.ts";
+import type { Output } from "./output.ts";
+
+/** The command was ended by a signal. */
+export class Interrupted extends Error {
+  readonly signal: EndSignal;
+
+  constructor(signal: EndSignal) {
+    super(`ended by ${signal}`);
+    this.name = "Interrupted";
+    this.signal = signal;
+  }
+
+  /** 128 + the signal's number, as shells do. */
+  get exit(): number {
+    return this.signal === "SIGINT" ? 130 : 143;
+  }
+}
+
+/** Says why the command failed, and gives its exit status. */
+export function fail(out: Output, error: unknown): number {
+  if (error instanceof Interrupted) {
+    out.clearProgress();
+    if (out.json) out.document("error", { error: interruptedDoc(error) }, () => []);
+    return error.exit;
+  }
+  const known = error instanceof OmertaError ? error : defect(error);
+  out.document("error", { error: errorDoc(known) }, () => []);
+  out.failure(sentence(known.message), known.hint);
+  for (const line of beneath(known)) out.detail(line);
+  return known.exit;
+}
+
+/** A defect of ours: something was thrown that no person can act upon. */
+function defect(cause: unknown): OmertaError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new OmertaError("internal", `This is a defect of omerta: ${message}`, {
+    cause,
+    hint: "Please report it, with what you did and what --verbose adds.",
+  });
+}
+
+/** The error as a part of a document, its own fields beside. */
+export function errorDoc(error: OmertaError): ErrorDoc & Record<string, unknown> {
+  const { code, message, hint, exit } = error;
+  return { ...error.fields, code, message, hint: hint ?? null, exit };
+}
+
+function interruptedDoc({ message, exit }: Interrupted): Record<string, unknown> {
+  return { code: "interrupted", message: sentence(message), hint: null, exit };
+}
+
+/** First letter large, full stop at the end. */
+function sentence(text: string): string {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
+}
+
+/** What lies beneath an error, for `--verbose`. */
+function beneath(error: OmertaError): string[] {
+  const lines = [`code ${error.code}: ${ERRORS[error.code].about}`];
+  let cause: unknown = error.cause;
+  for (let depth = 0; cause !== undefined && depth < 8; depth++) {
+    const text = cause instanceof Error ? cause.stack ?? cause.message : String(cause);
+    lines.push(...`caused by ${text}`.split("\n"));
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  return lines;
+}

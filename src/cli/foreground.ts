@@ -1,0 +1,84 @@
+/**
+ * What `mesh run`, `relay` and `provider` share: being the node itself, and saying once that it is
+ * ready.
+ *
+ * @module
+ */
+import { parseDuration } from "../base/mod.ts";
+import { OmertaError } from "../base/mod.ts";
+import type { NodeMode, NodeReadyDoc, ProviderOptions, RunNodeOptions } from "../api/methods.ts";
+import { type FlagValues, list, maybe } from "./command.ts";
+import { nodeName, words } from "./format.ts";
+import type { Invocation } from "./invocation.ts";
+import { advertised, alias, port } from "./values.ts";
+
+/** How long a background node outlives its last use. Source: the command line's contract. */
+const LINGER_MS = 60_000;
+
+/** The flags of every command that is a node. */
+export const NODE_FLAGS = {
+  port: maybe("P", "UDP port (default: the last one; a relay: 9000)", port),
+  advertise: list("HOST[:PORT]", "public address that peers cannot see by themselves", advertised),
+  alias: maybe("A", "name that peers see", alias),
+};
+
+/** What tells one such command from another. */
+export interface Part {
+  readonly roles: RunNodeOptions["roles"];
+  readonly provider: ProviderOptions | null;
+  readonly mode: NodeMode;
+}
+
+/**
+ * Runs a node in this process until a signal, `mesh stop`, or for a background node disuse ends it.
+ *
+ * @throws {OmertaError} `usage` for a wrong OMERTA_LINGER; what keeps the node from starting.
+ */
+export async function runForeground(
+  invocation: Invocation<FlagValues<typeof NODE_FLAGS>>,
+  part: Part,
+): Promise<void> {
+  const { flags, node, invite, signal, out, terminal } = invocation;
+  await node.run({
+    ...part,
+    state: node.state,
+    port: flags.port,
+    advertise: flags.advertise,
+    alias: flags.alias,
+    lingerMs: lingerMs(terminal.env.OMERTA_LINGER),
+    invite,
+    signal,
+    onReady: (doc) => out.document(invocation.name, doc, () => readyLines(doc, invocation)),
+    log: (line) => out.note(line),
+  });
+}
+
+/** OMERTA_LINGER: a duration, or seconds as a bare number. */
+function lingerMs(text: string | undefined): number {
+  if (text === undefined || text === "") return LINGER_MS;
+  const parsed = parseDuration(/^[0-9]+$/.test(text) ? `${text}s` : text);
+  if (parsed.ok) return parsed.value;
+  throw new OmertaError("usage", `Cannot use OMERTA_LINGER: ${parsed.reason}`, {
+    hint: "Write a duration, as OMERTA_LINGER=60s.",
+  });
+}
+
+/** The ready line, and what a first start made. */
+function readyLines(doc: NodeReadyDoc, { node, out }: Invocation<unknown>): string[] {
+  const { id, alias } = doc.node;
+  const roles = doc.roles.length === 0 ? "node" : doc.roles.join(" and ");
+  const networks = words(doc.networks.map(({ id, name }) => nodeName(id, name)));
+  const ready = `ready: ${roles} ${
+    alias ?? ""
+  } ${id} on UDP port ${doc.port}, networks ${networks}`;
+  return [ready.replace(/ +/g, " "), ...madeLines(doc, node.state, out.showsSecrets)];
+}
+
+function madeLines(doc: NodeReadyDoc, state: string, showsSecrets: boolean): string[] {
+  if (!doc.network_created) return [];
+  const made = `a new network was made; its authority and its invites are kept in ${state}`;
+  const invite = doc.invite !== null && showsSecrets
+    ? `invite: ${doc.invite}`
+    : "an invite for others: omerta network invite";
+  return [made, invite];
+}

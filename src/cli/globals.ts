@@ -1,0 +1,92 @@
+/**
+ * The flags that every command has, and what they come to together with the environment.
+ *
+ * @module
+ */
+import { OmertaError } from "../base/mod.ts";
+import { also, type FlagValues, maybe, toggle } from "./command.ts";
+import { duration, invite, must, oneOf, type Parse, path, reference } from "./values.ts";
+
+/** Longest time that a timer of the platform can wait: 2³¹ - 1 ms. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** An invite, or `-` for the one on stdin. */
+const inviteOrDash: Parse<string> = (text) => {
+  return text === "-" ? { ok: true, value: "-" } : invite(text);
+};
+
+/** The flags that every command has. */
+export const GLOBAL_FLAGS = {
+  json: toggle("print one JSON document"),
+  output: maybe("FORMAT", "json or text", oneOf(["json", "text"])),
+  state: maybe("DIR", "where identity, networks and the node's socket live (OMERTA_STATE)", path),
+  network: maybe("N", "which network, where there are several (OMERTA_NETWORK)", reference),
+  join: maybe("INVITE", "join first; - reads it from stdin (OMERTA_INVITE)", inviteOrDash),
+  timeout: maybe(
+    "T",
+    "give up and undo after so long, exit 7",
+    duration({ min: 1, max: TIMER_MS_MAX }),
+  ),
+  quiet: also(toggle("only errors on stderr"), "q"),
+  verbose: also(toggle("more on stderr, also what lies beneath an error"), "v"),
+  help: also(toggle("explain the command"), "h"),
+};
+
+/** The values of the flags that every command has. */
+export type GlobalValues = FlagValues<typeof GLOBAL_FLAGS>;
+
+/** What the flags and the environment come to. */
+export interface Globals {
+  readonly json: boolean;
+  /** `--state` as it was written; `null`: the environment or the default says. */
+  readonly state: string | null;
+  readonly network: string | null;
+  /** An invite to redeem first, not looked at yet; `-` for stdin; or `null`. */
+  readonly join: string | null;
+  readonly timeoutMs: number | null;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+}
+
+/**
+ * Joins flags and environment; a flag wins.
+ *
+ * @throws {OmertaError} `usage` where a variable holds what its flag would not take.
+ */
+export function settle(
+  flags: GlobalValues,
+  env: Readonly<Record<string, string | undefined>>,
+): Globals {
+  if (flags.json && flags.output === "text") {
+    throw new OmertaError("usage", "Cannot print --json as --output text: choose one");
+  }
+  return {
+    json: flags.json || flags.output === "json",
+    state: flags.state,
+    network: flags.network ?? fromEnv(env, "OMERTA_NETWORK", reference),
+    join: flags.join ?? (env.OMERTA_INVITE || null),
+    timeoutMs: flags.timeout,
+    quiet: flags.quiet,
+    verbose: flags.verbose,
+  };
+}
+
+/** A variable that is set and not empty. */
+function fromEnv<T>(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  parse: Parse<T>,
+): T | null {
+  const text = env[name];
+  return text === undefined || text === "" ? null : must(name, parse(text));
+}
+
+/** Whether a command line asks for JSON, before it is known to be a right one. */
+export function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  const ours = end < 0 ? argv : argv.slice(0, end);
+  return ours.some((word, i) =>
+    word === "--json" || word === "--output=json" ||
+    (word === "--output" && ours[i + 1] === "json")
+  );
+}

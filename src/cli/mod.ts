@@ -1,0 +1,7 @@
+/**
+ * The command line.
+ *
+ * @module
+ */
+export { main, type Surroundings } from "./main.ts";
+export { systemNode } from "./system_node.ts";

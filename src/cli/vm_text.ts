@@ -1,0 +1,94 @@
+/**
+ * Virtual machines as people read them.
+ *
+ * @module
+ */
+import { formatDuration } from "../base/mod.ts";
+import type { VmDoc, VmPhase } from "../api/methods.ts";
+import { bytes, facts, fromNow, pathText, shortId, shortIds, table } from "./format.ts";
+
+const PHASES: readonly VmPhase[] = ["match", "reserve", "create", "boot", "network", "ssh"];
+
+/** States after which nothing of a VM is left. */
+const ENDED = new Set(["released", "failed", "lost"]);
+
+/** A VM by its name, else by the beginning of its id. */
+export function vmName({ id, name }: Pick<VmDoc, "id" | "name">): string {
+  return name ?? shortId(id);
+}
+
+/** All VMs, one a line. */
+export function vmTable(vms: readonly VmDoc[], nowMs: number): string[] {
+  if (vms.length === 0) return ["no VMs: rent one with omerta consumer request"];
+  const short = shortIds(vms.map(({ id }) => id));
+  const rows = vms.map((vm) => [
+    short.get(vm.id) ?? vm.id,
+    vm.name ?? "-",
+    vm.dry_run ? `${vm.state} (dry run)` : vm.state,
+    String(vm.cpu),
+    bytes(vm.memory_bytes),
+    shortId(vm.provider),
+    ENDED.has(vm.state) ? "-" : pathText(vm.path),
+    ENDED.has(vm.state) ? "-" : fromNow(vm.lease_expires_at, nowMs),
+  ]);
+  return table(["ID", "NAME", "STATE", "CPU", "MEMORY", "PROVIDER", "PATH", "LEASE ENDS"], rows);
+}
+
+/** All about one VM. */
+export function vmFacts(vm: VmDoc, nowMs: number): string[] {
+  const isLiving = !ENDED.has(vm.state);
+  return facts([
+    ["id", vm.id],
+    ["name", vm.name],
+    ["key", vm.key],
+    ["state", vm.dry_run ? `${vm.state} (dry run)` : vm.state],
+    ["provider", vm.provider],
+    ["size", sizeText(vm)],
+    ["image", vm.image],
+    ["isolation", isolationText(vm)],
+    ["address", vm.ssh_address],
+    ["path", isLiving ? pathText(vm.path) : null],
+    ["lease ends", isLiving ? fromNow(vm.lease_expires_at, nowMs) : null],
+    ["requested", fromNow(vm.requested_at, nowMs)],
+    ["checked", fromNow(vm.checked_at, nowMs)],
+    ["took", timingsText(vm)],
+  ]);
+}
+
+/** A VM that has just been made, and what one does next. */
+export function requestLines(vm: VmDoc, nowMs: number): string[] {
+  const name = vmName(vm);
+  const lines = [
+    `VM ${vm.id}${vm.name === null ? "" : ` (${vm.name})`} ${vm.state}: ${sizeText(vm)}, on ${
+      shortId(vm.provider)
+    }, ${pathText(vm.path)}`,
+    `lease ends ${fromNow(vm.lease_expires_at, nowMs)} without a sign of life`,
+  ];
+  const timings = timingsText(vm);
+  if (timings !== null) lines.push(`took ${timings}`);
+  if (vm.isolation === "emulated") lines.push("emulated: slower, and a weaker wall, than hardware");
+  if (vm.dry_run) return [...lines, "dry run: the protocol was run through, no VM exists"];
+  return [...lines, `connect: omerta ssh ${name}`];
+}
+
+function sizeText({ cpu, memory_bytes, storage_bytes }: VmDoc): string {
+  const disk = storage_bytes === 0 ? "" : `, ${bytes(storage_bytes)} disk`;
+  return `${cpu} CPU, ${bytes(memory_bytes)} memory${disk}`;
+}
+
+function isolationText({ isolation, accelerator }: VmDoc): string | null {
+  if (isolation === null) return null;
+  return accelerator === null ? isolation : `${isolation} (${accelerator})`;
+}
+
+/** `5.2s: match 12ms, boot 4.1s`, or `null` where nothing is known. */
+function timingsText({ timings_ms }: VmDoc): string | null {
+  const known = PHASES.flatMap((phase) => {
+    const ms = timings_ms[phase];
+    return ms === null ? [] : [{ phase, ms }];
+  });
+  if (known.length === 0) return null;
+  const total = known.reduce((sum, { ms }) => sum + ms, 0);
+  const each = known.map(({ phase, ms }) => `${phase} ${formatDuration(ms)}`);
+  return `${formatDuration(total)}: ${each.join(", ")}`;
+}
