@@ -1,0 +1,388 @@
+/*
+ * PID 1 of the guest image `micro`: from the kernel to sshd behind WireGuard, and the end of the guest.
+ *
+ *   mounts ─▶ modules ─▶ entropy ─▶ eth0 ─▶ wg0 ─▶ /data ─▶ sshd ─▶ wipe secrets ─▶ "OMERTA-READY" ─▶ reap, until told to end
+ *      └ omerta.probe=1 on the kernel's command line: print "OMERTA-PROBE" and end
+ *
+ * A program and not a script, because under emulation each process that a script starts costs 5 to 10 ms, and so that
+ * nothing that a renter wrote passes through a shell. It starts two others at most: mke2fs and dropbear.
+ *
+ * What the guest is told stands in /omerta (src/vm/guest_seed.ts). What must be for anybody to reach the guest ends it
+ * when it fails, with the reason on the console as "OMERTA-FAILED …"; a disk that cannot be used is only reported.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "image_net.h"
+
+#define SEED "/omerta/"
+#define TEXT_MAX 4096
+#define ENTROPY_BYTES 64
+
+/* How long processes may take to end after SIGTERM, in ms: a guess; what they wrote goes away with the guest. */
+#define FAREWELL_MS 500
+
+static void say(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vdprintf(STDOUT_FILENO, format, args);
+  va_end(args);
+}
+
+static void end_guest(int how) {
+  sync();
+  reboot(how);
+  reboot(RB_AUTOBOOT); /* where the machine cannot be powered off; QEMU ends either way (-no-reboot) */
+  for (;;) pause();
+}
+
+/* Ends a guest that nobody could reach. */
+static void fail(const char *step) {
+  say("OMERTA-FAILED %s: %s\n", step, strerror(errno));
+  end_guest(RB_AUTOBOOT);
+}
+
+static void require(int result, const char *step) {
+  if (result < 0) fail(step);
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+/* Reads a small file whole and ends it with NUL; its length, or -1. */
+static ssize_t read_file(const char *path, char *buffer, size_t capacity) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  size_t length = 0;
+  ssize_t count = 1;
+  while (count > 0 && length < capacity - 1) {
+    count = read(fd, buffer + length, capacity - 1 - length);
+    if (count > 0) length += (size_t)count;
+  }
+  close(fd);
+  buffer[length] = 0;
+  return count < 0 ? -1 : (ssize_t)length;
+}
+
+static int write_file(const char *path, const char *text) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return -1;
+  ssize_t count = write(fd, text, strlen(text));
+  close(fd);
+  return count < 0 ? -1 : 0;
+}
+
+/* Overwrites a file and removes it. */
+static void wipe(const char *path) {
+  static const char zeros[TEXT_MAX];
+  struct stat info;
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  if (fstat(fd, &info) == 0)
+    for (off_t left = info.st_size; left > 0;) {
+      ssize_t count = write(fd, zeros, left < TEXT_MAX ? (size_t)left : TEXT_MAX);
+      if (count <= 0) break;
+      left -= count;
+    }
+  close(fd);
+  unlink(path);
+}
+
+/* The first word of every line of a list, one call each. */
+static void each_line(char *text, void (*visit)(const char *)) {
+  char *state = NULL;
+  for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) visit(line);
+}
+
+/* --- kernel ------------------------------------------------------------------------------------------------------ */
+
+static void mount_all(void) {
+  static const char *const links[][2] = {{"/proc/self/fd", "/dev/fd"}, {"/proc/self/fd/0", "/dev/stdin"},
+    {"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"}};
+  mount("dev", "/dev", "devtmpfs", MS_NOSUID, "mode=0755");
+  mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+  mount("sys", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+  mkdir("/dev/pts", 0755);
+  mkdir("/dev/shm", 01777);
+  mount("pts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=0620,ptmxmode=0666");
+  mount("shm", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+  for (size_t i = 0; i < sizeof links / sizeof *links; i++) (void)!symlink(links[i][0], links[i][1]);
+  chmod("/", 0755); /* an initramfs begins as 1777 */
+}
+
+static void open_console(void) {
+  int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+  if (fd < 0) return;
+  for (int to = 0; to <= 2; to++) dup2(fd, to);
+  if (fd > 2) close(fd);
+}
+
+static char command_line[TEXT_MAX];
+
+/* Whether a word stands on the kernel's command line. */
+static int is_asked(const char *word) {
+  size_t length = strlen(word);
+  for (const char *at = command_line; (at = strstr(at, word)); at += length) {
+    int begins = at == command_line || at[-1] == ' ';
+    if (begins && (at[length] == ' ' || at[length] == '\n' || !at[length])) return 1;
+  }
+  return 0;
+}
+
+static void load_module(const char *name) {
+  char path[256];
+  snprintf(path, sizeof path, "/lib/modules/%s.ko", name);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) < 0) say("omerta: module %s: %s\n", name, strerror(errno));
+  if (fd >= 0) close(fd);
+}
+
+static void load_modules(const char *list) {
+  char names[TEXT_MAX];
+  if (read_file(list, names, sizeof names) > 0) each_line(names, load_module);
+}
+
+/* Gives the generator the host's random bytes and credit for them, so that no key is ever drawn from a poor one. */
+static void seed_entropy(void) {
+  struct {
+    struct rand_pool_info info;
+    char bytes[ENTROPY_BYTES + 1];
+  } seed = {.info = {.entropy_count = ENTROPY_BYTES * 8, .buf_size = ENTROPY_BYTES}};
+  int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+  if (fd < 0 || read_file(SEED "entropy", (char *)seed.info.buf, sizeof seed.bytes) != ENTROPY_BYTES) fail("entropy");
+  require(ioctl(fd, RNDADDENTROPY, &seed), "entropy");
+  ioctl(fd, RNDRESEEDCRNG); /* Linux mixes it in by itself within a minute; here at once */
+  close(fd);
+  explicit_bzero(&seed, sizeof seed);
+}
+
+/* --- what the guest is told -------------------------------------------------------------------------------------- */
+
+static struct {
+  char hostname[64];
+  struct in6_addr address, peer_address;
+  char address_text[INET6_ADDRSTRLEN];
+  unsigned char peer_key[WG_KEY];
+} told;
+
+static void read_key(const char *base64, unsigned char *key, const char *step) {
+  errno = EINVAL;
+  require(decode_key(base64, key), step);
+}
+
+static void take_setting(const char *line) {
+  const char *value = strchr(line, '=');
+  if (!value) return;
+  size_t name = (size_t)(value++ - line);
+#define IS(word) (name == strlen(word) && !memcmp(line, word, name))
+  if (IS("HOSTNAME")) snprintf(told.hostname, sizeof told.hostname, "%s", value);
+  if (IS("ADDRESS")) snprintf(told.address_text, sizeof told.address_text, "%s", value);
+  if (IS("PEER_PUBLIC_KEY")) read_key(value, told.peer_key, "peer key");
+  if (IS("PEER_ADDRESS") && inet_pton(AF_INET6, value, &told.peer_address) != 1) fail("peer address");
+#undef IS
+}
+
+static void read_seed(void) {
+  char text[TEXT_MAX];
+  require(read_file(SEED "env", text, sizeof text) < 0 ? -1 : 0, "seed");
+  each_line(text, take_setting);
+  if (inet_pton(AF_INET6, told.address_text, &told.address) != 1) fail("address");
+}
+
+static void set_hostname(void) {
+  char hosts[256];
+  sethostname(told.hostname, strlen(told.hostname));
+  snprintf(hosts, sizeof hosts, "127.0.0.1 localhost\n::1 localhost\n%s %s\n", told.address_text, told.hostname);
+  write_file("/etc/hosts", hosts);
+}
+
+/* --- network ----------------------------------------------------------------------------------------------------- */
+
+/* The virtio NIC appears a moment after its driver, when the driver probes in the background. */
+static unsigned wait_for_nic(void) {
+  for (int tries = 0; tries < 500; tries++) {
+    unsigned index = if_nametoindex("eth0");
+    if (index) return index;
+    usleep(4000);
+  }
+  errno = ENODEV;
+  fail("eth0");
+  return 0;
+}
+
+static void bring_up_eth0(void) {
+  struct in_addr address = {inet_addr("10.0.2.15")};
+  unsigned nic = wait_for_nic();
+  /* only WireGuard's datagrams leave here: no address of the link's own, no router, no route beyond 10.0.2.0/24 */
+  write_file("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1");
+  require(net_link_up(if_nametoindex("lo"), 0), "lo");
+  require(net_add_address(nic, AF_INET, &address, 24), "eth0 address");
+  require(net_link_up(nic, 0), "eth0 up");
+}
+
+static void bring_up_wg0(void) {
+  char text[128];
+  struct wg_settings wg = {.listen_port = 51820,
+    .endpoint = {.sin_family = AF_INET, .sin_port = htons(51820), .sin_addr = {inet_addr("10.0.2.2")}},
+    .peer_address = told.peer_address,
+    /* the guest calls first, and again until it is heard: the renter's datagrams cannot reach it before */
+    .keepalive_s = 5};
+  memcpy(wg.peer_key, told.peer_key, WG_KEY);
+  require(read_file(SEED "wg.key", text, sizeof text) < 0 ? -1 : 0, "wg.key");
+  read_key(text, wg.private_key, "wg.key");
+  require(net_add_wireguard("wg0"), "wg0");
+  unsigned index = if_nametoindex("wg0");
+  require(wg_set(index, &wg), "wg0 keys");
+  explicit_bzero(&wg, sizeof wg);
+  explicit_bzero(text, sizeof text);
+  require(net_add_address(index, AF_INET6, &told.address, 128), "wg0 address");
+  require(net_link_up(index, 1280), "wg0 up");
+  require(net_add_route(index, &told.peer_address), "wg0 route");
+}
+
+/* --- programs ---------------------------------------------------------------------------------------------------- */
+
+/* Runs a program to its end; its exit status, or -1. */
+static int run(const char *path, char *const argv[]) {
+  int status;
+  pid_t child = vfork();
+  if (child == 0) {
+    execv(path, argv);
+    _exit(127);
+  }
+  if (child < 0) return -1;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int has_disk(void) {
+  char path[64], text[16];
+  for (int i = 0; i < 16; i++) {
+    snprintf(path, sizeof path, "/sys/bus/virtio/devices/virtio%d/device", i);
+    if (read_file(path, text, sizeof text) > 0 && !strncmp(text, "0x0002", 6)) return 1;
+  }
+  return 0;
+}
+
+/* Whether the disk's beginning is empty: nothing else is ever formatted. */
+static int is_blank(const char *disk) {
+  static char head[65536];
+  int fd = open(disk, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t count = read(fd, head, sizeof head);
+  close(fd);
+  for (ssize_t i = 0; i < count; i++)
+    if (head[i]) return 0;
+  return count > 0;
+}
+
+static int mount_disk(void) { return mount("/dev/vda", "/data", "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, NULL); }
+
+/* Mounts the disk at /data. It goes away with the guest, so a new file system has no journal. */
+static void bring_up_data(void) {
+  static char *const make[] = {"mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-O", "^has_journal", "-E",
+    "lazy_itable_init=1,nodiscard,root_owner=0:0", "/dev/vda", NULL};
+  if (!has_disk()) return;
+  load_modules("/lib/modules/disk");
+  if (is_blank("/dev/vda") && run("/usr/sbin/mke2fs", make) != 0) say("omerta: /data: mke2fs failed\n");
+  if (mount_disk() < 0) say("omerta: /data: %s\n", strerror(errno));
+}
+
+/*
+ * Starts sshd: keys only (-s), its host key given, a window wide enough for a path of 100 ms (-W; its default of
+ * 24 KiB would hold an upload at 240 KB/s). It listens by the time that its first process ends. By a name without a
+ * path it does not find itself again, so that it forks for a connection where it would otherwise execute itself anew:
+ * slower under emulation, and it would need the host key as a file for ever.
+ */
+static void start_sshd(void) {
+  char tunnel[INET6_ADDRSTRLEN + 8];
+  snprintf(tunnel, sizeof tunnel, "[%s]:22", told.address_text);
+  char *argv[] = {"dropbear", "-E", "-s", "-r", SEED "ssh_host_key", "-W", "1048576", "-p", tunnel, NULL,
+    NULL, NULL};
+  if (is_asked("omerta.bare=1")) { /* for measurements of the boot alone */
+    argv[9] = "-p";
+    argv[10] = "10.0.2.15:22";
+  }
+  require(rename(SEED "authorized_keys", "/root/.ssh/authorized_keys"), "authorized_keys");
+  errno = ECHILD;
+  if (run("/usr/sbin/dropbear", argv) != 0) fail("sshd");
+}
+
+static void wipe_seed(void) {
+  wipe(SEED "env");
+  wipe(SEED "wg.key");
+  wipe(SEED "ssh_host_key");
+  wipe(SEED "entropy");
+  rmdir(SEED);
+}
+
+/* --- life and end ------------------------------------------------------------------------------------------------ */
+
+/* Tells every process to end, waits a little, and ends the guest. */
+static void shut_down(int how, const sigset_t *signals) {
+  struct timespec wait = {.tv_nsec = FAREWELL_MS * 1000000L};
+  kill(-1, SIGTERM);
+  while (waitpid(-1, NULL, WNOHANG) >= 0)
+    if (sigtimedwait(signals, NULL, &wait) < 0 && errno == EAGAIN) break;
+  kill(-1, SIGKILL);
+  umount2("/data", MNT_DETACH);
+  end_guest(how);
+}
+
+/* Reaps what nobody waits for, until `poweroff`, `halt` or `reboot` (which signal PID 1) is called. */
+static void live(const sigset_t *signals) {
+  for (;;) {
+    int signal = sigwaitinfo(signals, NULL);
+    if (signal == SIGCHLD)
+      while (waitpid(-1, NULL, WNOHANG) > 0) continue;
+    if (signal == SIGUSR1 || signal == SIGUSR2) shut_down(RB_POWER_OFF, signals);
+    if (signal == SIGTERM || signal == SIGINT) shut_down(RB_AUTOBOOT, signals);
+  }
+}
+
+static void hold_signals(sigset_t *signals) {
+  static const int held[] = {SIGCHLD, SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
+  sigemptyset(signals);
+  for (size_t i = 0; i < sizeof held / sizeof *held; i++) sigaddset(signals, held[i]);
+  reboot(RB_DISABLE_CAD); /* ctrl-alt-del is a signal too */
+}
+
+int main(void) {
+  sigset_t signals;
+  mount_all();
+  open_console();
+  read_file("/proc/cmdline", command_line, sizeof command_line);
+  if (is_asked("omerta.probe=1")) {
+    say("OMERTA-PROBE\n");
+    end_guest(RB_AUTOBOOT);
+  }
+  hold_signals(&signals);
+  load_modules("/lib/modules/boot");
+  seed_entropy();
+  read_seed();
+  set_hostname();
+  bring_up_eth0();
+  bring_up_wg0();
+  bring_up_data();
+  start_sshd();
+  wipe_seed();
+  sigprocmask(SIG_BLOCK, &signals, NULL); /* not before: children would inherit it */
+  say("OMERTA-READY\n");
+  live(&signals);
+}
