@@ -29,7 +29,7 @@ export async function withSmallDisk(
   await withDirectory(async (dir) => {
     const disk = `${dir}/disk`;
     Deno.mkdirSync(disk);
-    run("mount", "-t", "tmpfs", "-o", `size=${bytes},mode=0700`, "omerta-test", disk);
+    run("mount", "-t", "tmpfs", "-o", `size=${bytes},nr_inodes=64,mode=0700`, "omerta-test", disk);
     try {
       await test(disk);
     } finally {

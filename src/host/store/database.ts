@@ -28,8 +28,16 @@ const APPLICATION_ID = 0x6f6d7274;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
-const SQLITE_CONSTRAINT_UNIQUE = 2067;
 const SQLITE_NOTADB = 26;
+const SQLITE_CONSTRAINT_UNIQUE = 2067;
+
+/** `exec()` of Deno 2.9 gives SQLite's text for a code (sqlite3_errstr), but not the code. */
+const CODES_BY_TEXT: Readonly<Record<string, number>> = {
+  "disk I/O error": SQLITE_IOERR,
+  "database disk image is malformed": SQLITE_CORRUPT,
+  "database or disk is full": SQLITE_FULL,
+  "file is not a database": SQLITE_NOTADB,
+};
 
 /** What makes version N + 1 from version N: the statements at index N. Only ever appended to. */
 export type Migrations = readonly string[];
@@ -195,16 +203,25 @@ function guard<T>(path: string, work: () => T): T {
 }
 
 function named(path: string, error: unknown): unknown {
-  const { errcode } = error as { errcode?: number };
-  if (errcode === undefined) return error;
-  if (errcode === SQLITE_CONSTRAINT_UNIQUE) return conflict(error);
-  // The low byte is the primary code.
-  const primary = errcode & 0xff;
-  if (primary === SQLITE_FULL) return diskFull(path, error);
-  if (primary === SQLITE_CORRUPT || primary === SQLITE_NOTADB || primary === SQLITE_IOERR) {
-    return damaged(path, `cannot be read: ${(error as Error).message}`, error);
+  const code = resultCode(error);
+  if (code === SQLITE_CONSTRAINT_UNIQUE) return conflict(error);
+  switch (code & 0xff) { // the primary code
+    case SQLITE_FULL:
+      return diskFull(path, error);
+    case SQLITE_IOERR:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return damaged(path, `cannot be read: ${(error as Error).message}`, error);
+    default:
+      return error;
   }
-  return error;
+}
+
+/** The extended result code of an error of SQLite's; 0 for any other error. */
+function resultCode(error: unknown): number {
+  const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string };
+  if (code !== "ERR_SQLITE_ERROR") return 0;
+  return errcode ?? CODES_BY_TEXT[message ?? ""] ?? 0;
 }
 
 function conflict(cause: unknown): OmertaError {
