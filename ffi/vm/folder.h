@@ -1,0 +1,50 @@
+/*
+ * folder: VMDIR, of which this helper is the only writer while it holds `lock`.
+ *
+ *   lock      flock, for the helper's whole life: free means that no helper is there
+ *   ctl.sock  the control socket, 0600
+ *   helper.log, console   bounded
+ *   exit.json why it ended; appears at once and whole
+ *   the spec's seed and disk (wherever they lie) go with the VM
+ */
+#ifndef OMERTA_FOLDER_H
+#define OMERTA_FOLDER_H
+
+#include "spec.h"
+
+#include <sys/types.h>
+
+/* A file that goes with the VM: its folder and name, and which file it was. */
+struct doomed {
+  int dir; /* -1: there is none */
+  char name[NAME_MAX + 1];
+  dev_t device;
+  ino_t inode;
+};
+
+struct folder {
+  int dir;
+  int lock;
+  int listener;
+  int log;
+  int console;
+  int exit_file; /* exit.json.new, opened beforehand */
+  uid_t owner;
+  struct doomed seed;
+  struct doomed disk;
+};
+
+/* Opens VMDIR and takes its lock: code "exists" if another helper has it. */
+int folder_open(struct folder *folder, const char *path, struct failure *failure);
+/* Makes the socket and files; only with the lock. */
+int folder_fill(struct folder *folder, struct failure *failure);
+/* Opens a file of the spec that goes with the VM; its descriptor, or -1. */
+int doomed_open(struct doomed *doomed, const char *path, int flags, struct failure *failure);
+/* Removes ctl.sock, seed and disk. */
+void folder_clear(struct folder *folder);
+/* After a start that failed: the same, and the files of this try. */
+void folder_discard(struct folder *folder);
+/* Makes exit.json of `content`. */
+void folder_write_exit(struct folder *folder, const char *content);
+
+#endif

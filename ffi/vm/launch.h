@@ -1,0 +1,49 @@
+/*
+ * launch: starts QEMU in as much of the jail as this kernel gives, and hands back its ends.
+ */
+#ifndef OMERTA_LAUNCH_H
+#define OMERTA_LAUNCH_H
+
+#include "features.h"
+#include "qemu_args.h"
+
+#include <limits.h>
+
+struct machine {
+  pid_t pid;
+  int pidfd;
+  int qmp;    /* stream to QEMU's monitor */
+  int serial; /* stream to the guest's first serial port */
+  int nic;    /* datagrams: the guest's Ethernet frames */
+  int err;    /* what QEMU says on stdout and stderr */
+  unsigned missing;   /* features that this QEMU has not got */
+  int64_t started_ms; /* CLOCK_BOOTTIME */
+};
+
+struct launch {
+  const char *qemu; /* real path, see find_qemu() */
+  struct qemu_wish wish;
+  int kernel; /* open files, which stay the caller's; -1: none */
+  int initrd;
+  int disk;
+  uint64_t disk_bytes;
+  unsigned features; /* of the jail, to try; FEATURES_ALL at first */
+};
+
+/* Finds what `path` really is; qemu-missing if it cannot be executed. */
+int find_qemu(const char *path, char real[PATH_MAX], struct failure *failure);
+
+/* Starts QEMU; 0 once its program has been executed, or -1 with nothing left behind. */
+int launch(const struct launch *launch, struct machine *machine, struct failure *failure);
+
+/* launch(), and waits until QEMU's monitor speaks; an early end of QEMU is a failure with its last
+ * words, or, where it could not find its libraries in the private root, tried again without. */
+int launch_speaking(struct launch *launch, struct machine *machine, struct failure *failure);
+
+/* Kills QEMU, waits for its end and closes all. */
+void machine_destroy(struct machine *machine);
+
+/* A memfd of `first` (optional, -1; padded to 4 bytes) and then `second`, sealed. */
+int sealed_copy(const char *name, int first, int second, struct failure *failure);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * vm: one machine from its launch to the last trace of it, in one thread around one poll().
+ *
+ *   starting ─QMP answers─▶ running ─OMERTA-READY─▶ ready ─┐
+ *       │                      │                           │ stop, lease, life, SIGTERM
+ *       └──────────────────────┴───────────────────────────┴─▶ stopping ─QEMU reaped─▶ gone
+ *
+ * QEMU's end by itself leads straight to gone. `gone` writes exit.json, removes what goes with the
+ * VM, frees the lock, answers who asked to stop, and the process ends.
+ */
+#ifndef OMERTA_VM_H
+#define OMERTA_VM_H
+
+#include "console.h"
+#include "control.h"
+#include "folder.h"
+#include "launch.h"
+#include "lease.h"
+#include "log.h"
+#include "qmp.h"
+#include "wire.h"
+
+enum vm_state { VM_STARTING, VM_RUNNING, VM_READY, VM_STOPPING, VM_GONE };
+
+enum end_reason { END_LEASE, END_LIFE, END_STOP, END_GUEST_EXIT, END_QEMU_DIED, END_ERROR };
+
+struct vm {
+  enum vm_state state;
+  bool kvm;
+  bool ending; /* `reason` is set */
+  enum end_reason reason;
+  char detail[512];
+  int64_t ready_ms; /* since the launch; -1: not yet */
+  int64_t kill_at_ms; /* when asking QEMU to end is over; -1: not asked */
+  int timer;
+  int signals;
+  char last_words[512]; /* the end of what QEMU printed */
+  size_t last_words_used;
+  struct folder folder;
+  struct machine machine;
+  struct lease lease;
+  struct log log;
+  struct qmp qmp;
+  struct wire wire;
+  struct console console;
+  struct control control;
+};
+
+/* Serves until the VM is gone. */
+void vm_serve(struct vm *vm);
+
+/* Begins the end; the first reason stays. */
+void vm_end(struct vm *vm, enum end_reason reason, const char *detail);
+/* Does all that has to be done once QEMU is dead. */
+void vm_gone(struct vm *vm);
+const char *vm_reason_name(enum end_reason reason);
+
+/* vm_control: answers one request. */
+void vm_request(void *context, struct client *client, const char *line);
+/* Tells all watchers the state. */
+void vm_announce(struct vm *vm);
+
+/* Takes what QEMU printed. */
+void vm_take_words(struct vm *vm, const char *bytes, size_t length);
+
+#endif
