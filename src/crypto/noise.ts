@@ -75,6 +75,13 @@ export class NoiseHandshake {
     this.#state = startState(options.prologue);
   }
 
+  /** A second handshake in the same state: to read a message that may turn out to be unwanted. */
+  clone(): NoiseHandshake {
+    const copy = new NoiseHandshake(this.#options);
+    copy.#state = this.#state;
+    return copy;
+  }
+
   /** Whether all messages were written or read. */
   get isComplete(): boolean {
     return this.#state.next === MESSAGES.length;

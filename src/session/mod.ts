@@ -4,5 +4,7 @@
  * @module
  */
 export * from "./constants.ts";
+export { isReason } from "./layout.ts";
 export * from "./rpc_types.ts";
+export * from "./session_machine.ts";
 export * from "./types.ts";

@@ -1,0 +1,53 @@
+/**
+ * How many handshakes we pay for: a token bucket for all together and one per source prefix. Asked
+ * only for messages whose MAC is good, so that strangers with forged sources neither empty the
+ * buckets nor grow the table.
+ *
+ * @module
+ */
+import { BoundedMap, type Instant } from "../base/mod.ts";
+import { SOURCES_MAX } from "./constants.ts";
+import type { SessionLimits } from "./types.ts";
+
+interface Bucket {
+  tokens: number;
+  at: Instant;
+}
+
+interface Rate {
+  readonly perS: number;
+  readonly burst: number;
+}
+
+/** The budget of handshakes. */
+export class HandshakeLimiter {
+  readonly #all: Rate;
+  readonly #each: Rate;
+  readonly #sources = new BoundedMap<string, Bucket>(SOURCES_MAX, "evict-oldest");
+  readonly #global: Bucket;
+
+  constructor(limits: SessionLimits) {
+    this.#all = { perS: limits.handshakesPerS, burst: limits.handshakesBurst };
+    this.#each = { perS: limits.perSourcePerS, burst: limits.perSourceBurst };
+    this.#global = { tokens: this.#all.burst, at: 0 as Instant };
+  }
+
+  /** Takes one handshake from a source's budget and the common one, or says which is empty. */
+  take(source: string, now: Instant): "taken" | "source-limit" | "global-limit" {
+    const bucket = this.#sources.get(source) ?? { tokens: this.#each.burst, at: now };
+    this.#sources.set(source, bucket);
+    refill(bucket, this.#each, now);
+    refill(this.#global, this.#all, now);
+    if (bucket.tokens < 1) return "source-limit";
+    if (this.#global.tokens < 1) return "global-limit";
+    bucket.tokens--;
+    this.#global.tokens--;
+    return "taken";
+  }
+}
+
+function refill(bucket: Bucket, rate: Rate, now: Instant): void {
+  const elapsedS = Math.max(0, now - bucket.at) / 1000;
+  bucket.tokens = Math.min(rate.burst, bucket.tokens + elapsedS * rate.perS);
+  bucket.at = now;
+}

@@ -1,0 +1,119 @@
+/**
+ * The sessions with one peer, by kind: at most one is current; the policy of which it is.
+ *
+ * A link becomes current when the first authenticated datagram comes on it, which proves that the peer
+ * has finished the handshake. What was current is then read for a while more. One exception: when both
+ * sides began at once and both handshakes came through, the one of the smaller id stays, whatever the
+ * order in which the two ends see them confirmed.
+ *
+ * @module
+ */
+import { type Instant, type NetworkId, type NodeId, type PeerKey, peerKey } from "../base/mod.ts";
+import type { Link } from "./link.ts";
+import type { SessionKind } from "./types.ts";
+
+/** The sessions of one kind with one peer. */
+export interface Slot<Member> {
+  readonly network: NetworkId;
+  readonly node: NodeId;
+  readonly kind: SessionKind;
+  readonly peer: PeerKey;
+  current: Link<Member> | undefined;
+  previous: Link<Member> | undefined;
+  /** Not yet confirmed, from a handshake of ours and of theirs. */
+  ours: Link<Member> | undefined;
+  theirs: Link<Member> | undefined;
+}
+
+/** Whose slot. */
+export interface SlotName {
+  readonly network: NetworkId;
+  readonly node: NodeId;
+  readonly kind: SessionKind;
+}
+
+/** All slots. */
+export class Slots<Member> {
+  readonly #slots = new Map<string, Slot<Member>>();
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  get(peer: PeerKey, kind: SessionKind): Slot<Member> | undefined {
+    return this.#slots.get(`${kind}:${peer}`);
+  }
+
+  /** The slot of that name. */
+  find(name: SlotName): Slot<Member> | undefined {
+    return this.get(peerKey(name.network, name.node), name.kind);
+  }
+
+  /** The slot of that name, made when there is none. */
+  obtain(name: SlotName): Slot<Member> {
+    const peer = peerKey(name.network, name.node);
+    const known = this.get(peer, name.kind);
+    if (known !== undefined) return known;
+    const slot: Slot<Member> = {
+      ...name,
+      peer,
+      current: undefined,
+      previous: undefined,
+      ours: undefined,
+      theirs: undefined,
+    };
+    this.#slots.set(`${name.kind}:${peer}`, slot);
+    return slot;
+  }
+
+  /** Forgets the slot when it holds nothing any more. */
+  dropIfEmpty(slot: Slot<Member>): void {
+    if (linksOf(slot).length === 0) this.#slots.delete(`${slot.kind}:${slot.peer}`);
+  }
+
+  values(): IterableIterator<Slot<Member>> {
+    return this.#slots.values();
+  }
+}
+
+/** Every link of a slot. */
+export function linksOf<Member>(slot: Slot<Member>): Link<Member>[] {
+  const all = [slot.current, slot.previous, slot.ours, slot.theirs];
+  return all.filter((link) => link !== undefined);
+}
+
+/** Takes a link out of its place in the slot. */
+export function unplace<Member>(link: Link<Member>): void {
+  const { slot } = link.is;
+  if (slot[link.role] === link) slot[link.role] = undefined;
+}
+
+/** Puts a link into a place; returns the one that it displaces. */
+export function place<Member>(
+  link: Link<Member>,
+  role: Link<Member>["role"],
+): Link<Member> | undefined {
+  unplace(link);
+  const displaced = link.is.slot[role];
+  link.role = role;
+  link.is.slot[role] = link;
+  return displaced === link ? undefined : displaced;
+}
+
+/**
+ * Whether a link that was just confirmed shall stay behind the current one: both handshakes overlapped,
+ * and the smaller id began the current one.
+ *
+ * @param us Our own id.
+ */
+export function losesTo<Member>(
+  link: Link<Member>,
+  current: Link<Member>,
+  us: NodeId,
+): boolean {
+  if (link.is.initiator === current.is.initiator) return false;
+  const overlap = link.is.begunAt < (current.confirmedAt ?? (Infinity as Instant));
+  const initiator = current.is.initiator ? us : current.is.slot.node;
+  const other = current.is.initiator ? current.is.slot.node : us;
+  return overlap && initiator < other;
+}
