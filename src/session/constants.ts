@@ -84,6 +84,7 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   callsMax: 4_096,
   callsPerPeerMax: 256,
   inboundPerPeerMax: 64,
+  rememberedPerPeerMax: 4_096,
   inboundMax: 32_768,
   inboundBytesMax: 32 * 1024 * 1024,
 };

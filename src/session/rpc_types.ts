@@ -91,16 +91,24 @@ export interface RpcLimits {
   /** Our calls under way, in all and per peer; more end as `busy`. */
   readonly callsMax: number;
   readonly callsPerPeerMax: number;
-  /** Calls of others that are arriving or running, per peer; more are answered `busy`. */
+  /** Calls of others that arrive, run or wait to be acknowledged, per peer; more are `busy`. */
   readonly inboundPerPeerMax: number;
-  /** Calls of others that are remembered in any state, in all; more are answered `busy`. */
+  /** Calls of others that are remembered in any state, per peer and in all; more are `busy`. */
+  readonly rememberedPerPeerMax: number;
   readonly inboundMax: number;
-  /** Bytes of others' unfinished questions and of unacknowledged answers, in all. */
+  /** Bytes of others' unfinished questions and of unacknowledged answers; beyond, all are `busy`. */
   readonly inboundBytesMax: number;
 }
 
 /** Why a message was dropped; counted in `stats()`. */
-export type RpcDropReason = "bad-piece" | "bad-ack" | "bad-question" | "bad-answer" | "full";
+export type RpcDropReason =
+  | "not-rpc"
+  | "bad-piece"
+  | "bad-ack"
+  | "bad-question"
+  | "bad-answer"
+  | "busy"
+  | "unknown-call";
 
 /** Counters of an RPC machine. */
 export interface RpcStats {
