@@ -40,6 +40,9 @@ int launch(const struct launch *launch, struct machine *machine, struct failure 
  * words, or, where it could not find its libraries in the private root, tried again without. */
 int launch_speaking(struct launch *launch, struct machine *machine, struct failure *failure);
 
+/* The last line of what QEMU has printed and nobody has read; "" if there is none. */
+void machine_words(const struct machine *machine, char *words, size_t size);
+
 /* Kills QEMU, waits for its end and closes all. */
 void machine_destroy(struct machine *machine);
 

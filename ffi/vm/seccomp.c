@@ -39,7 +39,7 @@ static const unsigned short ALLOWED[] = {
     SYS_read, SYS_write, SYS_pwrite64, SYS_close, SYS_poll, SYS_ppoll, SYS_recvmsg, SYS_sendmsg,
     SYS_recvmmsg, SYS_sendmmsg, SYS_recvfrom, SYS_sendto, SYS_accept4, SYS_getsockopt,
     SYS_setsockopt, SYS_timerfd_settime, SYS_clock_gettime, 424 /* pidfd_send_signal */,
-    SYS_waitid, SYS_ftruncate, SYS_fsync, SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_fstat,
+    SYS_waitid, SYS_wait4, SYS_ftruncate, SYS_fsync, SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_fstat,
     SYS_newfstatat, SYS_restart_syscall, SYS_rt_sigreturn, SYS_exit, SYS_exit_group, SYS_getpid, SYS_geteuid,
 };
 

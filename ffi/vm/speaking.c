@@ -17,8 +17,7 @@ static bool speaks(const struct machine *machine) {
   return poll(set, COUNT_OF(set), SPEAK_MS) > 0 && (set[0].revents & POLLIN);
 }
 
-/* The last line of what it printed. */
-static void last_words(const struct machine *machine, char *words, size_t size) {
+void machine_words(const struct machine *machine, char *words, size_t size) {
   ssize_t got = recv(machine->err, words, size - 1, MSG_DONTWAIT);
   words[got > 0 ? got : 0] = 0;
   size_t length = strlen(words);
@@ -45,7 +44,7 @@ int launch_speaking(struct launch *wish, struct machine *machine, struct failure
   if (launch(wish, machine, failure) < 0) return -1;
   if (speaks(machine)) return 0;
   int status = exit_status(machine);
-  last_words(machine, words, sizeof words);
+  machine_words(machine, words, sizeof words);
   machine_destroy(machine);
   if (status == STATUS_NO_LIBRARY && HAS(wish->features, PRIVATE_ROOT))
     return without_root(wish, machine, failure);
