@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -21,7 +20,7 @@ type mmsghdr struct {
 	_   [4]byte
 }
 
-// receiver holds the buffers of one receiving goroutine.
+// receiver holds the buffers of one receiving goroutine, for UDP or Unix datagrams.
 type receiver struct {
 	raw    syscall.RawConn
 	hdrs   [batchMax]mmsghdr
@@ -33,11 +32,7 @@ type receiver struct {
 	try    func(fd uintptr) bool
 }
 
-func newReceiver(conn *net.UDPConn) (*receiver, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
+func newReceiver(raw syscall.RawConn) *receiver {
 	r := &receiver{raw: raw, memory: make([]byte, batchMax*datagramBytesMax)}
 	for i := range r.hdrs {
 		r.iovs[i].Base = &r.memory[i*datagramBytesMax]
@@ -47,7 +42,7 @@ func newReceiver(conn *net.UDPConn) (*receiver, error) {
 		r.hdrs[i].hdr.Name = (*byte)(unsafe.Pointer(&r.names[i]))
 	}
 	r.try = r.receive
-	return r, nil
+	return r
 }
 
 // receive is called by the poller until it returns true.
@@ -75,12 +70,15 @@ func (r *receiver) next() (int, error) {
 	return r.count, nil
 }
 
-// datagram returns the i-th datagram, its source, and whether it was whole.
-func (r *receiver) datagram(i int) (data []byte, from netip.AddrPort, whole bool) {
+// bytes returns the i-th datagram and whether it is whole.
+func (r *receiver) bytes(i int) (data []byte, whole bool) {
 	start := i * datagramBytesMax
 	data = r.memory[start : start+int(r.hdrs[i].len) : start+datagramBytesMax]
-	return data, addressOf(&r.names[i]), r.hdrs[i].hdr.Flags&unix.MSG_TRUNC == 0
+	return data, r.hdrs[i].hdr.Flags&unix.MSG_TRUNC == 0
 }
+
+// source returns where the i-th datagram came from.
+func (r *receiver) source(i int) netip.AddrPort { return addressOf(&r.names[i]) }
 
 func addressOf(name *unix.RawSockaddrInet6) netip.AddrPort {
 	port := name.Port>>8 | name.Port<<8
@@ -150,7 +148,10 @@ func (s *sender) put(i int, out *outgoing) {
 		n++
 	}
 	hdr.SetIovlen(n)
-	hdr.Namelen = putAddress(&s.names[i], out.to)
+	hdr.Namelen = 0 // of a connected socket
+	if out.to.IsValid() {
+		hdr.Namelen = putAddress(&s.names[i], out.to)
+	}
 	hdr.Control = nil
 	hdr.SetControllen(0)
 	if out.ttl > 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"runtime"
 )
 
 // opError is a failed operation: a code of the project's closed list, and a sentence.
@@ -65,7 +66,22 @@ type operation func(n *node, text []byte) (map[string]any, *opError)
 
 // operations are all that a command may ask for.
 var operations = map[string]operation{
-	"stats": takes((*node).stats),
+	"stats":          takes((*node).stats),
+	"peer.set":       takes((*node).peerSet),
+	"peer.remove":    takes((*node).peerRemove),
+	"tunnel.open":    takes((*node).tunnelOpen),
+	"tunnel.remote":  takes((*node).tunnelRemote),
+	"tunnel.close":   takes((*node).tunnelClose),
+	"tunnel.status":  takes((*node).tunnelStatus),
+	"tunnel.probe":   takes((*node).tunnelProbe),
+	"tunnel.ping":    takes((*node).tunnelPing),
+	"ticket.add":     takes((*node).ticketAdd),
+	"forward.listen": takes((*node).forwardListen),
+	"forward.close":  takes((*node).forwardClose),
+	"relay.set":      takes((*node).relaySet),
+	"relay.remove":   takes((*node).relayRemove),
+	"relay.stats":    takes((*node).relayStats),
+	"relay.limits":   takes((*node).relayLimit),
 }
 
 // takes makes an operation of a function with typed arguments.
@@ -83,7 +99,19 @@ func takes[A any](run func(n *node, args A) (map[string]any, *opError)) operatio
 type none struct{}
 
 func (n *node) stats(none) (map[string]any, *opError) {
-	return map[string]any{"dropped": n.drops.document()}, nil
+	n.tables.RLock()
+	peers, tunnels, sessions := len(n.peers), len(n.tunnels), len(n.relay.sessions)
+	n.tables.RUnlock()
+	n.streams.Lock()
+	streams := n.streams.open
+	n.streams.Unlock()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return map[string]any{
+		"dropped": n.drops.document(), "streams": streams, "tunnels": tunnels, "peers": peers,
+		"relaySessions": sessions, "memoryBytes": memory.Sys - memory.HeapReleased,
+		"goroutines": runtime.NumGoroutine(),
+	}, nil
 }
 
 func encode(document map[string]any) []byte {

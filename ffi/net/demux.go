@@ -8,18 +8,11 @@ import (
 )
 
 // startReceiving starts one goroutine per socket.
-func (n *node) startReceiving() error {
-	var failed error
+func (n *node) startReceiving() {
 	n.sockets.each(func(s *socket) {
-		r, err := newReceiver(s.conn)
-		if err != nil {
-			failed = err
-			return
-		}
 		n.running.Add(1)
-		go n.receive(r)
+		go n.receive(newReceiver(s.raw))
 	})
-	return failed
 }
 
 // receive demultiplexes until the socket is closed. Any other error is the network's (an ICMP message
@@ -49,21 +42,35 @@ func (n *node) receive(r *receiver) {
 type demux struct {
 	node *node
 	out  outbox
+	at   instant // when this batch came
+
+	// Tunnel datagrams of this batch, handed over in runs of one tunnel.
+	run     [batchMax][]byte
+	runLen  int
+	runFor  *tunnel
+	runSize int
+
+	// The path of the last frame, for which the table need not be searched again.
+	last      path
+	lastState *pathState
 }
 
 // batch hands out the datagrams of one system call; forwarded ones leave before the buffers are reused.
 func (d *demux) batch(r *receiver, count int) {
+	d.at = now()
 	d.node.tables.RLock()
+	d.last, d.lastState = path{}, nil
 	for i := range count {
-		data, from, whole := r.datagram(i)
-		if !whole {
-			d.node.drops.count(dropOversize)
-			continue
+		data, whole := r.bytes(i)
+		reason := dropOversize
+		if whole {
+			reason = d.dispatch(data, r.source(i))
 		}
-		if reason := d.dispatch(data, from); reason != dropNone {
+		if reason != dropNone {
 			d.node.drops.count(reason)
 		}
 	}
+	d.endRun()
 	d.node.tables.RUnlock()
 	d.out.flush()
 }
@@ -73,30 +80,66 @@ func (d *demux) dispatch(data []byte, from netip.AddrPort) dropReason {
 	if reason != dropNone {
 		return reason
 	}
-	switch f.kind {
-	case kindControl:
-		d.node.mail.control(path{addr: from}, f.payload)
-		return dropNone
-	case kindRelay:
-		return d.relayed(f, from)
-	default:
-		return dropNoTunnel
-	}
-}
-
-// relayed handles what comes from a relay to this node.
-func (d *demux) relayed(f frame, from netip.AddrPort) dropReason {
-	if f.dir == toRelay {
-		return dropNoSession
+	switch {
+	case f.kind != kindRelay:
+		return d.arrived(f, path{addr: from})
+	case f.dir == toRelay:
+		return d.forward(f, data, from)
 	}
 	inner, reason := parseFrame(f.payload)
 	if reason != dropNone {
 		return reason
 	}
-	via := path{addr: from, session: f.id, relayed: true}
-	if inner.kind == kindControl {
-		d.node.mail.control(via, inner.payload)
+	return d.arrived(inner, path{addr: from, session: f.id, relayed: true})
+}
+
+// arrived takes a control or tunnel frame that came on that path to this node.
+func (d *demux) arrived(f frame, from path) dropReason {
+	if f.kind == kindControl {
+		d.seen(from)
+		d.node.mail.control(from, f.payload)
 		return dropNone
 	}
-	return dropNoTunnel
+	t := d.node.tunnels[f.id]
+	if t == nil || t.inside == nil {
+		return dropNoTunnel
+	}
+	r := t.peer.routes.Load()
+	if r == nil || !r.accepts(from) {
+		return dropForeignPath
+	}
+	d.seen(from)
+	d.add(t, f.payload)
+	return dropNone
+}
+
+// seen notes that a path has brought something.
+func (d *demux) seen(from path) {
+	if d.last != from {
+		d.last, d.lastState = from, d.node.paths[from]
+	}
+	if d.lastState != nil {
+		d.lastState.received.Store(int64(d.at))
+	}
+}
+
+// add puts a datagram to the run of its tunnel.
+func (d *demux) add(t *tunnel, datagram []byte) {
+	if d.runFor != t {
+		d.endRun()
+		d.runFor = t
+	}
+	d.run[d.runLen] = datagram
+	d.runLen++
+	d.runSize += len(datagram)
+}
+
+// endRun hands the run over; the inside copies what it keeps.
+func (d *demux) endRun() {
+	if d.runLen == 0 {
+		return
+	}
+	d.runFor.rxBytes.Add(uint64(d.runSize))
+	d.runFor.inside.deliver(d.run[:d.runLen])
+	d.runFor, d.runLen, d.runSize = nil, 0, 0
 }

@@ -47,3 +47,94 @@ const (
 	receiveFailuresMax  = 100
 	receiveFailurePause = 100 * time.Millisecond
 )
+
+// Tables. A full one refuses the newcomer with the code "refused".
+const (
+	// peersMax: a node of the largest network that the design speaks of has 10 000 known members, of
+	// which it talks to few: guess.
+	peersMax = 4096
+	// peerPathsMax bounds the paths on which a peer is heard: candidates of both families: guess.
+	peerPathsMax = 32
+	// peerKeyBytesMax holds NETWORK/NODE of 105 characters with room: guess.
+	peerKeyBytesMax = 256
+	// tunnelsMax bounds tunnels; each device costs some 0.5 MiB at rest, see README.md.
+	tunnelsMax = 256
+	// relaySessionsMax bounds the relay's table to about 20 MiB.
+	relaySessionsMax = 65536
+	// relayLabelBytesMax: two node ids.
+	relayLabelBytesMax = 128
+	// relayBurst is how long a limited session may run ahead of its rate: guess.
+	relayBurst = 50 * time.Millisecond
+)
+
+// Tunnels.
+const (
+	// mtuMin is IPv6's (RFC 8200 §5), mtuMax what a datagram holds beside all headers.
+	mtuMin = 1280
+	mtuMax = datagramBytesMax - 100
+	// tunnelQueueMax is the number of datagrams that wait for WireGuard or the guest: about 10 ms at
+	// 1 Gb/s. Full: the newcomer is dropped and counted as "tunnel-queue" or "guest-queue".
+	tunnelQueueMax = 1024
+	// deviceBatch is the number of datagrams that WireGuard handles at once (measured, see README.md).
+	deviceBatch = 32
+	// deviceBuffersMax bounds the 64 KiB buffers of one device; when all are in use, its reader waits.
+	deviceBuffersMax = 384
+	// linkQueueMax is the number of packets that wait between TCP and WireGuard; full: the writer waits
+	// for at most linkWaitMax, then the packet is dropped and counted as "tunnel-queue".
+	linkQueueMax = 256
+	linkWaitMax  = 50 * time.Millisecond
+	// handshakeWatchMax is how long after a transport message its handshake is looked for.
+	handshakeWatchMax = 100 * time.Millisecond
+	// attachTimeout and attachAnswerBytesMax bound the talk with the VM helper.
+	attachTimeout        = 2 * time.Second
+	attachAnswerBytesMax = 4096
+)
+
+// Streams into tunnels.
+const (
+	// streamsMax bounds the streams of a node. Each costs at least 128 KiB, and at most
+	// 2·streamBufferBytesMax more where one side reads slowly.
+	streamsMax = 128
+	// streamBufferBytes and streamBufferBytesMax are TCP's buffers per direction: 4 MiB carries
+	// 670 Mb/s at 50 ms.
+	streamBufferBytes    = 1 << 20
+	streamBufferBytesMax = 4 << 20
+	// copyBufferBytes is what is copied at once: guess.
+	copyBufferBytes = 64 << 10
+	// flowsMax bounds the local ports in use or in grace.
+	flowsMax = 4096
+	// timeWait and finWait are short, for only this side dials; flowGrace outlasts both.
+	timeWait  = 5 * time.Second
+	finWait   = 15 * time.Second
+	flowGrace = 30 * time.Second
+	// keepaliveIdle, …Interval and …Count end a stream into a VM that was silent for 6 minutes: guess.
+	keepaliveIdle     = 60 * time.Second
+	keepaliveInterval = 15 * time.Second
+	keepaliveCount    = 20
+	// dialTimeout bounds a stream's dial, a handshake included.
+	dialTimeout = 10 * time.Second
+	// ticketsMax, ticketChars and ticketTimeout belong to stream.sock, pendingMax to the connections
+	// there that have not shown a ticket; one more is closed at once.
+	ticketsMax    = 256
+	ticketChars   = 64
+	ticketTimeout = 5 * time.Second
+	pendingMax    = 64
+	// forwardsMax bounds the forwarded ports: guess.
+	forwardsMax = 64
+	// acceptPause is the rest after a failed accept, which means that descriptors have run out.
+	acceptPause = 50 * time.Millisecond
+	// spliceLineBytesMax bounds the answer that a ticket gets.
+	spliceLineBytesMax = 512
+)
+
+// Probes.
+const (
+	// probesMax bounds the probes and pings at work, pingsMax those of one tunnel.
+	probesMax = 256
+	pingsMax  = 64
+	// probeDialMax is how long one dial of a probe lasts, probePause the rest after a failed one.
+	probeDialMax = 200 * time.Millisecond
+	probePause   = 20 * time.Millisecond
+	// probePrefixBytesMax bounds the expected banner.
+	probePrefixBytesMax = 64
+)

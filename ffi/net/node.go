@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/binary"
+	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // node is one open handle: sockets, tables, and the mailbox that TypeScript polls.
@@ -13,10 +15,19 @@ type node struct {
 
 	// running counts every goroutine of the node; close waits for it.
 	running sync.WaitGroup
+	gate    sync.Mutex // of enter, against close
+	closed  bool
 
 	// tables guards all tables below. The receiving goroutines read them once per batch; commands
 	// write them.
-	tables sync.RWMutex
+	tables  sync.RWMutex
+	peers   map[string]*peer
+	paths   map[path]*pathState
+	tunnels map[uint32]*tunnel
+	relay   relay
+
+	streams streamTable
+	probes  atomic.Int32
 
 	sendMu  sync.Mutex
 	sendBox outbox // of send, guarded by sendMu
@@ -36,15 +47,46 @@ func openNode(c config) (*node, *opError) {
 	if err != nil {
 		return nil, openError(c.Port, err)
 	}
-	n := &node{sockets: bound}
-	n.mail = newMailbox(&n.drops)
-	n.sendBox.node = n
-	if err := n.startReceiving(); err != nil {
-		bound.close()
-		return nil, fail("internal", err.Error())
+	n := newNode(bound)
+	if c.StreamSocket != nil {
+		if err := n.listenStreams(*c.StreamSocket); err != nil {
+			n.close()
+			return nil, fail("unsupported", "cannot open the stream socket: "+err.Error())
+		}
 	}
+	n.startReceiving()
 	return n, nil
 }
+
+func newNode(bound *sockets) *node {
+	n := &node{
+		sockets: bound,
+		peers:   map[string]*peer{},
+		paths:   map[path]*pathState{},
+		tunnels: map[uint32]*tunnel{},
+	}
+	n.relay.sessions = map[uint32]*relaySession{}
+	n.relay.limits.Sessions = relaySessionsMax
+	n.streams.tickets = map[string]*ticket{}
+	n.streams.forwards = map[string]*forward{}
+	n.streams.pending = map[net.Conn]struct{}{}
+	n.mail = newMailbox(&n.drops)
+	n.sendBox.node = n
+	return n
+}
+
+// enter lets a timer work on an open node; leave must follow.
+func (n *node) enter() bool {
+	n.gate.Lock()
+	defer n.gate.Unlock()
+	if n.closed {
+		return false
+	}
+	n.running.Add(1)
+	return true
+}
+
+func (n *node) leave() { n.running.Done() }
 
 // send puts a batch of control datagrams on the wire: records of u32 length of what follows, u8 time
 // to live (0: default), u8 path length, path, datagram. It never waits, for JavaScript's thread calls
@@ -87,6 +129,7 @@ func (n *node) sendRecord(record []byte) dropReason {
 	}
 	out := n.sendBox.slot(to.addr)
 	out.payload, out.ttl = datagram, ttl
+	n.noteControl(to)
 	if to.relayed {
 		putRelayHeader(out.header[:], toRelay, to.session)
 		out.headerLen = relayBytes
@@ -96,6 +139,14 @@ func (n *node) sendRecord(record []byte) dropReason {
 
 // close stops everything and waits until no goroutine of the node is left.
 func (n *node) close() {
+	n.commandMu.Lock() // no command begins any more: abi.go has forgotten the handle
+	defer n.commandMu.Unlock()
+	n.gate.Lock()
+	n.closed = true
+	n.gate.Unlock()
+	n.closeStreams()
+	n.closeTunnels()
+	n.closePeers()
 	n.sockets.close()
 	n.mail.close()
 	n.running.Wait()

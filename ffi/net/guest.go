@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// guestEnd is a tunnel whose WireGuard runs in a guest: datagrams go to and from the VM helper over a
+// socketpair, one end of which is handed over through the helper's control socket. The control
+// connection stays open: its end is how the helper's death is noticed while nothing is sent.
+type guestEnd struct {
+	tunnel  *tunnel
+	socket  *net.UnixConn
+	raw     syscall.RawConn
+	control *net.UnixConn
+	in      *ring
+	running sync.WaitGroup
+	gone    sync.Once
+	closed  chan struct{}
+}
+
+func openGuest(t *tunnel, controlPath string) (inside, *opError) {
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return nil, fail("internal", "socketpair: "+err.Error())
+	}
+	defer theirs.Close()
+	control, failed := attach(controlPath, theirs)
+	if failed != nil {
+		ours.Close()
+		return nil, failed
+	}
+	g := &guestEnd{tunnel: t, socket: ours, control: control, in: newRing(), closed: make(chan struct{})}
+	if err := g.start(); err != nil {
+		ours.Close()
+		control.Close()
+		return nil, fail("internal", err.Error())
+	}
+	return g, nil
+}
+
+// socketpair makes the pair: our end for Go's poller, the other as a file to pass on.
+func socketpair() (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, fd := range fds {
+		setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
+		setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
+	}
+	ours := os.NewFile(uintptr(fds[0]), "guest")
+	theirs := os.NewFile(uintptr(fds[1]), "helper")
+	defer ours.Close()
+	conn, err := net.FilePacketConn(ours)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn.(*net.UnixConn), theirs, nil
+}
+
+// attach hands the file to the helper and reads its answer. JavaScript's thread waits for it, so it is
+// given little time; the helper answers at once.
+func attach(controlPath string, file *os.File) (*net.UnixConn, *opError) {
+	dialer := net.Dialer{Timeout: attachTimeout}
+	conn, err := dialer.Dial("unix", controlPath)
+	if err != nil {
+		return nil, fail("vm-failed", "the VM's helper cannot be reached: "+err.Error())
+	}
+	control := conn.(*net.UnixConn)
+	if err := exchangeAttach(control, file); err != nil {
+		control.Close()
+		return nil, fail("vm-failed", "the VM's helper did not attach: "+err.Error())
+	}
+	return control, nil
+}
+
+func exchangeAttach(control *net.UnixConn, file *os.File) error {
+	if err := control.SetDeadline(time.Now().Add(attachTimeout)); err != nil {
+		return err
+	}
+	rights := unix.UnixRights(int(file.Fd()))
+	if _, _, err := control.WriteMsgUnix([]byte("attach\n"), rights, nil); err != nil {
+		return err
+	}
+	line, err := bufio.NewReaderSize(control, attachAnswerBytesMax).ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		OK      bool   `json:"ok"`
+		Message string `json:"message"`
+	}
+	if err := json.Unmarshal(line, &answer); err != nil {
+		return err
+	}
+	if !answer.OK {
+		return fmt.Errorf("%q", answer.Message)
+	}
+	return control.SetDeadline(time.Time{})
+}
+
+func (g *guestEnd) start() error {
+	raw, err := g.socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	g.raw = raw
+	g.running.Add(3)
+	go g.fromGuest()
+	go g.toGuest()
+	go g.watchControl()
+	return nil
+}
+
+// fromGuest sends what the guest sends to the peer, as far as it may be WireGuard.
+func (g *guestEnd) fromGuest() {
+	defer g.running.Done()
+	r := newReceiver(g.raw)
+	datagrams := make([][]byte, 0, batchMax)
+	for {
+		count, err := r.next()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			g.lost()
+			return
+		}
+		datagrams = datagrams[:0]
+		for i := range count {
+			data, whole := r.bytes(i)
+			if !whole || len(data) < wireguardMin {
+				g.tunnel.node.drops.count(dropGuestFrame)
+				continue
+			}
+			datagrams = append(datagrams, data)
+		}
+		g.tunnel.transmit(datagrams)
+	}
+}
+
+// toGuest writes what came from the peer, at the pace of the helper.
+func (g *guestEnd) toGuest() {
+	defer g.running.Done()
+	bufs, sizes := makeBuffers(batchMax)
+	batch := make([]outgoing, batchMax)
+	for {
+		n, ok := g.in.pop(bufs, sizes)
+		if !ok {
+			return
+		}
+		for i := range n {
+			batch[i].payload = bufs[i][:sizes[i]]
+		}
+		refused := false
+		err := writeBatch(g.raw, batch[:n], true, func(errno syscall.Errno) {
+			g.tunnel.node.drops.count(dropGuestQueue)
+			refused = refused || errno == syscall.ECONNREFUSED || errno == syscall.ECONNRESET
+		})
+		if err != nil {
+			return
+		}
+		if refused {
+			g.lost()
+			return
+		}
+	}
+}
+
+func makeBuffers(count int) (bufs [][]byte, sizes []int) {
+	memory := make([]byte, count*datagramBytesMax)
+	for i := range count {
+		bufs = append(bufs, memory[i*datagramBytesMax:(i+1)*datagramBytesMax])
+	}
+	return bufs, make([]int, count)
+}
+
+// watchControl waits for the end of the control connection; the helper says nothing on it.
+func (g *guestEnd) watchControl() {
+	defer g.running.Done()
+	_, _ = g.control.Read(make([]byte, 1))
+	g.lost()
+}
+
+// lost reports, once, that the helper's end is gone, unless it is this side that closes.
+func (g *guestEnd) lost() {
+	g.gone.Do(func() {
+		select {
+		case <-g.closed:
+		default:
+			g.tunnel.node.mail.event("guest-gone", map[string]any{"tunnel": g.tunnel.id})
+		}
+	})
+}
+
+func (g *guestEnd) deliver(datagrams [][]byte) {
+	g.tunnel.node.drops.countMany(dropGuestQueue, g.in.push(datagrams))
+}
+
+func (g *guestEnd) close() {
+	close(g.closed)
+	g.in.close()
+	g.socket.Close()
+	g.control.Close()
+	g.running.Wait()
+}

@@ -1,0 +1,346 @@
+package main
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// pathState is what is seen on a path, whoever uses it. It lives as long as a peer names the path.
+type pathState struct {
+	path         path
+	users        int          // peers that name it, guarded by node.tables
+	received     atomic.Int64 // instant of the last frame of any kind, 0: none
+	controlsSent atomic.Int64 // instant of the last control frame sent
+}
+
+// routes are what TypeScript set for a peer; replaced as a whole.
+type routes struct {
+	active, standby *pathState
+	accept          []*pathState // every path on which tunnel frames are taken: accept, active, standby
+	doubt, dead     time.Duration
+}
+
+func (r *routes) accepts(from path) bool {
+	for _, state := range r.accept {
+		if state.path == from {
+			return true
+		}
+	}
+	return false
+}
+
+// peer is whom tunnels lead to. Paths change beneath them; the peer is what WireGuard sees as its
+// endpoint.
+//
+// The native verdict on a path. `first` is the first tunnel frame sent on the active path since
+// anything was received there; `second` is a later frame (of a tunnel, or a control frame such as a
+// ping), sent at least doubt after it. Silence for dead since `first`, and for dead - doubt since
+// `second`, is death: one unanswered frame alone proves nothing, for the last acknowledgement of a
+// burst has no answer. With doubt = 0 both are one frame.
+type peer struct {
+	node *node
+	key  string
+	ties int // tunnels that lead here, guarded by node.tables
+	set  bool
+
+	routes atomic.Pointer[routes]
+	first  atomic.Int64
+	second atomic.Int64
+	armed  atomic.Bool
+	judged sync.Mutex // serialises verdicts with peer.set
+	timer  *time.Timer
+	asked  instant // the `first` for which path-doubt was sent
+}
+
+// sent notes that tunnel frames went out on the active path; the caller gives the time.
+func (p *peer) sent(r *routes, at instant) {
+	if r.dead <= 0 {
+		return
+	}
+	first := p.first.Load()
+	switch {
+	case first == 0 || r.active.received.Load() >= first:
+		p.second.Store(0)
+		p.first.Store(int64(at))
+		if r.doubt == 0 {
+			p.second.Store(int64(at))
+		}
+	case p.second.Load() == 0 && at.since(instant(first)) >= r.doubt:
+		p.second.Store(int64(at))
+	}
+	if !p.armed.Load() && p.armed.CompareAndSwap(false, true) {
+		p.timer.Reset(p.patience(r))
+	}
+}
+
+// patience is the time to the next look: the doubt, or the death where doubt is not used.
+func (p *peer) patience(r *routes) time.Duration {
+	if r.doubt > 0 {
+		return r.doubt
+	}
+	return r.dead
+}
+
+// judge looks at the active path when its timer says so.
+func (p *peer) judge() {
+	if !p.node.enter() {
+		return
+	}
+	defer p.node.leave()
+	p.judged.Lock()
+	defer p.judged.Unlock()
+	r := p.routes.Load()
+	if r == nil || r.active == nil || r.dead <= 0 {
+		p.armed.Store(false)
+		return
+	}
+	again := p.verdict(r, now())
+	if again <= 0 {
+		p.armed.Store(false)
+		return
+	}
+	p.timer.Reset(again)
+}
+
+// verdict returns after which time to look again; 0 when the next frame sent shall decide that.
+func (p *peer) verdict(r *routes, at instant) time.Duration {
+	first := instant(p.first.Load())
+	if first == 0 || instant(r.active.received.Load()) >= first {
+		return 0
+	}
+	silence := at.since(first)
+	if silence < r.doubt {
+		return r.doubt - silence
+	}
+	p.ask(r, first)
+	second := p.secondSent(r, first)
+	if second == 0 {
+		return 0
+	}
+	left := max(r.dead-silence, r.dead-r.doubt-at.since(second))
+	if left > 0 {
+		return left
+	}
+	if r.standby != nil {
+		p.switchOver(r)
+	}
+	return 0
+}
+
+// ask tells TypeScript, once per silence, that a ping is due on the active path.
+func (p *peer) ask(r *routes, first instant) {
+	if r.doubt == 0 || p.asked == first {
+		return
+	}
+	p.asked = first
+	p.node.mail.event("path-doubt", map[string]any{"peer": p.key, "path": r.active.path.String()})
+}
+
+// secondSent finds the second frame among tunnel and control frames, and keeps it.
+func (p *peer) secondSent(r *routes, first instant) instant {
+	if second := p.second.Load(); second != 0 {
+		return instant(second)
+	}
+	control := instant(r.active.controlsSent.Load())
+	if control == 0 || control.since(first) < r.doubt {
+		return 0
+	}
+	p.second.Store(int64(control))
+	return control
+}
+
+// switchOver moves the tunnels to the standby path. The dead path stays accepted: what it still
+// brings is welcome. There is no standby after it until TypeScript names one.
+func (p *peer) switchOver(r *routes) {
+	next := *r
+	next.active, next.standby = r.standby, nil
+	p.first.Store(0)
+	p.second.Store(0)
+	p.routes.Store(&next)
+	p.node.mail.event("path-dead", map[string]any{
+		"peer": p.key, "path": r.active.path.String(), "to": next.active.path.String(),
+	})
+}
+
+// peerSet is the argument of peer.set.
+type peerSet struct {
+	Peer    string   `json:"peer"`
+	Active  *string  `json:"active"`
+	Standby *string  `json:"standby"`
+	Accept  []string `json:"accept"`
+	DoubtMs int64    `json:"doubtMs"`
+	DeadMs  int64    `json:"deadMs"`
+}
+
+func (n *node) peerSet(args peerSet) (map[string]any, *opError) {
+	paths, failed := args.paths()
+	if failed != nil {
+		return nil, failed
+	}
+	n.tables.Lock()
+	defer n.tables.Unlock()
+	p, failed := n.peerFor(args.Peer)
+	if failed != nil {
+		return nil, failed
+	}
+	p.set = true
+	p.replace(n.routesOf(paths, args))
+	return map[string]any{}, nil
+}
+
+// peerPaths are the parsed paths of a peer.set.
+type peerPaths struct {
+	active, standby *path
+	accept          []path
+}
+
+func (args peerSet) paths() (peerPaths, *opError) {
+	var paths peerPaths
+	if args.Peer == "" || len(args.Peer) > peerKeyBytesMax || len(args.Accept) > peerPathsMax {
+		return paths, fail("internal", "peer.set: the key is empty or too long, or there are too many paths")
+	}
+	for _, text := range args.Accept {
+		one, err := parsePath(text)
+		if err != nil {
+			return paths, fail("internal", "peer.set: "+err.Error())
+		}
+		paths.accept = append(paths.accept, one)
+	}
+	var failed *opError
+	if paths.active, failed = paths.named(args.Active); failed != nil {
+		return paths, failed
+	}
+	paths.standby, failed = paths.named(args.Standby)
+	return paths, failed
+}
+
+// named parses an optional path and makes it acceptable too.
+func (paths *peerPaths) named(text *string) (*path, *opError) {
+	if text == nil {
+		return nil, nil
+	}
+	one, err := parsePath(*text)
+	if err != nil {
+		return nil, fail("internal", "peer.set: "+err.Error())
+	}
+	if !slices.Contains(paths.accept, one) {
+		paths.accept = append(paths.accept, one)
+	}
+	return &one, nil
+}
+
+// routesOf takes the states of the paths, which the peer then uses. node.tables is held.
+func (n *node) routesOf(paths peerPaths, args peerSet) *routes {
+	r := &routes{
+		doubt: time.Duration(args.DoubtMs) * time.Millisecond,
+		dead:  time.Duration(args.DeadMs) * time.Millisecond,
+	}
+	for _, one := range paths.accept {
+		state := n.usePath(one)
+		r.accept = append(r.accept, state)
+		if paths.active != nil && one == *paths.active {
+			r.active = state
+		}
+		if paths.standby != nil && one == *paths.standby {
+			r.standby = state
+		}
+	}
+	if r.dead > 0 && r.doubt > r.dead {
+		r.doubt = r.dead
+	}
+	return r
+}
+
+// replace puts new routes in place; a change of the active path begins a new judgement.
+func (p *peer) replace(next *routes) {
+	p.judged.Lock()
+	defer p.judged.Unlock()
+	old := p.routes.Swap(next)
+	if old == nil || next == nil || old.active != next.active {
+		p.first.Store(0)
+		p.second.Store(0)
+	}
+	if old == nil {
+		return
+	}
+	for _, state := range old.accept {
+		p.node.releasePath(state)
+	}
+}
+
+// peerFor finds or makes the peer. node.tables is held.
+func (n *node) peerFor(key string) (*peer, *opError) {
+	if p := n.peers[key]; p != nil {
+		return p, nil
+	}
+	if len(n.peers) >= peersMax {
+		return nil, fail("refused", "too many peers")
+	}
+	p := &peer{node: n, key: key}
+	p.timer = time.AfterFunc(time.Hour, p.judge)
+	p.timer.Stop()
+	n.peers[key] = p
+	return p, nil
+}
+
+// forgetPeer drops a peer that neither TypeScript nor a tunnel needs. node.tables is held.
+func (n *node) forgetPeer(p *peer) {
+	if p.set || p.ties > 0 {
+		return
+	}
+	p.timer.Stop()
+	delete(n.peers, p.key)
+}
+
+func (n *node) peerRemove(args struct {
+	Peer string `json:"peer"`
+}) (map[string]any, *opError) {
+	n.tables.Lock()
+	defer n.tables.Unlock()
+	p := n.peers[args.Peer]
+	if p == nil {
+		return nil, fail("not-found", "no such peer")
+	}
+	p.set = false
+	p.replace(nil)
+	n.forgetPeer(p)
+	return map[string]any{}, nil
+}
+
+// closePeers stops the timers of all peers.
+func (n *node) closePeers() {
+	n.tables.Lock()
+	defer n.tables.Unlock()
+	for _, p := range n.peers {
+		p.timer.Stop()
+	}
+}
+
+// noteControl notes that a control frame is sent on a path.
+func (n *node) noteControl(to path) {
+	n.tables.RLock()
+	defer n.tables.RUnlock()
+	if state := n.paths[to]; state != nil {
+		state.controlsSent.Store(int64(now()))
+	}
+}
+
+// usePath finds or makes the state of a path. node.tables is held.
+func (n *node) usePath(one path) *pathState {
+	state := n.paths[one]
+	if state == nil {
+		state = &pathState{path: one}
+		n.paths[one] = state
+	}
+	state.users++
+	return state
+}
+
+func (n *node) releasePath(state *pathState) {
+	state.users--
+	if state.users == 0 {
+		delete(n.paths, state.path)
+	}
+}
