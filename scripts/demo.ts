@@ -15,6 +15,8 @@ import {
   type LabPlan,
   OMERTA,
   type Running,
+  startProvider,
+  startRelay,
   until,
 } from "../tests/e2e/lab.ts";
 
@@ -100,18 +102,16 @@ async function loopbackRound(lab: Lab): Promise<void> {
 // --- Steps -------------------------------------------------------------------------------------
 
 async function startParties(lab: Lab): Promise<Parties> {
-  const port = lab.internet === undefined ? await freePort() : 9000;
-  const advertise = lab.internet === undefined ? ["--advertise", "127.0.0.1"] : [];
-  const [relay, ready] = await lab.relay.node(["relay", "--port", String(port), ...advertise]);
-  assert(ready.network_created, "the relay made no network");
-  const invite: string = ready.invite;
-  tell(`relay     omerta relay --port ${port}: made a network, printed its invite`);
-  const [provider, offer] = await lab.provider.node(
-    ["provider", "--alias", "garage", "--join", "-"],
-    { stdin: `${invite}\n` },
-  );
+  const relay = await startRelay(lab.relay);
+  tell(`relay     omerta relay --port ${relay.port}: made a network, printed its invite`);
+  const provider = await startProvider(lab.provider, relay.invite, ["--alias", "garage"]);
   tell("provider  omerta provider --join -: joined by the invite, lends this machine");
-  return { relay, provider, invite, providerId: offer.node.id };
+  return {
+    relay: relay.node,
+    provider: provider.node,
+    invite: relay.invite,
+    providerId: provider.ready.node.id,
+  };
 }
 
 async function requestVm(lab: Lab, invite: string): Promise<Doc> {
@@ -238,11 +238,7 @@ async function releaseVm(lab: Lab, vm: Doc): Promise<void> {
   assertEquals(again.code, 0, `status of a second release (${again.stderr})`);
   const { vms } = await lab.provider.json(["provider", "status"]);
   assertEquals(vms, [], "the VMs that the provider knows");
-  await until("no VM directory", () => lab.provider.vmDirectories().length === 0);
-  await until("no QEMU and no helper", () => {
-    const left = lab.provider.processes().filter(({ name }) => /qemu|omerta-vm/.test(name));
-    return left.length === 0;
-  });
+  await lab.provider.noVms();
   tell("consumer  omerta consumer release: no QEMU, no helper, no VM directory is left");
 }
 
@@ -284,16 +280,6 @@ function describeTimings(vm: Doc): string {
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-/** A UDP port that is free now. */
-async function freePort(): Promise<number> {
-  const { createSocket } = await import("node:dgram");
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return port;
 }
 
 /** What stood before a round must stand after it, and no more. */

@@ -12,6 +12,7 @@ import { Internet, type NatKind } from "./lab/netns.ts";
 
 export * from "./lab/assert.ts";
 export * from "./lab/host.ts";
+export * from "./lab/parties.ts";
 export * from "./lab/processes.ts";
 export * from "./lab/running.ts";
 export * from "./lab/wait.ts";

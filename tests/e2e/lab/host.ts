@@ -147,6 +147,26 @@ export class Host {
     return this.#watch.living();
   }
 
+  /** The QEMU processes of this host. */
+  qemus(): Process[] {
+    return this.processes().filter(({ name }) => name.startsWith("qemu"));
+  }
+
+  /** The VM helpers of this host. Started from memory, they bear another name. */
+  helpers(): Process[] {
+    return this.processes().filter(({ name, command }) =>
+      !name.startsWith("qemu") && (name.startsWith("omerta-vm") || command.includes("/vms/"))
+    );
+  }
+
+  /** Waits until nothing of any VM is left on this host: no QEMU, no helper, no directory. */
+  async noVms(withinMs = 30_000): Promise<void> {
+    await until(`${this.name}: no VM directory`, () => this.vmDirectories().length === 0, withinMs);
+    await until(`${this.name}: no QEMU and no helper`, () => {
+      return this.qemus().length + this.helpers().length === 0;
+    }, withinMs);
+  }
+
   /** Waits until no process of this host lives. */
   async idle(withinMs = 20_000): Promise<void> {
     let living: Process[] = [];
@@ -155,6 +175,11 @@ export class Host {
       if (living.length > 0) throw new Error(living.map((one) => one.command).join("; "));
       return true;
     }, withinMs);
+  }
+
+  /** Whether this host has no network of its own. */
+  get isOnLoopback(): boolean {
+    return this.#namespace === undefined;
   }
 
   /** The names of the VM directories in this host's state. */

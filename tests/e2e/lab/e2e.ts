@@ -1,0 +1,41 @@
+/**
+ * How an end-to-end test is declared: a sentence, the lab that it wants, and whether it is one of those
+ * that prove the compiled binary too.
+ *
+ * @module
+ */
+import { CAN_MAKE_NAMESPACES, type Lab, type LabPlan, withLab } from "../lab.ts";
+
+/** What a test needs. */
+export interface Needs {
+  /** NATs in namespaces; without it the lab is on loopback. */
+  readonly plan?: LabPlan;
+  /** Needs root for another reason: mounts, a raw socket. */
+  readonly root?: boolean;
+  /** Also run against the compiled binary: one test per family of faults. */
+  readonly binary?: boolean;
+}
+
+/** Declares a test that runs in a fresh lab. */
+export function e2e(name: string, needs: Needs, body: (lab: Lab) => Promise<void>): void {
+  const reason = obstacle(needs);
+  // deno-lint-ignore no-console -- a test that cannot run here says so
+  if (reason !== undefined && reason !== "") console.log(`skipped: ${name}: ${reason}`);
+  Deno.test({
+    name,
+    ignore: reason !== undefined,
+    // The lab waits for every process and stream itself, and removes what is left.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: () => withLab(needs.plan, body),
+  });
+}
+
+/** Why a test cannot run here; empty where it was not asked for. */
+function obstacle(needs: Needs): string | undefined {
+  if (Deno.env.get("OMERTA_E2E") === "binary" && needs.binary !== true) return "";
+  if ((needs.plan !== undefined || needs.root === true) && !CAN_MAKE_NAMESPACES) {
+    return "only root can make network namespaces and mounts";
+  }
+  return undefined;
+}
