@@ -28,7 +28,8 @@ export class Interrupted extends Error {
 export function fail(out: Output, error: unknown): number {
   if (error instanceof Interrupted) {
     out.clearProgress();
-    if (out.json) out.document("error", { error: interruptedDoc(error) }, () => []);
+    // One that had said all, and only went on for a while, has not failed.
+    if (out.documents === 0) out.document("error", { error: interruptedDoc(error) }, () => []);
     return error.exit;
   }
   const known = error instanceof OmertaError ? error : defect(error);

@@ -43,6 +43,7 @@ export class Output {
   readonly #quiet: boolean;
   readonly #terminal: Terminal;
   #progressShown = false;
+  #documents = 0;
 
   constructor(terminal: Terminal, { json, quiet, verbose }: OutputChoice) {
     this.#terminal = terminal;
@@ -56,8 +57,14 @@ export class Output {
     return this.json || this.#terminal.stdoutIsTerminal;
   }
 
+  /** How many documents were printed. */
+  get documents(): number {
+    return this.#documents;
+  }
+
   /** The command's document: with its schema under `--json`, as `lines` for people. */
   document(name: string, document: object, lines: () => readonly string[]): void {
+    this.#documents++;
     if (this.json) this.#data(jsonLine({ schema: `omerta.${name}/1`, ...document }));
     else this.lines(lines());
   }

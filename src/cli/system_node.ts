@@ -78,7 +78,7 @@ class SystemNode implements NodeAccess {
 
   /** Tells the command that started this node why it ended. */
   async #reportEarlyEnd(error: unknown): Promise<void> {
-    const { reportEarlyEnd } = await import("../host/background.ts");
+    const { reportEarlyEnd } = await import("../host/early_end.ts");
     const { existingState } = await import("../host/state.ts");
     const paths = existingState(this.state);
     if (paths !== undefined && error instanceof OmertaError) reportEarlyEnd(paths, error);

@@ -1,0 +1,576 @@
+/** A command line, run against a fake terminal and a fake node. */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { OmertaError } from "../../src/base/mod.ts";
+import type { MeshPingResult, NodeReadyDoc, RunNodeOptions } from "../../src/api/methods.ts";
+import { DIRECT, FakeNode, FakeTerminal, NETWORK, NODE_ID, runWith, VM } from "./fakes.ts";
+
+const INVITE = `omerta://join/${"A".repeat(40)}`;
+const INVITED = { network: NETWORK, invite: INVITE, invite_id: null, expires_at: null };
+
+function document(stdout: string): Record<string, unknown> {
+  ok(stdout.endsWith("\n") && !stdout.slice(0, -1).includes("\n"), "one line");
+  return JSON.parse(stdout);
+}
+
+function errorOf(stdout: string): Record<string, unknown> {
+  const { schema, error } = document(stdout);
+  strictEqual(schema, "omerta.error/1");
+  return error as Record<string, unknown>;
+}
+
+function wait(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+}
+
+Deno.test("a command prints its document under --json and text for people", async () => {
+  const answers = { "consumer.list": { vms: [VM] } };
+  const json = await runWith(["list", "--json"], new FakeNode(answers));
+  strictEqual(json.status, 0);
+  deepStrictEqual(document(json.stdout), { schema: "omerta.consumer.list/1", vms: [VM] });
+  strictEqual(json.stderr, "");
+  const text = await runWith(["vm", "list"], new FakeNode(answers));
+  match(text.stdout, /^ID +NAME +STATE.*\nabcdefgh +web +ready/);
+});
+
+Deno.test("a failure is a sentence with its hint on stderr, a document under --json, its status", async () => {
+  const full = () => {
+    throw new OmertaError("provider-full", "the provider has no room", {
+      hint: "Ask for less.",
+      fields: { provider: NODE_ID },
+    });
+  };
+  const argv = ["request", "--json"];
+  const { status, stdout, stderr } = await runWith(
+    argv,
+    new FakeNode({ "consumer.request": full }),
+  );
+  strictEqual(status, 6);
+  strictEqual(stderr, "omerta: The provider has no room.\n  Ask for less.\n");
+  deepStrictEqual(errorOf(stdout), {
+    provider: NODE_ID,
+    code: "provider-full",
+    message: "the provider has no room",
+    hint: "Ask for less.",
+    exit: 6,
+  });
+  const text = await runWith(["request"], new FakeNode({ "consumer.request": full }));
+  strictEqual(text.stdout, "");
+});
+
+Deno.test("what nobody foresaw is a defect, exit 1, with a request to report it", async () => {
+  const node = new FakeNode({
+    "consumer.list": () => {
+      throw new TypeError("x is undefined");
+    },
+  });
+  const { status, stdout, stderr } = await runWith(["list", "--json"], node);
+  strictEqual(status, 1);
+  strictEqual(errorOf(stdout).code, "internal");
+  match(stderr, /defect of omerta: x is undefined[^]*report it/);
+});
+
+Deno.test("usage errors are exit 2 and a document, before any node is asked", async () => {
+  const node = new FakeNode();
+  for (
+    const argv of [
+      ["bogus"],
+      ["mesh", "bogus"],
+      ["list", "--bogus"],
+      ["list", "too many"],
+      ["request", "--cpu", "many"],
+      ["request", "--lease", "10s"],
+      ["request", "--peer", "a", "--provider", "192.0.2.1:1"],
+      ["network", "join", "omerta://nonsense"],
+      ["network", "create", "Not A Name"],
+      ["provider", "evict"],
+      ["provider", "evict", "abcd", "--all"],
+      ["release", "abcd", "--all"],
+      ["forward", "web"],
+      ["consumer", "forward", "web"],
+      ["list", "--json", "--output", "text"],
+    ]
+  ) {
+    const { status, stdout, stderr } = await runWith([...argv, "--json"], node);
+    strictEqual(status, 2, argv.join(" "));
+    strictEqual(errorOf(stdout).exit, 2);
+    match(stderr, /^omerta: [A-Z'-].*[.!?…]\n/, argv.join(" "));
+  }
+  deepStrictEqual(node.calls, []);
+});
+
+Deno.test("mesh, relay and provider never start a node; network and consumer do", async () => {
+  const cases: [string[], boolean][] = [
+    [["mesh", "status"], false],
+    [["mesh", "peers"], false],
+    [["mesh", "ping", "rack"], false],
+    [["relay", "status"], false],
+    [["provider", "status"], false],
+    [["provider", "evict", "--all"], false],
+    [["network", "list"], true],
+    [["consumer", "list"], true],
+    [["consumer", "release"], true],
+  ];
+  for (const [argv, start] of cases) {
+    const node = new FakeNode();
+    await runWith(argv, node);
+    strictEqual(node.calls[0]?.start, start, argv.join(" "));
+  }
+});
+
+Deno.test("--join redeems the invite first, and its network is then the command's", async () => {
+  const node = new FakeNode({
+    "network.join": { network: NETWORK, joined: true },
+    "consumer.list": { vms: [] },
+  });
+  const terminal = new FakeTerminal();
+  terminal.input = `${INVITE}\n`;
+  await runWith(["list", "--join", "-"], node, terminal);
+  deepStrictEqual(node.calls, [
+    { method: "network.join", input: { invite: INVITE }, start: true },
+    { method: "consumer.list", input: { network: NETWORK.id }, start: true },
+  ]);
+});
+
+Deno.test("OMERTA_INVITE and OMERTA_NETWORK do what their flags do; flags win", async () => {
+  const answers = {
+    "network.join": { network: NETWORK, joined: false },
+    "consumer.list": { vms: [] },
+  };
+  const terminal = new FakeTerminal();
+  terminal.env = { OMERTA_INVITE: INVITE, OMERTA_NETWORK: "lab" };
+  const node = new FakeNode(answers);
+  await runWith(["list"], node, terminal);
+  deepStrictEqual(node.calls.map(({ input }) => input), [{ invite: INVITE }, { network: "lab" }]);
+  const other = new FakeNode(answers);
+  await runWith(["list", "--network", "home"], other, terminal);
+  deepStrictEqual(other.calls[1]?.input, { network: "home" });
+});
+
+Deno.test("network join takes its invite as a word, from stdin, from the environment", async () => {
+  const answers = { "network.join": { network: NETWORK, joined: true } };
+  const terminal = new FakeTerminal();
+  terminal.input = INVITE;
+  terminal.env = { OMERTA_INVITE: INVITE };
+  for (const argv of [["join", INVITE], ["join", "-"], ["join"], ["join", "--join", INVITE]]) {
+    const node = new FakeNode(answers);
+    strictEqual((await runWith(argv, node, terminal)).status, 0, argv.join(" "));
+    deepStrictEqual(node.calls.map(({ input }) => input), [{ invite: INVITE }], argv.join(" "));
+  }
+  strictEqual((await runWith(["join"], new FakeNode(answers))).status, 2);
+});
+
+Deno.test("an invite is printed to a terminal or under --json, and nowhere else", async () => {
+  const answers = {
+    "network.create": { ...INVITED, lan_only: false },
+    "network.invite": { ...INVITED, lan_only: true },
+  };
+  for (const argv of [["network", "create", "home"], ["network", "invite"]]) {
+    const piped = await runWith(argv, new FakeNode(answers));
+    strictEqual(piped.status, 0);
+    ok(!(piped.stdout + piped.stderr).includes(INVITE));
+    match(piped.stdout, /omerta network invite/);
+    const json = await runWith([...argv, "--json"], new FakeNode(answers));
+    strictEqual(document(json.stdout).invite, INVITE);
+    const terminal = new FakeTerminal();
+    terminal.stdoutIsTerminal = true;
+    ok((await runWith(argv, new FakeNode(answers), terminal)).stdout.includes(INVITE));
+  }
+  const lan = await runWith(["network", "invite"], new FakeNode(answers));
+  match(lan.stderr, /LAN only[^]*--advertise/);
+});
+
+Deno.test("network import takes what export printed, as text and as JSON", async () => {
+  const answers = {
+    "network.export": { network: NETWORK, export: "omerta-network:secret" },
+    "network.import": { network: NETWORK },
+  };
+  for (const flags of [[], ["--json"]]) {
+    const out = await runWith(["network", "export", "home", ...flags], new FakeNode(answers));
+    const terminal = new FakeTerminal();
+    terminal.input = out.stdout;
+    const node = new FakeNode(answers);
+    strictEqual((await runWith(["network", "import", "-"], node, terminal)).status, 0);
+    deepStrictEqual(node.calls[0]?.input, { export: "omerta-network:secret" });
+  }
+});
+
+Deno.test("--timeout aborts the call and is exit 7", async () => {
+  const node = new FakeNode({ "consumer.request": (_, { signal }) => wait(signal) });
+  const { status, stdout } = await runWith(["request", "--timeout", "5ms", "--json"], node);
+  strictEqual(status, 7);
+  strictEqual(errorOf(stdout).code, "timeout");
+});
+
+Deno.test("SIGINT and SIGTERM abort the call: 130 and 143", async () => {
+  for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    const terminal = new FakeTerminal();
+    const node = new FakeNode({
+      "consumer.request": (_, { signal: abort }) => {
+        const waiting = wait(abort);
+        terminal.signal(signal);
+        return waiting;
+      },
+    });
+    const { status, stdout, stderr } = await runWith(["request", "--json"], node, terminal);
+    strictEqual(status, expected);
+    strictEqual(errorOf(stdout).code, "interrupted");
+    strictEqual(stderr, "");
+    strictEqual(terminal.listeners, 0);
+  }
+});
+
+Deno.test("a second signal does not wait for what the first one aborted", async () => {
+  const terminal = new FakeTerminal();
+  const node = new FakeNode({
+    "consumer.request": () => {
+      terminal.signal("SIGINT");
+      terminal.signal("SIGINT");
+      return new Promise<never>(() => {});
+    },
+  });
+  strictEqual((await runWith(["request"], node, terminal)).status, 130);
+});
+
+const READY: NodeReadyDoc = {
+  node: { id: NODE_ID, alias: "rack" },
+  port: 9000,
+  roles: ["relay"],
+  networks: [NETWORK],
+  network_created: true,
+  invite: INVITE,
+};
+
+function readyNode(end: (options: RunNodeOptions) => Promise<void>): FakeNode {
+  const node = new FakeNode();
+  node.runNode = (options) => {
+    options.onReady(READY);
+    return end(options);
+  };
+  return node;
+}
+
+Deno.test("a node that a signal ends after its farewells is done: exit 0", async () => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    const terminal = new FakeTerminal();
+    const node = readyNode(({ signal: abort }) => {
+      terminal.signal(signal);
+      return abort.aborted ? Promise.resolve() : Promise.reject(new Error("not told"));
+    });
+    strictEqual((await runWith(["relay", "--port", "9000"], node, terminal)).status, 0);
+  }
+});
+
+Deno.test("a node that fails at its end fails, also after a signal", async () => {
+  const terminal = new FakeTerminal();
+  const node = readyNode(() => {
+    terminal.signal("SIGTERM");
+    throw new OmertaError("state-damaged", "the database is no database");
+  });
+  strictEqual((await runWith(["mesh", "run"], node, terminal)).status, 9);
+});
+
+Deno.test("the ready line names what was made, and shows the invite to people alone", async () => {
+  const done = () => Promise.resolve();
+  const json = await runWith(["relay", "--json"], readyNode(done));
+  deepStrictEqual(document(json.stdout), { schema: "omerta.relay.run/1", ...READY });
+  const journal = await runWith(["relay"], readyNode(done));
+  match(journal.stdout, /^ready: relay rack .* on UDP port 9000, networks home/);
+  match(journal.stdout, /kept in \/state/);
+  match(journal.stdout, /omerta network invite/);
+  ok(!journal.stdout.includes(INVITE));
+  const terminal = new FakeTerminal();
+  terminal.stdoutIsTerminal = true;
+  ok((await runWith(["relay"], readyNode(done), terminal)).stdout.includes(INVITE));
+});
+
+Deno.test("the flags of nodes reach the node", async () => {
+  const node = new FakeNode();
+  const argv = "provider run --max-vms 3 --cpu 2 --memory 4G --dry-run --port 0 --alias rack";
+  const more = ["--allow", NODE_ID, "--advertise", "192.0.2.1", "--join", INVITE, "--state", "/s"];
+  strictEqual((await runWith([...argv.split(" "), ...more], node)).status, 0);
+  const [{ onReady: _, log: __, signal: ___, ...options }] = node.runs as [RunNodeOptions];
+  deepStrictEqual(options, {
+    state: "/s",
+    port: 0,
+    advertise: ["192.0.2.1"],
+    roles: { relay: false, provider: true },
+    alias: "rack",
+    provider: { maxVms: 3, cpu: 2, memoryBytes: 4 * 2 ** 30, allow: [NODE_ID], dryRun: true },
+    mode: "foreground",
+    lingerMs: 60_000,
+    invite: INVITE,
+  });
+  deepStrictEqual(node.calls, []);
+});
+
+Deno.test("mesh run --background is a background node that lingers as OMERTA_LINGER says", async () => {
+  for (const [text, expected] of [["90s", 90_000], ["5", 5_000], ["200ms", 200]] as const) {
+    const node = new FakeNode();
+    const terminal = new FakeTerminal();
+    terminal.env = { OMERTA_LINGER: text };
+    await runWith(["mesh", "run", "--background"], node, terminal);
+    strictEqual(node.runs[0]?.mode, "background");
+    strictEqual(node.runs[0]?.lingerMs, expected);
+  }
+  const terminal = new FakeTerminal();
+  terminal.env = { OMERTA_LINGER: "soon" };
+  strictEqual((await runWith(["mesh", "run"], new FakeNode(), terminal)).status, 2);
+});
+
+Deno.test("mesh stop is done where nothing runs, and says so", async () => {
+  const nothing = new FakeNode({
+    "node.stop": () => {
+      throw new OmertaError("no-node", "No node runs");
+    },
+  });
+  const none = await runWith(["mesh", "stop"], nothing);
+  strictEqual(none.status, 0);
+  match(none.stdout, /no node runs on \/state/);
+  const vms = [{ id: VM.id, owner: NODE_ID, lease_expires_at: VM.lease_expires_at }];
+  const stopped = await runWith(["mesh", "stop"], new FakeNode({ "node.stop": { pid: 7, vms } }));
+  match(stopped.stdout, /node 7 ended\nVM abcdefghijklmnop of .* lives on; its lease ends in 1h/);
+  const stuck = new FakeNode({ "node.stop": { pid: 7, vms: [] } });
+  stuck.isGone = false;
+  strictEqual((await runWith(["mesh", "stop"], stuck)).status, 7);
+});
+
+function pinged(facts: Partial<MeshPingResult>): FakeNode {
+  const rtt_ms = { min: 1, p50: 2, p99: 3, max: 3 };
+  const plain = { peer: NODE_ID, sent: 4, received: 4, rtt_ms, path: DIRECT };
+  return new FakeNode({
+    "mesh.ping": (_, { onItem }) => {
+      onItem?.({ seq: 1, rtt_ms: 2, path: DIRECT });
+      return { ...plain, direct_after_ms: null, ...facts };
+    },
+  });
+}
+
+Deno.test("mesh ping fails with its figures where nothing comes back, or no direct path", async () => {
+  strictEqual((await runWith(["mesh", "ping", "rack"], pinged({}))).status, 0);
+  const silent = await runWith(["mesh", "ping", "rack", "--json"], pinged({ received: 0 }));
+  strictEqual(silent.status, 5);
+  deepStrictEqual(errorOf(silent.stdout).sent, 4);
+  const argv = ["mesh", "ping", "rack", "--until-direct"];
+  strictEqual((await runWith(argv, pinged({}))).status, 7);
+  strictEqual((await runWith(argv, pinged({ direct_after_ms: 400 }))).status, 0);
+});
+
+Deno.test("mesh ping asks for what its flags say", async () => {
+  const node = pinged({ direct_after_ms: 1 });
+  await runWith(["mesh", "ping", "rack", "--count", "2", "--interval=50ms"], node);
+  await runWith(["mesh", "ping", "rack", "--until-direct"], node);
+  const plain = { network: null, peer: "rack" };
+  deepStrictEqual(node.calls.map(({ input }) => input), [
+    { ...plain, count: 2, intervalMs: 50, untilDirect: false },
+    { ...plain, count: 60, intervalMs: 1000, untilDirect: true },
+  ]);
+});
+
+Deno.test("consumer request sends its defaults, and what the flags say", async () => {
+  const node = new FakeNode({ "consumer.request": VM });
+  const terminal = new FakeTerminal();
+  terminal.files["/home/u/key.pub"] = "ssh-ed25519 AAAA me@here\n";
+  await runWith(["request"], node);
+  const argv = "request --cpu 2 --memory 2G --storage 1G --lease 90s --id k --name web --no-wait";
+  const more = ["--dry-run", "--provider", `${NODE_ID}@192.0.2.1:1`, "--ssh-key", "key.pub"];
+  await runWith(
+    [...argv.split(" "), ...more, "--bootstrap=relay.example.org:9000"],
+    node,
+    terminal,
+  );
+  deepStrictEqual(node.calls[0]?.input, {
+    network: null,
+    cpu: 1,
+    memoryBytes: 512 * 2 ** 20,
+    storageBytes: 0,
+    image: "micro",
+    leaseMs: 3_600_000,
+    sshPublicKey: null,
+    identityFile: null,
+    name: null,
+    key: null,
+    peer: null,
+    provider: null,
+    bootstrap: null,
+    wait: true,
+    dryRun: false,
+  });
+  deepStrictEqual(node.calls[1]?.input, {
+    network: null,
+    cpu: 2,
+    memoryBytes: 2 * 2 ** 30,
+    storageBytes: 2 ** 30,
+    image: "micro",
+    leaseMs: 90_000,
+    sshPublicKey: "ssh-ed25519 AAAA me@here",
+    identityFile: "/home/u/key",
+    name: "web",
+    key: "k",
+    peer: null,
+    provider: { id: NODE_ID, address: "192.0.2.1:1" },
+    bootstrap: { id: null, address: "relay.example.org:9000" },
+    wait: false,
+    dryRun: true,
+  });
+});
+
+Deno.test("--ssh-key finds the public half of a private key, and never sends the private one", async () => {
+  const terminal = new FakeTerminal();
+  const secret = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n";
+  terminal.files = { "/k/id": secret, "/k/id.pub": "ssh-ed25519 AAAA", "/k/lone": secret };
+  const node = new FakeNode({ "consumer.request": VM });
+  await runWith(["request", "--ssh-key", "/k/id"], node, terminal);
+  const input = node.calls[0]?.input as Record<string, unknown>;
+  strictEqual(input.sshPublicKey, "ssh-ed25519 AAAA");
+  strictEqual(input.identityFile, "/k/id");
+  const lone = await runWith(["request", "--ssh-key", "/k/lone", "--json"], node, terminal);
+  strictEqual(lone.status, 2);
+  strictEqual(node.calls.length, 1);
+});
+
+const TARGET = {
+  id: VM.id,
+  name: "web",
+  user: "root",
+  host_key: "ssh-ed25519 AAAA",
+  address: "[fd00::1]:22",
+  identity_file: "/state/ssh/id_ed25519",
+  known_hosts_file: "/state/ssh/known_hosts",
+};
+
+Deno.test("consumer ssh runs ssh with the VM's options and ends with its status", async () => {
+  const node = new FakeNode({ "consumer.sshTarget": { targets: [TARGET] } });
+  const terminal = new FakeTerminal();
+  terminal.childStatus = 42;
+  const argv = ["ssh", "web", "--", "uname", "-a"];
+  strictEqual((await runWith(argv, node, terminal)).status, 42);
+  deepStrictEqual(node.calls[0]?.input, { vm: "web", all: false });
+  const [line = []] = terminal.started;
+  strictEqual(line[0], "/usr/bin/ssh");
+  deepStrictEqual(line.slice(-4), [`root@${VM.id}`, "--", "uname", "-a"]);
+  ok(line.includes("BatchMode=yes"), "nothing asks where stdin is no terminal");
+  ok(line.includes(`ProxyCommand=/opt/omerta consumer proxy ${VM.id} --state /state --quiet`));
+});
+
+Deno.test("consumer ssh without OpenSSH is exit 10, before any node is asked", async () => {
+  const terminal = new FakeTerminal();
+  terminal.programs = {};
+  const node = new FakeNode();
+  strictEqual((await runWith(["ssh"], node, terminal)).status, 10);
+  deepStrictEqual(node.calls, []);
+});
+
+Deno.test("the ID may be left out, in each command its own way", async () => {
+  const node = new FakeNode({
+    "consumer.sshTarget": { targets: [TARGET] },
+    "consumer.status": VM,
+    "consumer.extend": VM,
+    "consumer.release": { released: [VM.id], failed: [] },
+    "consumer.forward": { vm: VM.id },
+  });
+  for (
+    const argv of [["ssh"], ["vm", "status"], ["vm", "extend", "2h"], ["release"], [
+      "vm",
+      "forward",
+      "8080:80",
+    ]]
+  ) {
+    strictEqual((await runWith(argv, node)).status, 0, argv.join(" "));
+  }
+  deepStrictEqual(node.calls.map(({ input }) => input), [
+    { vm: null, all: false },
+    { vm: null },
+    { vm: null, leaseMs: 7_200_000 },
+    { vms: [], all: false },
+    { vm: null, forwards: [{ bind: "127.0.0.1:8080", port: 80 }] },
+  ]);
+});
+
+Deno.test("consumer proxy hands its ticket to the splice, and refuses a terminal", async () => {
+  const ticket = { socket: "/state/stream.sock", ticket: "ab".repeat(32) };
+  const node = new FakeNode({ "consumer.ticket": ticket });
+  strictEqual((await runWith(["vm", "proxy", "web", "80"], node)).status, 0);
+  deepStrictEqual(node.calls[0]?.input, { vm: "web", port: 80 });
+  deepStrictEqual(node.splices, [ticket]);
+  const terminal = new FakeTerminal();
+  terminal.stdinIsTerminal = terminal.stdoutIsTerminal = true;
+  strictEqual((await runWith(["vm", "proxy", "web"], node, terminal)).status, 2);
+});
+
+Deno.test("consumer forward prints its listeners once all are open", async () => {
+  const terminal = new FakeTerminal();
+  const node = new FakeNode({
+    "consumer.forward": (_, { onItem, signal }) => {
+      onItem?.({ local: "127.0.0.1:8080", remote: "[fd00::1]:80" });
+      onItem?.({ local: "127.0.0.1:5432", remote: "[fd00::1]:5432" });
+      const waiting = wait(signal);
+      terminal.signal("SIGINT");
+      return waiting;
+    },
+  });
+  const argv = ["vm", "forward", "web", "8080:80", "5432:5432", "--json"];
+  const { status, stdout } = await runWith(argv, node, terminal);
+  strictEqual(status, 130);
+  deepStrictEqual((document(stdout).forwards as unknown[]).length, 2);
+});
+
+Deno.test("release and evict say what failed, and end with the first failure's status", async () => {
+  const error = { code: "unreachable", message: "no answer", hint: null, exit: 5 };
+  const node = new FakeNode({
+    "consumer.release": { released: ["a"], failed: [{ id: "b", error }] },
+    "provider.evict": { evicted: [], failed: [{ id: "b", error }] },
+  });
+  const released = await runWith(["release", "--all", "--json"], node);
+  strictEqual(released.status, 5);
+  strictEqual(document(released.stdout).schema, "omerta.consumer.release/1");
+  match(released.stderr, /b: no answer/i);
+  strictEqual((await runWith(["provider", "evict", "abcd"], node)).status, 5);
+});
+
+Deno.test("ssh-config prints entries for every VM that is ready", async () => {
+  const node = new FakeNode({ "consumer.sshTarget": { targets: [TARGET] } });
+  const { status, stdout } = await runWith(["vm", "ssh-config"], node);
+  strictEqual(status, 0);
+  match(stdout, /^Host web abcdefghijklmnop\n {2}User root\n/);
+  deepStrictEqual(node.calls[0]?.input, { vm: null, all: true });
+});
+
+Deno.test("strings of peers reach a terminal escaped", async () => {
+  const evil = "\x1b]0;owned\x07";
+  const peer = { id: NODE_ID, alias: evil, roles: [evil], networks: [], path: DIRECT };
+  const node = new FakeNode({ "mesh.peers": { peers: [{ ...peer, last_seen_at: null }] } });
+  for (const flags of [[], ["--json"]]) {
+    const { stdout } = await runWith(["mesh", "peers", ...flags], node);
+    // deno-lint-ignore no-control-regex -- they are what is looked for
+    ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(stdout));
+  }
+});
+
+Deno.test("help and version ask no node, and answer under --json, too", async () => {
+  const node = new FakeNode();
+  for (
+    const argv of [
+      [],
+      ["--help"],
+      ["help", "mesh"],
+      ["help", "mesh", "run"],
+      ["ssh", "-h"],
+      [
+        "help",
+        "errors",
+      ],
+      ["version"],
+      ["--version"],
+    ]
+  ) {
+    strictEqual((await runWith(argv, node)).status, 0, argv.join(" "));
+    const json = await runWith([...argv, "--json"], node);
+    match(String(document(json.stdout).schema), /^omerta\.(help|help\.errors|version)\/1$/);
+  }
+  const errors = await runWith(["help", "errors"], node);
+  match(errors.stdout, /provider-full +6 /);
+  deepStrictEqual(node.calls, []);
+  strictEqual((await runWith(["help", "mesch"], node)).status, 2);
+});
