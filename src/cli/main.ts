@@ -215,6 +215,6 @@ class Guard {
 
 function tooLate(timeoutMs: number): OmertaError {
   return new OmertaError("timeout", `Gave up after ${formatDuration(timeoutMs)}`, {
-    hint: "What had been begun was undone. Give it longer with --timeout.",
+    hint: "Give it longer with --timeout.",
   });
 }

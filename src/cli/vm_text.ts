@@ -68,7 +68,10 @@ export function requestLines(vm: VmDoc, nowMs: number): string[] {
   if (timings !== null) lines.push(`took ${timings}`);
   if (vm.isolation === "emulated") lines.push("emulated: slower, and a weaker wall, than hardware");
   if (vm.dry_run) return [...lines, "dry run: the protocol was run through, no VM exists"];
-  return [...lines, `connect: omerta ssh ${name}`];
+  const next = vm.state === "ready"
+    ? `connect: omerta ssh ${name}`
+    : `see: omerta vm status ${name}`;
+  return [...lines, next];
 }
 
 function sizeText({ cpu, memory_bytes, storage_bytes }: VmDoc): string {

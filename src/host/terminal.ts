@@ -123,12 +123,24 @@ function columns(): number {
 
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   let rest: Uint8Array = new TextEncoder().encode(text);
-  try {
-    while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
-  } catch (error) {
-    // The reader left, as `head` does: there is nobody to tell.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(stream.writeSync(rest));
+    } catch (error) {
+      // The reader left, as `head` does: there is nobody to tell.
+      if (error instanceof Deno.errors.BrokenPipe) return;
+      // Another program made the pipe non-blocking, and its reader is slow.
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      pauseThread(FULL_PIPE_MS);
+    }
   }
+}
+
+/** How long to wait for room in a pipe. Guess: short beside what reads it. */
+const FULL_PIPE_MS = 2;
+
+function pauseThread(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 async function readInput(bytesMax: number): Promise<string> {
@@ -175,20 +187,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 async function findProgram(name: string): Promise<string | undefined> {
-  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
-    const path = `${folder}/${name}`;
-    if (folder.startsWith("/") && await isProgram(path)) return path;
-  }
-  return undefined;
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  try {
-    const info = await Deno.stat(path);
-    return info.isFile && ((info.mode ?? 0) & 0o111) !== 0;
-  } catch {
-    return false; // a folder of PATH that is not there, or closed to us
-  }
+  return (await import("./system.ts")).findExecutable(name);
 }
 
 function start(command: readonly string[], without: readonly string[]): Child {

@@ -499,7 +499,7 @@ Deno.test("consumer proxy hands its ticket to the splice, and refuses a terminal
   strictEqual((await runWith(["vm", "proxy", "web"], node, terminal)).status, 2);
 });
 
-Deno.test("consumer forward prints its listeners once all are open", async () => {
+Deno.test("consumer forward prints a line for each listener, and none at its end", async () => {
   const terminal = new FakeTerminal();
   const node = new FakeNode({
     "consumer.forward": (_, { onItem, signal }) => {
@@ -513,7 +513,12 @@ Deno.test("consumer forward prints its listeners once all are open", async () =>
   const argv = ["vm", "forward", "web", "8080:80", "5432:5432", "--json"];
   const { status, stdout } = await runWith(argv, node, terminal);
   strictEqual(status, 130);
-  deepStrictEqual((document(stdout).forwards as unknown[]).length, 2);
+  const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const schema = "omerta.consumer.forward/1";
+  deepStrictEqual(lines, [
+    { schema, local: "127.0.0.1:8080", remote: "[fd00::1]:80" },
+    { schema, local: "127.0.0.1:5432", remote: "[fd00::1]:5432" },
+  ]);
 });
 
 Deno.test("release and evict say what failed, and end with the first failure's status", async () => {

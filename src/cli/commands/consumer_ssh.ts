@@ -4,7 +4,7 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
-import type { ConsumerForwardItem, SshTargetDoc } from "../../api/methods.ts";
+import type { SshTargetDoc } from "../../api/methods.ts";
 import {
   type SelfCommand,
   sshCommand,
@@ -168,7 +168,10 @@ export const sshConfig = command({
 /** `consumer forward`. */
 export const forward = command({
   purpose: "forward local ports into a VM, until Ctrl-C",
-  details: ["LOCAL 0 means any free port. It listens on 127.0.0.1 unless IP: stands before LOCAL."],
+  details: [
+    "LOCAL 0 means any free port. It listens on 127.0.0.1 unless IP: stands before LOCAL.",
+    "Under --json it prints a line for each listener as it opens.",
+  ],
   words: "[ID] LOCAL:REMOTE…",
   wordsMin: 1,
   wordsMax: 100,
@@ -190,11 +193,8 @@ export const forward = command({
       });
     }
     const forwards = texts.map((text) => must("LOCAL:REMOTE", parseForward(text)));
-    const opened: ConsumerForwardItem[] = [];
     await call("consumer.forward", { vm, forwards }, (item) => {
-      opened.push(item);
-      if (opened.length === forwards.length) out.document(name, { forwards: opened }, () => []);
-      out.lines([`${item.local} → ${item.remote}`]);
+      out.document(name, item, () => [`${item.local} → ${item.remote}`]);
     });
   },
 });

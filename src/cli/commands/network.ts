@@ -252,8 +252,8 @@ function exportedText(input: string): string {
 
 const leave = command({
   purpose: "leave a network and forget its keys",
-  words: "N",
-  wordsMin: 1,
+  words: "[N]",
+  wordsMin: 0,
   wordsMax: 1,
   node: "started",
   flags: {},
