@@ -292,7 +292,7 @@ static int is_blank(const char *disk) {
   return count > 0;
 }
 
-static int mount_disk(void) { return mount("/dev/vda", "/data", "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, NULL); }
+static int mount_disk(void) { return mount("/dev/vda", "/data", "ext4", MS_NOATIME, NULL); }
 
 /* Mounts the disk at /data. It goes away with the guest, so a new file system has no journal. */
 static void bring_up_data(void) {
@@ -338,8 +338,8 @@ static void wipe_seed(void) {
 static void shut_down(int how, const sigset_t *signals) {
   struct timespec wait = {.tv_nsec = FAREWELL_MS * 1000000L};
   kill(-1, SIGTERM);
-  while (waitpid(-1, NULL, WNOHANG) >= 0)
-    if (sigtimedwait(signals, NULL, &wait) < 0 && errno == EAGAIN) break;
+  for (pid_t ended; (ended = waitpid(-1, NULL, WNOHANG)) >= 0;)
+    if (ended == 0 && sigtimedwait(signals, NULL, &wait) < 0 && errno == EAGAIN) break;
   kill(-1, SIGKILL);
   umount2("/data", MNT_DETACH);
   end_guest(how);

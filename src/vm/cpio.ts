@@ -38,13 +38,13 @@ const REGULAR = 0o100000;
  * Throws `RangeError` for a path that leaves the root or repeats, a wrong mode, or too many bytes.
  */
 export function buildSeed(files: readonly SeedFile[]): Uint8Array {
-  const made = new Set<string>();
+  const made = new Set<string>(); // files, and folders with a slash at their end
   const parts: Uint8Array[] = [];
   for (const file of files) {
     checkFile(file, made);
     for (const folder of foldersOf(file.path)) {
-      if (made.has(folder)) continue;
-      made.add(folder);
+      if (made.has(`${folder}/`)) continue;
+      made.add(`${folder}/`);
       parts.push(entry(made.size, folder, DIRECTORY, new Uint8Array()));
     }
     made.add(file.path);
@@ -62,7 +62,9 @@ function checkFile(file: SeedFile, made: ReadonlySet<string>): void {
   if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/.test(file.path)) {
     throw new RangeError(`Cannot use path as a seed file: current value is ${file.path}`);
   }
-  if (made.has(file.path)) throw new RangeError(`Cannot add a seed file twice: ${file.path}`);
+  const isTaken = made.has(file.path) || made.has(`${file.path}/`) ||
+    foldersOf(file.path).some((folder) => made.has(folder));
+  if (isTaken) throw new RangeError(`Cannot add a seed file twice: ${file.path}`);
   if (!Number.isInteger(file.mode) || file.mode < 0 || file.mode > 0o777) {
     throw new RangeError(`Cannot use mode of ${file.path}: current value is ${file.mode}`);
   }
