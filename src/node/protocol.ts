@@ -44,11 +44,12 @@ const uint32 = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(0xf
 const day = 86_400_000;
 const tebibyte = 2 ** 40;
 
-const membership = v.strictObject({
-  certificate: bytesUpTo(1_024),
-  epoch: count(2 ** 32),
-  epochKey: bytes(32),
-  name: text(64),
+/** As `membership/admission.ts` writes and judges them. */
+const admission = v.strictObject({
+  c: bytesUpTo(1_024),
+  m: text(64),
+  q: count(2 ** 32),
+  k: bytes(32),
 });
 
 /** What a provider tells about one VM. */
@@ -70,8 +71,8 @@ const addresses = v.strictObject({ addresses: v.pipe(v.array(address), v.maxLeng
 
 /** Every call with its question and answer. */
 export const CALLS = {
-  "redeem": { question: v.strictObject({ secret: bytes(32) }), answer: membership },
-  "renew": { question: nothing, answer: membership },
+  "redeem": { question: v.strictObject({ s: bytes(32) }), answer: admission },
+  "renew": { question: v.strictObject({ c: bytesUpTo(1_024) }), answer: admission },
   "ping": { question: nothing, answer: nothing },
   "path.candidates": { question: addresses, answer: addresses },
   "record.publish": {

@@ -1,0 +1,520 @@
+/**
+ * The renter: requests VMs, keeps their tunnels open and their leases alive, and ends them.
+ *
+ * ```text
+ *  match ─▶ reserve ─▶ create ─▶ tunnel ─▶ boot ─▶ handshake ─▶ ssh answers ─▶ ready
+ *    └──────────┴─────────┴── given up: released, unless it had a key or nobody waits ──┘
+ * ```
+ *
+ * @module
+ */
+import type {
+  ConsumerReleaseResult,
+  ConsumerRequestInput,
+  ErrorDoc,
+  PathDoc,
+  SshTargetDoc,
+  VmDoc,
+} from "../api/methods.ts";
+import { knownHostsLine } from "../api/ssh_command.ts";
+import {
+  type NetworkId,
+  OmertaError,
+  type PeerKey,
+  splitPeerKey,
+  toHex,
+  type VmId,
+} from "../base/mod.ts";
+import { writeFileAtomic } from "../host/files.ts";
+import type { VmStateMessage } from "../node/mod.ts";
+import type { Context } from "./context.ts";
+import type { CallOptions } from "./loop.ts";
+import type { Reach } from "./reach.ts";
+import {
+  fromRow,
+  hasEnded,
+  hostKeyOf,
+  providerOf,
+  type Rental,
+  sshAddress,
+  toRow,
+  tunnelPlan,
+  vmDocument,
+} from "./rental.ts";
+import { Renting, type RentingParts } from "./renting.ts";
+import type { SshKeys } from "./ssh_keys.ts";
+import type { Tunnels } from "./tunnels.ts";
+
+/** How long `list` and `status` wait for providers. Source: the command line's contract. */
+const CHECK_MS = 2_000;
+/** How long a release waits for its provider. Guess: a VM takes a second to end. */
+const RELEASE_MS = 15_000;
+/** A living node gives a sign of life this often at least. Source: the design's lease rule. */
+const HEARTBEAT_MS_MAX = 60_000;
+/** Pauses between attempts to reach the provider of an open tunnel. Guess. */
+const REACH_AGAIN_MS: readonly number[] = [100, 200, 400, 800, 1_500, 2_000];
+
+/** With what a consumer is made. */
+export interface ConsumerParts {
+  readonly context: Context;
+  readonly reach: Reach;
+  readonly tunnels: Tunnels;
+  readonly sshKeys: SshKeys;
+  /** Where to ask, and by which names. */
+  readonly market: RentingParts["market"];
+  /** The argument list by which ssh reaches a VM. */
+  sshCommand(target: SshTargetDoc): readonly string[];
+  /** The path to a peer as people see it. */
+  pathTo(peer: PeerKey): PathDoc;
+}
+
+/** The renter's side of a running node. */
+export class Consumer {
+  readonly #parts: ConsumerParts;
+  readonly #context: Context;
+  readonly #rentals = new Map<VmId, Rental>();
+  /** Requests under way, by key: a repetition waits for the same. */
+  readonly #underWay = new Map<string, Promise<Rental>>();
+  readonly #watchers = new Map<VmId, Set<(message: VmStateMessage) => void>>();
+  readonly #reaching = new Set<PeerKey>();
+  #heartbeat: ReturnType<typeof setTimeout> | undefined;
+  #ending = false;
+
+  constructor(parts: ConsumerParts) {
+    this.#parts = parts;
+    this.#context = parts.context;
+    for (const row of this.#context.store.rentals.list()) this.#rentals.set(row.id, fromRow(row));
+    this.#context.loop.serve("vm.event", ({ peer }, message) => this.#onEvent(peer, message));
+    this.#beat();
+  }
+
+  /** Rents a VM, or takes up the one that the key names. */
+  async request(
+    input: ConsumerRequestInput,
+    options: { readonly signal: AbortSignal; progress: RentingParts["progress"] },
+  ): Promise<VmDoc> {
+    const rental = await this.#requestOnce(input, options);
+    return this.document(rental);
+  }
+
+  /** VMs that have not ended, and those that ended today; asked of their providers. */
+  async list(network: NetworkId | null): Promise<VmDoc[]> {
+    const meant = [...this.#rentals.values()].filter((r) => {
+      return network === null || r.network === network;
+    });
+    await this.#check(meant.filter((rental) => !hasEnded(rental.state)));
+    return meant.map((rental) => this.document(this.#rentals.get(rental.id) ?? rental));
+  }
+
+  async status(name: string | null): Promise<VmDoc> {
+    const rental = this.find(name);
+    if (!hasEnded(rental.state)) await this.#check([rental]);
+    return this.document(this.#rentals.get(rental.id) ?? rental);
+  }
+
+  /** Moves the end of the lease to now + `leaseMs` at least. */
+  async extend(name: string | null, leaseMs: number, signal: AbortSignal): Promise<VmDoc> {
+    const rental = this.#findLiving(name);
+    const peer = await this.#parts.reach.peer(providerOf(rental), { signal });
+    const question = { vm: rental.id, leaseMs };
+    const message = await this.#context.loop.call(peer, "vm.extend", question, { signal });
+    return this.document(this.#apply(rental.id, message) ?? rental);
+  }
+
+  /** Ends VMs; what has ended is done. */
+  async release(
+    names: readonly string[],
+    all: boolean,
+    signal: AbortSignal,
+  ): Promise<ConsumerReleaseResult> {
+    const released: string[] = [];
+    const failed: { id: string; error: ErrorDoc }[] = [];
+    await Promise.all(
+      this.#meant(names, all, failed).map(async (rental) => {
+        try {
+          await this.#releaseOne(rental, { signal, timeoutMs: RELEASE_MS });
+          released.push(rental.id);
+        } catch (error) {
+          failed.push({ id: rental.id, error: errorDoc(error) });
+        }
+      }),
+    );
+    return { released, failed };
+  }
+
+  /** A one-use ticket for a stream to a port of a VM. */
+  async ticket(name: string | null, port: number, signal: AbortSignal): Promise<string> {
+    const rental = this.#findLiving(name);
+    await this.#connect(rental, { signal });
+    const ticket = toHex(this.#context.random.bytes(32));
+    this.#parts.tunnels.ticket(rental.localTunnel, port, ticket);
+    return ticket;
+  }
+
+  /** Makes sure that the VM's tunnel is open; returns its id, native number and guest address. */
+  async connect(
+    name: string | null,
+    signal: AbortSignal,
+  ): Promise<{ id: VmId; tunnel: number; guestAddress: string }> {
+    const rental = this.#findLiving(name);
+    await this.#connect(rental, { signal });
+    const guestAddress = tunnelPlan(rental)?.peerAddress ?? "";
+    return { id: rental.id, tunnel: rental.localTunnel, guestAddress };
+  }
+
+  /** What OpenSSH needs for a VM, or for all that are ready. */
+  sshTargets(name: string | null, all: boolean): SshTargetDoc[] {
+    const ready = (rental: Rental) => rental.state === "ready" && !rental.dryRun;
+    const meant = all ? [...this.#rentals.values()].filter(ready) : [this.find(name)];
+    const unready = meant.find((rental) => !ready(rental));
+    if (unready !== undefined) throw notReady(unready);
+    this.#writeKnownHosts();
+    return meant.map((rental) => this.#target(rental));
+  }
+
+  /** The document of a rental as it stands. */
+  document(rental: Rental): VmDoc {
+    const path = this.#parts.pathTo(providerOf(rental));
+    const isReachable = rental.created !== null && !rental.dryRun && !hasEnded(rental.state);
+    const sshCommand = isReachable ? this.#parts.sshCommand(this.#target(rental)) : null;
+    return vmDocument(rental, { path, sshCommand });
+  }
+
+  /** The rental of an id, a prefix of it or a name; `null`: the only living one. */
+  find(name: string | null): Rental {
+    const all = [...this.#rentals.values()];
+    const living = all.filter((rental) => !hasEnded(rental.state));
+    if (name === null) return onlyOne(living);
+    const named = living.find((rental) => rental.name === name) ??
+      all.find((rental) => rental.id === name);
+    if (named !== undefined) return named;
+    const fits = (rental: Rental) => name.length >= 4 && rental.id.startsWith(name);
+    const prefixed = living.some(fits) ? living.filter(fits) : all.filter(fits);
+    if (prefixed.length > 1) {
+      throw new OmertaError("ambiguous", `More than one VM begins with ${name}`, {
+        hint: "Give more characters of the id.",
+      });
+    }
+    const [only] = prefixed;
+    if (only !== undefined) return only;
+    throw new OmertaError("not-found", `There is no VM ${JSON.stringify(name)}`, {
+      hint: "See `omerta consumer list`.",
+    });
+  }
+
+  /** The session with a provider is up, or came back. */
+  onPeerUp(peer: PeerKey): void {
+    if (this.#hasOpenTunnel(peer)) {
+      this.#context.loop.input({ type: "demand", peer, demand: "busy" });
+    }
+  }
+
+  /** The session with a provider ended: an open tunnel wants it back. */
+  onPeerDown(peer: PeerKey): void {
+    if (!this.#hasOpenTunnel(peer) || this.#reaching.has(peer) || this.#ending) return;
+    this.#reaching.add(peer);
+    const again = () => this.#reachAgain(peer).finally(() => this.#reaching.delete(peer));
+    this.#context.background("reach a provider again", again);
+  }
+
+  /** The VM whose tunnel has this native number. */
+  nameOfTunnel(local: number): string | null {
+    const rental = [...this.#rentals.values()].find((r) => r.localTunnel === local);
+    return rental === undefined ? null : `VM ${rental.id}`;
+  }
+
+  /** Ends the timers; the VMs live on until their leases end. */
+  close(): void {
+    this.#ending = true;
+    clearTimeout(this.#heartbeat);
+  }
+
+  // Requests ---------------------------------------------------------------------------------
+
+  async #requestOnce(
+    input: ConsumerRequestInput,
+    options: { readonly signal: AbortSignal; progress: RentingParts["progress"] },
+  ): Promise<Rental> {
+    const running = input.key === null ? undefined : this.#underWay.get(input.key);
+    if (running !== undefined) return await running;
+    const known = this.#livingWithKey(input.key);
+    if (known?.state === "ready") {
+      await this.#check([known]);
+      const checked = this.#rentals.get(known.id) ?? known;
+      if (!hasEnded(checked.state)) return checked;
+    }
+    this.#requireFreeName(input);
+    const renting = new Renting(this.#rentingParts(options), input);
+    const rented = renting.run(this.#livingWithKey(input.key));
+    if (input.key === null) return await rented;
+    const key = input.key;
+    this.#underWay.set(key, rented);
+    return await rented.finally(() => this.#underWay.delete(key));
+  }
+
+  #rentingParts(
+    options: { readonly signal: AbortSignal; progress: RentingParts["progress"] },
+  ): RentingParts {
+    return {
+      context: this.#context,
+      reach: this.#parts.reach,
+      tunnels: this.#parts.tunnels,
+      sshKeys: this.#parts.sshKeys,
+      market: this.#parts.market,
+      signal: options.signal,
+      progress: options.progress,
+      keep: (rental) => this.#keep(rental),
+      current: (id) => this.#rentals.get(id),
+      watch: (id, watcher) => this.#watch(id, watcher),
+      undo: (rental) => this.#undo(rental),
+    };
+  }
+
+  #livingWithKey(key: string | null): Rental | undefined {
+    if (key === null) return undefined;
+    return [...this.#rentals.values()].find((r) => r.key === key && !hasEnded(r.state));
+  }
+
+  #requireFreeName({ name, key }: ConsumerRequestInput): void {
+    const holder = name === null
+      ? undefined
+      : [...this.#rentals.values()].find((r) => r.name === name && !hasEnded(r.state));
+    if (holder === undefined || (key !== null && holder.key === key)) return;
+    throw new OmertaError("exists", `A living VM is named ${name} already`, {
+      hint: `Release it with \`omerta consumer release ${name}\`, or take another name.`,
+    });
+  }
+
+  async #undo(rental: Rental): Promise<void> {
+    await this.#releaseOne(rental, { timeoutMs: RELEASE_MS }).catch((error) => {
+      this.#context.log.warn("a request could not be undone; the VM ends with its lease", {
+        vm: rental.id,
+        error: String(error),
+      });
+    });
+  }
+
+  // Providers' words -------------------------------------------------------------------------
+
+  #onEvent(peer: PeerKey, message: VmStateMessage): Record<string, never> {
+    const rental = this.#rentals.get(message.vm as VmId);
+    if (rental !== undefined && providerOf(rental) === peer) this.#apply(rental.id, message);
+    return {};
+  }
+
+  #apply(id: VmId, message: VmStateMessage): Rental | undefined {
+    const rental = this.#rentals.get(id);
+    if (rental === undefined || message.vm !== id || hasEnded(rental.state)) return rental;
+    const checkedAtMs = this.#context.wallMs();
+    const { leaseLeftMs, reason } = message;
+    // Ready is what the renter has seen answering; the provider only says that the guest boots.
+    const state = message.state === "ready" ? rental.state : message.state;
+    const changed: Rental = {
+      ...rental,
+      state: rental.state === "ready" && !hasEnded(state) && state !== "releasing"
+        ? "ready"
+        : state,
+      leaseExpiresAtMs: leaseLeftMs === null ? rental.leaseExpiresAtMs : checkedAtMs + leaseLeftMs,
+      checkedAtMs,
+      reason: reason ?? rental.reason,
+      endedAtMs: hasEnded(state) ? checkedAtMs : null,
+    };
+    this.#keep(changed);
+    for (const watcher of [...this.#watchers.get(id) ?? []]) watcher(message);
+    return changed;
+  }
+
+  #watch(id: VmId, watcher: (message: VmStateMessage) => void): () => void {
+    const watchers = this.#watchers.get(id) ?? new Set();
+    this.#watchers.set(id, watchers.add(watcher));
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0) this.#watchers.delete(id);
+    };
+  }
+
+  /** Asks the providers how it stands; those that do not answer in time leave what was known. */
+  async #check(rentals: readonly Rental[]): Promise<void> {
+    const signal = AbortSignal.timeout(CHECK_MS);
+    const options = { signal, timeoutMs: CHECK_MS };
+    await Promise.allSettled([...byProvider(rentals)].map(async ([peer, own]) => {
+      await this.#parts.reach.peer(peer, options);
+      const vms = own.map((rental) => rental.id);
+      const answer = await this.#context.loop.call(peer, "vm.status", { vms }, options);
+      for (const rental of own) this.#applyAnswer(rental, answer.vms);
+    }));
+  }
+
+  /** A VM that its provider does not name any more is gone. */
+  #applyAnswer(rental: Rental, messages: readonly VmStateMessage[]): void {
+    const message = messages.find(({ vm }) => vm === rental.id);
+    if (message !== undefined) return void this.#apply(rental.id, message);
+    if (rental.created === null) return; // Its request is under way.
+    const now = this.#context.wallMs();
+    const reason = "the provider does not know it any more";
+    this.#keep({ ...rental, state: "lost", reason, checkedAtMs: now, endedAtMs: now });
+  }
+
+  // Ends ---------------------------------------------------------------------------------------
+
+  async #releaseOne(rental: Rental, options: CallOptions): Promise<void> {
+    const current = this.#rentals.get(rental.id) ?? rental;
+    if (hasEnded(current.state)) return;
+    this.#keep({ ...current, state: "releasing" });
+    const peer = await this.#parts.reach.peer(providerOf(current), options);
+    try {
+      await this.#context.loop.call(peer, "vm.release", { vm: current.id }, options);
+    } catch (error) {
+      if (!(error instanceof OmertaError) || error.code !== "not-found") throw error;
+    }
+    const now = this.#context.wallMs();
+    const latest = this.#rentals.get(current.id) ?? current;
+    if (!hasEnded(latest.state)) {
+      this.#keep({ ...latest, state: "released", checkedAtMs: now, endedAtMs: now });
+    }
+  }
+
+  #meant(
+    names: readonly string[],
+    all: boolean,
+    failed: { id: string; error: ErrorDoc }[],
+  ): Rental[] {
+    if (all) return [...this.#rentals.values()].filter((rental) => !hasEnded(rental.state));
+    if (names.length === 0) return [this.find(null)];
+    return names.flatMap((name) => {
+      try {
+        return [this.find(name)];
+      } catch (error) {
+        failed.push({ id: name, error: errorDoc(error) });
+        return [];
+      }
+    });
+  }
+
+  // Tunnels ------------------------------------------------------------------------------------
+
+  async #connect(rental: Rental, options: CallOptions): Promise<void> {
+    const plan = tunnelPlan(rental);
+    if (plan === null) throw notReady(rental);
+    await this.#parts.reach.peer(plan.peer, options);
+    this.#parts.tunnels.open(plan);
+    this.#context.loop.input({ type: "demand", peer: plan.peer, demand: "busy" });
+  }
+
+  async #reachAgain(peer: PeerKey): Promise<void> {
+    for (let attempt = 0; this.#hasOpenTunnel(peer) && !this.#ending; attempt++) {
+      try {
+        await this.#parts.reach.peer(peer, { timeoutMs: 4_000 });
+        return;
+      } catch (error) {
+        this.#context.log.debug("a provider is not reached", { error: String(error) });
+      }
+      const waitMs = REACH_AGAIN_MS[Math.min(attempt, REACH_AGAIN_MS.length - 1)];
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+
+  #hasOpenTunnel(peer: PeerKey): boolean {
+    return [...this.#rentals.values()].some((rental) =>
+      providerOf(rental) === peer && this.#parts.tunnels.isOpen(rental.localTunnel)
+    );
+  }
+
+  // The rest -----------------------------------------------------------------------------------
+
+  #findLiving(name: string | null): Rental {
+    const rental = this.find(name);
+    if (!hasEnded(rental.state)) return rental;
+    const why = rental.reason === null ? "" : `: ${rental.reason}`;
+    throw new OmertaError("lease-ended", `The VM ${rental.id} has ended${why}`);
+  }
+
+  #target(rental: Rental): SshTargetDoc {
+    return {
+      id: rental.id,
+      name: rental.name,
+      user: rental.created?.user ?? "root",
+      host_key: hostKeyOf(rental) ?? "",
+      address: sshAddress(rental) ?? "",
+      identity_file: rental.identityFile,
+      known_hosts_file: this.#parts.sshKeys.knownHostsFile,
+    };
+  }
+
+  #writeKnownHosts(): void {
+    const ready = [...this.#rentals.values()].filter((r) => r.created !== null && !r.dryRun);
+    const text = ready.filter((rental) => !hasEnded(rental.state)).map((rental) => {
+      return knownHostsLine(rental.id, this.#target(rental).host_key);
+    }).join("");
+    writeFileAtomic(this.#parts.sshKeys.knownHostsFile, new TextEncoder().encode(text));
+  }
+
+  #keep(rental: Rental): void {
+    const before = this.#rentals.get(rental.id);
+    this.#rentals.set(rental.id, rental);
+    this.#context.store.rentals.put(toRow(rental));
+    if (hasEnded(rental.state)) this.#parts.tunnels.close(rental.localTunnel);
+    if (before?.created === rental.created && !hasEnded(rental.state)) return;
+    this.#writeKnownHosts();
+    this.#beat();
+  }
+
+  /** Signs of life for what is rented: at a third of the shortest lease, at least every minute. */
+  #beat(): void {
+    clearTimeout(this.#heartbeat);
+    if (this.#ending) return;
+    const living = [...this.#rentals.values()].filter((r) => !hasEnded(r.state));
+    const leases = living.map((rental) => rental.request.leaseMs / 3);
+    const waitMs = Math.min(HEARTBEAT_MS_MAX, ...leases);
+    this.#heartbeat = setTimeout(() => {
+      this.#context.background("renew leases", () => this.#renew());
+      this.#beat();
+    }, waitMs);
+  }
+
+  async #renew(): Promise<void> {
+    const living = [...this.#rentals.values()].filter((r) => r.created !== null);
+    await Promise.all([
+      ...byProvider(living.filter((rental) => !hasEnded(rental.state))),
+    ].map(async ([peer, own]) => {
+      const vms = own.map((rental) => rental.id);
+      try {
+        await this.#parts.reach.peer(peer, { timeoutMs: 10_000 });
+        const answer = await this.#context.loop.call(peer, "vm.renew", { vms });
+        for (const rental of own) this.#applyAnswer(rental, answer.vms);
+      } catch (error) {
+        const { node } = splitPeerKey(peer);
+        this.#context.log.debug("no lease was renewed", { provider: node, error: String(error) });
+      }
+    }));
+  }
+}
+
+function byProvider(rentals: readonly Rental[]): Map<PeerKey, Rental[]> {
+  return Map.groupBy(rentals, providerOf);
+}
+
+function onlyOne(living: readonly Rental[]): Rental {
+  const [only, ...more] = living;
+  if (only === undefined) {
+    throw new OmertaError("not-found", "You have no VM", {
+      hint: "Request one with `omerta consumer request`.",
+    });
+  }
+  if (more.length === 0) return only;
+  throw new OmertaError("ambiguous", `You have ${living.length} VMs`, {
+    hint: "Give the id or name of one: see `omerta consumer list`.",
+  });
+}
+
+function notReady(rental: Rental): OmertaError {
+  const what = rental.dryRun ? "is a dry run and has no machine" : `is ${rental.state}, not ready`;
+  return new OmertaError("not-found", `The VM ${rental.id} ${what}`, {
+    hint: `See \`omerta consumer status ${rental.id}\`.`,
+  });
+}
+
+function errorDoc(error: unknown): ErrorDoc {
+  const known = error instanceof OmertaError ? error : new OmertaError("internal", String(error));
+  return { code: known.code, message: known.message, hint: known.hint ?? null, exit: known.exit };
+}

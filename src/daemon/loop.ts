@@ -1,0 +1,284 @@
+/**
+ * The one loop that owns the node machine: datagrams, timers and requests go in, what comes out is
+ * done at once, and calls become promises.
+ *
+ * ```text
+ *   ffi/net ──datagram──▶ ┌─────────────┐ ──transmit──▶ ffi/net
+ *   timer   ──wake──────▶ │ NodeMachine │ ──routes────▶ ffi/net's table of peers
+ *   call()  ──call──────▶ └─────────────┘ ──called────▶ the promise of call()
+ * ```
+ *
+ * @module
+ */
+import { type Instant, isErrorCode, OmertaError, type PeerKey, splitPeerKey } from "../base/mod.ts";
+import type { NetHost } from "../host/net.ts";
+import type { Member } from "../membership/mod.ts";
+import {
+  type Answer,
+  type CallName,
+  encodeBody,
+  encodeRefusal,
+  isCallName,
+  type NodeIn,
+  type NodeMachine,
+  type NodeOut,
+  parseAnswer,
+  parseQuestion,
+  parseRefusal,
+  type Question,
+} from "../node/mod.ts";
+import type { FailReason, RpcResult, SessionKind } from "../session/mod.ts";
+
+/** Native time without an answer after which an active path counts as dead. Guess. */
+const DEAD_MS = 1_500;
+/** Native time after which a path is in doubt; used when duplication comes. Source: the design. */
+const DOUBT_MS = 200;
+/** A call to a peer gives up after this unless it says otherwise. Guess. */
+export const CALL_TIMEOUT_MS = 10_000;
+/** A handshake gives up after this at the latest; the session core gives up earlier. Guess. */
+const CONNECT_TIMEOUT_MS = 8_000;
+
+/** Who asks, when a peer calls us. */
+export interface Caller {
+  readonly peer: PeerKey;
+  readonly kind: SessionKind;
+}
+
+/** Answers one kind of call. May throw an OmertaError: the peer gets its code and sentence. */
+export type CallHandler<N extends CallName> = (
+  caller: Caller,
+  question: Question<N>,
+) => Promise<Answer<N>> | Answer<N>;
+
+/** What the loop tells besides calls. */
+export type LoopEvent = Extract<
+  NodeOut<Member>,
+  { readonly type: "peer-up" | "peer-down" | "moved" | "endpoints" }
+>;
+
+/** Options of one call. */
+export interface CallOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** Of a call: in which session. Default: the member's. */
+  readonly kind?: SessionKind;
+}
+
+interface Waiting {
+  resolve(value: RpcResult | PeerKey): void;
+  reject(error: OmertaError): void;
+}
+
+/** The running node machine. */
+export class Loop {
+  readonly machine: NodeMachine<Member>;
+  readonly #net: NetHost;
+  readonly #now: () => Instant;
+  readonly #onDefect: (error: unknown) => void;
+  readonly #handlers = new Map<CallName, CallHandler<CallName>>();
+  readonly #listeners = new Set<(event: LoopEvent) => void>();
+  readonly #waiting = new Map<number, Waiting>();
+  #nextToken = 1;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(
+    parts: {
+      readonly machine: NodeMachine<Member>;
+      readonly net: NetHost;
+      readonly now: () => Instant;
+      readonly onDefect: (error: unknown) => void;
+    },
+  ) {
+    this.machine = parts.machine;
+    this.#net = parts.net;
+    this.#now = parts.now;
+    this.#onDefect = parts.onDefect;
+  }
+
+  /** Serves one kind of call. */
+  serve<N extends CallName>(name: N, handler: CallHandler<N>): void {
+    this.#handlers.set(name, handler as unknown as CallHandler<CallName>);
+  }
+
+  /** Calls `listener` at every event. Returns what ends that. */
+  listen(listener: (event: LoopEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Hands an input to the machine and does what it says. */
+  input(input: NodeIn): void {
+    if (this.#closed) return;
+    const out: NodeOut<Member>[] = [];
+    this.machine.handle(input, this.#now(), out);
+    for (const output of out) this.#perform(output);
+    this.#arm();
+  }
+
+  /**
+   * Begins a session over a path; resolves with the peer that answered.
+   *
+   * @throws {OmertaError} `unreachable`, or `not-member` where the peer has no valid certificate.
+   */
+  async connect(
+    connect: Omit<Extract<NodeIn, { type: "connect" }>, "type" | "token">,
+    options: CallOptions = {},
+  ): Promise<PeerKey> {
+    const start = (token: number) => this.input({ type: "connect", token, ...connect });
+    const peer = await this.#await(start, { timeoutMs: CONNECT_TIMEOUT_MS, ...options });
+    return peer as PeerKey;
+  }
+
+  /**
+   * Asks a peer with which there is a session.
+   *
+   * @throws {OmertaError} The peer's refusal with its code, `unreachable` or `timeout`.
+   */
+  async call<N extends CallName>(
+    peer: PeerKey,
+    name: N,
+    question: Question<N>,
+    options: CallOptions = {},
+  ): Promise<Answer<N>> {
+    const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
+    const body = encodeBody(question);
+    const kind = options.kind ?? "epoch";
+    const start = (token: number) =>
+      this.input({ type: "call", token, peer, kind, name, body, timeoutMs });
+    const result = await this.#await(start, { ...options, timeoutMs: timeoutMs + 1_000 });
+    return answerOf(peer, name, result as RpcResult);
+  }
+
+  /** Ends the loop: nothing goes in or out any more, and everybody who waits is told. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(new OmertaError("unreachable", "The node is ending"));
+    }
+    this.#waiting.clear();
+  }
+
+  #await(
+    start: (token: number) => void,
+    options: CallOptions,
+  ): Promise<RpcResult | PeerKey> {
+    const token = this.#nextToken++;
+    const { promise, resolve, reject } = Promise.withResolvers<RpcResult | PeerKey>();
+    const giveUp = (error: OmertaError) => {
+      if (this.#waiting.has(token)) this.input({ type: "cancel", token });
+      reject(error);
+    };
+    const late = () => giveUp(new OmertaError("unreachable", "The peer did not answer in time"));
+    const timer = setTimeout(late, options.timeoutMs ?? CALL_TIMEOUT_MS);
+    const onAbort = () => giveUp(new OmertaError("timeout", "The command was given up"));
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    this.#waiting.set(token, { resolve, reject });
+    if (options.signal?.aborted) onAbort();
+    else start(token);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", onAbort);
+      this.#waiting.delete(token);
+    });
+  }
+
+  #perform(output: NodeOut<Member>): void {
+    switch (output.type) {
+      case "transmit":
+        return this.#net.send(output.path, output.bytes, output.ttl);
+      case "routes":
+        return this.#route(output);
+      case "connected":
+        return this.#waiting.get(output.token)?.resolve(output.peer);
+      case "connect-failed":
+        return this.#waiting.get(output.token)?.reject(connectError(output));
+      case "called":
+        return this.#waiting.get(output.token)?.resolve(output.result);
+      case "request":
+        void this.#answer(output);
+        return;
+      default:
+        for (const listener of [...this.#listeners]) listener(output);
+    }
+  }
+
+  #route({ peer, active, standby, accept }: Extract<NodeOut<Member>, { type: "routes" }>): void {
+    const doubtMs = DOUBT_MS;
+    const deadMs = DEAD_MS;
+    if (accept.length === 0) this.#net.command("peer.remove", { peer });
+    else this.#net.command("peer.set", { peer, active, standby, accept, doubtMs, deadMs });
+  }
+
+  async #answer(request: Extract<NodeOut<Member>, { type: "request" }>): Promise<void> {
+    const { peer, call, kind } = request;
+    try {
+      const body = encodeBody(await this.#handle(request.name, request.body, { peer, kind }));
+      this.input({ type: "answer", peer, kind, call, ok: true, body });
+    } catch (error) {
+      const refusal = error instanceof OmertaError
+        ? { code: error.code, message: error.message }
+        : { code: "internal", message: "The peer met a defect of its own" };
+      if (!(error instanceof OmertaError)) this.#onDefect(error);
+      this.input({ type: "answer", peer, kind, call, ok: false, body: encodeRefusal(refusal) });
+    }
+  }
+
+  async #handle(name: string, body: Uint8Array, caller: Caller): Promise<object> {
+    const handler = isCallName(name) ? this.#handlers.get(name) : undefined;
+    if (!isCallName(name) || handler === undefined) {
+      throw new OmertaError("unsupported", `The peer does not serve ${JSON.stringify(name)}`);
+    }
+    if (caller.kind === "invite" && name !== "redeem") {
+      throw new OmertaError("not-allowed", "An invite's session only redeems the invite");
+    }
+    const question = parseQuestion(name, body);
+    if (!question.ok) throw new OmertaError("refused", "The question is malformed");
+    return await handler(caller, question.value);
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const wakeup = this.machine.wakeup();
+    if (wakeup === undefined || this.#closed) return;
+    const waitMs = Math.max(0, wakeup.at - this.#now());
+    this.#timer = setTimeout(() => this.input({ type: "wake" }), waitMs);
+  }
+}
+
+function connectError(
+  { reason, detail }: { readonly reason: FailReason; readonly detail: string | null },
+): OmertaError {
+  const why = detail === null ? "" : ` (${detail})`;
+  switch (reason) {
+    case "timeout":
+      return new OmertaError("unreachable", "Nobody answers there");
+    case "wrong-peer":
+      return new OmertaError("unreachable", "Another node than the expected one answers there");
+    case "unverified":
+    case "bad-identity":
+      return new OmertaError("not-member", `The peer's membership does not hold${why}`);
+    case "refused":
+      return new OmertaError("not-member", `The peer does not accept our membership${why}`);
+    case "busy":
+    case "closed":
+      return new OmertaError("unreachable", `No session with the peer: ${reason}`);
+  }
+}
+
+function answerOf<N extends CallName>(peer: PeerKey, name: N, result: RpcResult): Answer<N> {
+  const node = splitPeerKey(peer).node.slice(0, 8);
+  if (result.ok) {
+    const answer = parseAnswer(name, result.body);
+    if (answer.ok) return answer.value;
+    throw new OmertaError("refused", `Peer ${node} gave a malformed answer to ${name}`);
+  }
+  if (result.reason === "refused") {
+    const { code, message } = parseRefusal(result.body);
+    throw new OmertaError(isErrorCode(code) ? code : "refused", message);
+  }
+  throw new OmertaError("unreachable", `Peer ${node} did not answer ${name}: ${result.reason}`, {
+    hint: "See `omerta mesh peers` for who is connected.",
+  });
+}

@@ -1,0 +1,605 @@
+/**
+ * The networks of a node: made, joined, left, and for those whose authority lives here: invites,
+ * admissions, export. What the database holds is loaded at the start and kept in step.
+ *
+ * @module
+ */
+import type { InviteDoc, NetworkDetailsDoc, NetworkDoc } from "../api/methods.ts";
+import { type NetworkId, type NodeId, OmertaError, toHex } from "../base/mod.ts";
+import { identityFromSeed } from "../crypto/mod.ts";
+import type { NetworkRow } from "../host/store.ts";
+import {
+  type Admission,
+  admit,
+  type Admitter,
+  type Certificate,
+  createNetwork,
+  encodeInvite,
+  encodeShown,
+  epochSecrets,
+  exportNetwork,
+  exportTextError,
+  type Grant,
+  GRANTS,
+  importNetwork,
+  InviteBook,
+  type InviteRow,
+  inviteSecrets,
+  isLanOnlyInvite,
+  type IsRevoked,
+  issueCertificate,
+  nothingRevoked,
+  parseAdmission,
+  RecordBook,
+  type RelayHint,
+  renew,
+  renewalDueMs,
+  resolveName,
+  RevocationBook,
+  verifyCertificate,
+  verifyRevocation,
+} from "../membership/mod.ts";
+import { type Answer, encodeBody } from "../node/mod.ts";
+import type { AcceptedKey, SessionKey } from "../session/mod.ts";
+import { decodeCborMap } from "../wire/mod.ts";
+import type { Context } from "./context.ts";
+import type { Caller } from "./loop.ts";
+import { timestamp, timestampOrNull } from "./rental.ts";
+
+/** Bytes of an admission's answer at most; it was made here, so the bound is generous. */
+const ANSWER_BYTES_MAX = 4_096;
+
+/** Where a network is entered after a restart. */
+export interface Entry {
+  readonly id: NodeId;
+  /** `host:port`. */
+  readonly addresses: readonly string[];
+}
+
+/** A network of this node. */
+export interface Joined {
+  row: NetworkRow;
+  certificate: Certificate;
+  readonly records: RecordBook;
+  readonly revocations: RevocationBook;
+  /** Set where the authority lives here. */
+  readonly admitter: Admitter | null;
+}
+
+/** What an invite is made with. */
+export interface InviteOrder {
+  readonly grants: readonly Grant[];
+  readonly uses: number | null;
+  readonly lifeMs: number;
+  /** Where this node listens, as others reach it. */
+  readonly addresses: readonly string[];
+  readonly relays: readonly RelayHint[];
+}
+
+/** An invite, ready to be handed out. */
+export interface MadeInvite {
+  /** The whole link: a secret. */
+  readonly text: string;
+  readonly row: InviteRow;
+  readonly lanOnly: boolean;
+}
+
+/** The networks of a running node. */
+export class Networks {
+  readonly #context: Omit<Context, "loop">;
+  readonly #joined = new Map<NetworkId, Joined>();
+  /** Networks that are being joined now: their certificates are judged, nothing else. */
+  readonly #joining = new Set<NetworkId>();
+  readonly #alias: () => string | null;
+  readonly #onChange = new Set<() => void>();
+
+  constructor(context: Omit<Context, "loop">, alias: () => string | null) {
+    this.#context = context;
+    this.#alias = alias;
+    for (const row of context.store.networks.list()) this.#load(row);
+  }
+
+  /** Calls `listener` when keys or networks changed. */
+  onChange(listener: () => void): void {
+    this.#onChange.add(listener);
+  }
+
+  list(): Joined[] {
+    return [...this.#joined.values()];
+  }
+
+  get(id: NetworkId): Joined | undefined {
+    return this.#joined.get(id);
+  }
+
+  /** The network of an id, a prefix or a name; `null`: the only one. */
+  require(name: string | null): Joined {
+    const all = this.list();
+    if (name === null) {
+      const [only, ...more] = all;
+      if (only !== undefined && more.length === 0) return only;
+      if (only === undefined) throw noNetwork();
+      throw new OmertaError("ambiguous", `This node belongs to ${all.length} networks`, {
+        hint: "Name one with --network: see `omerta network list`.",
+      });
+    }
+    const things = all.map((joined) => ({ id: joined.row.id, alias: joined.row.name, joined }));
+    const found = resolveName(name, things);
+    if (found.ok) return found.value.joined;
+    throw new OmertaError(found.reason, `No one network is meant by ${JSON.stringify(name)}`, {
+      hint: "See `omerta network list`.",
+    });
+  }
+
+  /** How the session machine judges certificates. */
+  revocationsOf(network: NetworkId): IsRevoked | undefined {
+    const known = this.#joined.get(network)?.revocations.isRevoked;
+    return known ?? (this.#joining.has(network) ? nothingRevoked : undefined);
+  }
+
+  /** The keys with which this node answers handshakes. */
+  acceptedKeys(): AcceptedKey[] {
+    return this.list().flatMap((joined) => {
+      const payload = this.shown(joined);
+      const invites = joined.admitter?.invites.list() ?? [];
+      return [
+        { ...this.key(joined), payload },
+        ...invites.map((invite) => ({
+          ...inviteSecrets(Uint8Array.fromHex(invite.secret)),
+          network: joined.row.id,
+          kind: "invite" as const,
+          payload,
+        })),
+      ];
+    });
+  }
+
+  /** The key with which this node begins handshakes with members. */
+  key({ row }: Joined): SessionKey {
+    const secrets = epochSecrets(row.id, { epoch: row.epoch, key: row.epochKey });
+    return { ...secrets, network: row.id, kind: "epoch" };
+  }
+
+  /** What this node shows of itself to members. */
+  shown(joined: Joined): Uint8Array {
+    return encodeShown({ certificate: joined.certificate.bytes, alias: this.#alias() });
+  }
+
+  /** Where a network is entered. */
+  entries({ row }: Joined): Entry[] {
+    return (row.bootstrap as { entries: Entry[] }).entries;
+  }
+
+  // Making and joining ---------------------------------------------------------------------------
+
+  /** Makes a network whose authority lives here. */
+  create(name: string): Joined {
+    if (this.list().some(({ row }) => row.name === name)) {
+      throw new OmertaError("exists", `This node belongs to a network ${name} already`, {
+        hint: "Take another name.",
+      });
+    }
+    const made = createNetwork({ name, random: this.#context.random });
+    return this.#found(made.network, {
+      name,
+      epoch: made.epochs[0]?.epoch ?? 1,
+      epochKey: made.epochs[0]?.key ?? new Uint8Array(32),
+      authoritySeed: made.authoritySeed,
+    });
+  }
+
+  /** Brings a network and its authority here. */
+  import(text: string): Joined {
+    const read = importNetwork(text, this.#context.wallMs());
+    if (!read.ok) {
+      const { code, message } = exportTextError(read.reason);
+      throw new OmertaError(code, capital(message));
+    }
+    const { network, name, authoritySeed, epochs, revocations } = read.value;
+    const known = this.#joined.get(network);
+    if (known?.admitter != null) return known;
+    const nowMs = this.#context.wallMs();
+    const joined = this.#found(network, {
+      name,
+      epoch: epochs[0]?.epoch ?? 1,
+      epochKey: epochs[0]?.key ?? new Uint8Array(32),
+      authoritySeed,
+    });
+    for (const bytes of revocations) {
+      const checks = { network, nowMs, isRevoked: nothingRevoked };
+      const verified = verifyRevocation(bytes, checks);
+      if (!verified.ok || !joined.revocations.add(verified.value)) continue;
+      const { subject, atMs } = verified.value;
+      this.#context.store.revocations.put({ network, node: subject, bytes, atMs });
+    }
+    return joined;
+  }
+
+  /** The network and its authority as one secret text. */
+  export(joined: Joined): string {
+    const { row, revocations } = joined;
+    if (row.authoritySeed === null) throw notAuthority(row.name);
+    return exportNetwork({
+      network: row.id,
+      name: row.name,
+      authoritySeed: row.authoritySeed,
+      epochs: [{ epoch: row.epoch, key: row.epochKey }],
+    }, revocations);
+  }
+
+  /** Judge certificates of a network that is being joined; returns what ends that. */
+  beginJoining(network: NetworkId): () => void {
+    this.#joining.add(network);
+    return () => this.#joining.delete(network);
+  }
+
+  /** Keeps what an admitter answered: from now on this node is a member. */
+  finishJoining(
+    network: NetworkId,
+    answer: Answer<"redeem">,
+    from: { readonly admitter: NodeId; readonly entries: readonly Entry[] },
+  ): Joined {
+    const admission = this.#readAdmission(network, answer);
+    const row: NetworkRow = {
+      id: network,
+      name: this.#freeName(admission.name, network),
+      joinedAtMs: this.#context.wallMs(),
+      enabled: true,
+      epoch: admission.epoch.epoch,
+      epochKey: admission.epoch.key,
+      authoritySeed: null,
+      certificate: admission.certificate.bytes,
+      admitter: from.admitter,
+      bootstrap: { entries: from.entries },
+    };
+    this.#context.store.networks.put(row);
+    const joined = this.#load(row);
+    this.#changed();
+    return joined;
+  }
+
+  /** Leaves: forgets keys and records. */
+  leave(joined: Joined): void {
+    this.#context.store.networks.delete({ id: joined.row.id });
+    this.#joined.delete(joined.row.id);
+    this.#changed();
+  }
+
+  /** Remembers another place where the network is entered. */
+  addEntry(joined: Joined, entry: Entry): void {
+    const others = this.entries(joined).filter(({ id }) => id !== entry.id);
+    joined.row = { ...joined.row, bootstrap: { entries: [entry, ...others].slice(0, 8) } };
+    this.#context.store.networks.put(joined.row);
+  }
+
+  // Invites --------------------------------------------------------------------------------------
+
+  invite(joined: Joined, order: InviteOrder): MadeInvite {
+    const admitter = requireAdmitter(joined);
+    if (order.addresses.length + order.relays.length === 0) throw unreachableInvite();
+    const nowMs = this.#context.wallMs();
+    const row = this.#makeInvite(admitter, order, nowMs);
+    this.#context.store.invites.put({
+      id: row.id,
+      network: joined.row.id,
+      secret: Uint8Array.fromHex(row.secret),
+      grants: row.grants,
+      createdAtMs: row.createdAtMs,
+      expiresAtMs: row.expiresAtMs,
+      usesMax: row.uses,
+      revokedAtMs: null,
+      label: null,
+    });
+    this.#changed();
+    const invite = {
+      network: joined.row.id,
+      name: joined.row.name,
+      admitter: this.#context.identity.id,
+      addresses: order.addresses,
+      relays: order.relays,
+      secret: Uint8Array.fromHex(row.secret),
+      grants: row.grants,
+      expiresAtMs: row.expiresAtMs,
+    };
+    return { text: encodeInvite(invite), row, lanOnly: isLanOnlyInvite(invite) };
+  }
+
+  invites(joined: Joined): InviteDoc[] {
+    return requireAdmitter(joined).invites.list().map((row) => ({
+      id: row.id,
+      grants: row.grants,
+      created_at: timestamp(row.createdAtMs),
+      expires_at: timestamp(row.expiresAtMs),
+      uses: row.uses,
+      redeemed: row.redeemed,
+      revoked_at: timestampOrNull(row.revokedAtMs),
+    }));
+  }
+
+  /** Ends an invite, named by its id or a prefix of it; returns its whole id. */
+  revokeInvite(joined: Joined, target: string): string {
+    const { invites } = requireAdmitter(joined);
+    const things = invites.list().map(({ id }) => ({ id, alias: null }));
+    const found = resolveName(target, things);
+    if (!found.ok) {
+      throw new OmertaError(found.reason, `No one invite is meant by ${JSON.stringify(target)}`, {
+        hint: "See `omerta network invites`. Members cannot be removed yet.",
+      });
+    }
+    const nowMs = this.#context.wallMs();
+    const revoked = invites.revoke(found.value.id, nowMs);
+    const row = this.#context.store.invites.get({ id: found.value.id });
+    if (row !== undefined && revoked.ok) {
+      this.#context.store.invites.put({ ...row, revokedAtMs: revoked.value.revokedAtMs });
+    }
+    this.#changed();
+    return found.value.id;
+  }
+
+  // Admission ------------------------------------------------------------------------------------
+
+  /** A joiner redeems an invite: counted and written in one step. */
+  redeem({ peer }: Caller, question: { readonly s: Uint8Array }): Answer<"redeem"> {
+    const [network, subject] = peer.split("/") as [NetworkId, NodeId];
+    const joined = this.#joined.get(network);
+    if (joined?.admitter == null) throw new OmertaError("invite-unknown", "No invite is made here");
+    const nowMs = this.#context.wallMs();
+    const admitted = admit(joined.admitter, { subject, question: encodeBody(question), nowMs });
+    if (!admitted.ok) throw redeemError(admitted.reason);
+    const answer = decodeAnswer(admitted.value.answer);
+    const { id: invite, grants } = admitted.value.invite;
+    this.#context.store.transaction(() => {
+      const { store } = this.#context;
+      store.redemptions.put({ invite, subject, atMs: nowMs });
+      const certificate = answer.c;
+      store.members.put({ network, node: subject, grants, certificate, admittedAtMs: nowMs });
+    });
+    this.#context.log.info("admitted a member", { node: subject, invite });
+    return answer;
+  }
+
+  /** A member asks for a fresh certificate. */
+  renew({ peer }: Caller, question: { readonly c: Uint8Array }): Answer<"renew"> {
+    const [network, subject] = peer.split("/") as [NetworkId, NodeId];
+    const admitter = this.#joined.get(network)?.admitter;
+    if (admitter == null) throw new OmertaError("unsupported", "This node admits nobody");
+    const nowMs = this.#context.wallMs();
+    const renewed = renew(admitter, { subject, question: encodeBody(question), nowMs });
+    if (!renewed.ok) throw new OmertaError("not-member", `Not renewed: ${renewed.reason}`);
+    return decodeAnswer(renewed.value);
+  }
+
+  /** Whether this node's own certificate should be renewed at its admitter. */
+  needsRenewal(joined: Joined): boolean {
+    return joined.admitter === null && this.#context.wallMs() >= renewalDueMs(joined.certificate);
+  }
+
+  /** Takes a fresh certificate. */
+  takeRenewal(joined: Joined, answer: Answer<"renew">): void {
+    const admission = this.#readAdmission(joined.row.id, answer);
+    joined.certificate = admission.certificate;
+    const { epoch, certificate } = admission;
+    joined.row = {
+      ...joined.row,
+      certificate: certificate.bytes,
+      epoch: epoch.epoch,
+      epochKey: epoch.key,
+    };
+    this.#context.store.networks.put(joined.row);
+    this.#changed();
+  }
+
+  // Documents ------------------------------------------------------------------------------------
+
+  document(joined: Joined): NetworkDoc {
+    const { row, certificate, records } = joined;
+    const admitted = this.#context.store.members.list({ network: row.id }).map(({ node }) => node);
+    const seen = records.list(this.#context.wallMs()).map(({ id }) => id);
+    return {
+      id: row.id,
+      name: row.name,
+      epoch: row.epoch,
+      enabled: row.enabled,
+      members: new Set([this.#context.identity.id, ...admitted, ...seen]).size,
+      grants: certificate.grants,
+    };
+  }
+
+  details(joined: Joined): NetworkDetailsDoc {
+    return {
+      ...this.document(joined),
+      authority: joined.admitter !== null,
+      joined_at: timestamp(joined.row.joinedAtMs),
+      certificate_expires_at: timestamp(joined.certificate.notAfterMs),
+    };
+  }
+
+  // Inside ---------------------------------------------------------------------------------------
+
+  #found(
+    network: NetworkId,
+    parts: Pick<NetworkRow, "name" | "epoch" | "epochKey"> & { authoritySeed: Uint8Array },
+  ): Joined {
+    const nowMs = this.#context.wallMs();
+    const row: NetworkRow = {
+      id: network,
+      ...parts,
+      joinedAtMs: nowMs,
+      enabled: true,
+      certificate: this.#ownCertificate(network, parts, nowMs),
+      admitter: null,
+      bootstrap: { entries: [] },
+    };
+    this.#context.store.networks.put(row);
+    const joined = this.#load(row);
+    this.#changed();
+    return joined;
+  }
+
+  /** The authority signs its own node in, with every grant. */
+  #ownCertificate(
+    network: NetworkId,
+    { authoritySeed, epoch }: { readonly authoritySeed: Uint8Array; readonly epoch: number },
+    nowMs: number,
+  ): Uint8Array {
+    const issuer = identityFromSeed(authoritySeed);
+    const subject = this.#context.identity.id;
+    return issueCertificate({ issuer, network, subject, grants: GRANTS, epoch, nowMs });
+  }
+
+  #load(stored: NetworkRow): Joined {
+    const row = this.#freshened(stored);
+    const network = row.id;
+    const revocations = new RevocationBook(network);
+    const nowMs = this.#context.wallMs();
+    for (const { bytes } of this.#context.store.revocations.list({ network })) {
+      const verified = verifyRevocation(bytes, { network, nowMs, isRevoked: nothingRevoked });
+      if (verified.ok) revocations.add(verified.value);
+    }
+    const certificate = this.#readCertificate(row);
+    const invites = new InviteBook(this.#inviteRows(network));
+    const { authoritySeed, name, epoch, epochKey } = row;
+    const admitter = authoritySeed === null ? null : {
+      issuer: identityFromSeed(authoritySeed),
+      network,
+      name,
+      epoch: { epoch, key: epochKey },
+      invites,
+      revocations,
+    };
+    const records = new RecordBook(network);
+    const joined: Joined = { row, certificate, records, revocations, admitter };
+    this.#joined.set(network, joined);
+    return joined;
+  }
+
+  /** Where the authority lives here, our own certificate is signed anew at half of its life. */
+  #freshened(row: NetworkRow): NetworkRow {
+    if (row.authoritySeed === null) return row;
+    const nowMs = this.#context.wallMs();
+    const current = row.certificate === null ? undefined : this.#verify(row, row.certificate);
+    if (current?.ok && nowMs < renewalDueMs(current.value)) return row;
+    const { authoritySeed, epoch } = row;
+    const certificate = this.#ownCertificate(row.id, { authoritySeed, epoch }, nowMs);
+    const fresh = { ...row, certificate };
+    this.#context.store.networks.put(fresh);
+    return fresh;
+  }
+
+  #readCertificate(row: NetworkRow): Certificate {
+    const verified = row.certificate === null ? undefined : this.#verify(row, row.certificate);
+    if (verified?.ok) return verified.value;
+    const why = verified === undefined ? "it is missing" : `it is ${verified.reason}`;
+    this.#context.log.error("the membership does not hold", { network: row.name, why });
+    throw new OmertaError("not-member", `The membership of ${row.name} does not hold: ${why}`, {
+      hint: "Is the clock right? Else leave the network and join it again with a new invite.",
+    });
+  }
+
+  #verify(row: NetworkRow, bytes: Uint8Array): ReturnType<typeof verifyCertificate> {
+    return verifyCertificate(bytes, {
+      network: row.id,
+      subject: this.#context.identity.id,
+      nowMs: this.#context.wallMs(),
+      isRevoked: nothingRevoked,
+    });
+  }
+
+  #inviteRows(network: NetworkId): InviteRow[] {
+    const { store } = this.#context;
+    return store.invites.list({ network }).map((row) => {
+      const subjects = store.redemptions.list({ invite: row.id }).map(({ subject }) => subject);
+      return {
+        id: row.id,
+        secret: toHex(row.secret),
+        grants: row.grants as Grant[],
+        uses: row.usesMax,
+        createdAtMs: row.createdAtMs,
+        expiresAtMs: row.expiresAtMs,
+        revokedAtMs: row.revokedAtMs,
+        redeemed: subjects.length,
+        subjects,
+      };
+    });
+  }
+
+  #makeInvite(admitter: Admitter, order: InviteOrder, nowMs: number): InviteRow {
+    try {
+      return admitter.invites.make(order, this.#context.random, nowMs);
+    } catch (error) {
+      if (error instanceof RangeError) throw new OmertaError("usage", error.message);
+      throw error;
+    }
+  }
+
+  #readAdmission(network: NetworkId, answer: Answer<"redeem">): Admission {
+    const subject = this.#context.identity.id;
+    const nowMs = this.#context.wallMs();
+    const admission = parseAdmission(encodeBody(answer), { network, subject, nowMs });
+    if (admission.ok) return admission.value;
+    throw new OmertaError("refused", `The admitter's answer does not hold: ${admission.reason}`, {
+      hint: "Is this machine's clock right?",
+    });
+  }
+
+  /** A network's name is its admitter's word: where it is taken here, a part of the id is added. */
+  #freeName(name: string, network: NetworkId): string {
+    const isTaken = this.list().some(({ row }) => row.name === name && row.id !== network);
+    return isTaken ? `${name.slice(0, 25)}-${network.slice(0, 6)}` : name;
+  }
+
+  #changed(): void {
+    for (const listener of this.#onChange) listener();
+  }
+}
+
+/** That an invite could not be redeemed by anybody. */
+export function unreachableInvite(): OmertaError {
+  return new OmertaError("invite-unreachable", "Nobody could reach an invite from this node", {
+    hint: "Run `omerta relay` on a host with a public address, or name one with --advertise.",
+  });
+}
+
+function requireAdmitter({ admitter, row }: Joined): Admitter {
+  if (admitter !== null) return admitter;
+  throw notAuthority(row.name);
+}
+
+function notAuthority(name: string): OmertaError {
+  return new OmertaError("not-allowed", `The authority of ${name} does not live on this node`, {
+    hint: "Ask on the node that made the network: it invites and exports.",
+  });
+}
+
+function noNetwork(): OmertaError {
+  return new OmertaError("no-network", "This node belongs to no network yet", {
+    hint: "Join one with `omerta network join INVITE`, or begin one with `omerta relay`.",
+  });
+}
+
+function redeemError(reason: string): OmertaError {
+  switch (reason) {
+    case "invite-expired":
+      return new OmertaError(reason, "The invite's time is over", { hint: ASK_ANEW });
+    case "invite-revoked":
+      return new OmertaError(reason, "The invite was revoked", { hint: ASK_ANEW });
+    case "invite-used-up":
+      return new OmertaError(reason, "The invite was redeemed as often as it allows");
+    case "not-member":
+      return new OmertaError(reason, "This node was removed from the network");
+    default:
+      return new OmertaError("invite-unknown", "The admitter does not know the invite");
+  }
+}
+
+const ASK_ANEW = "Ask for a new one.";
+
+function decodeAnswer(bytes: Uint8Array): Answer<"redeem"> {
+  const map = decodeCborMap(bytes, { bytesMax: ANSWER_BYTES_MAX });
+  if (!map.ok) throw new OmertaError("internal", "An admission cannot be read back");
+  return map.value as Answer<"redeem">;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

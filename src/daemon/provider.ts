@@ -1,0 +1,568 @@
+/**
+ * The provider: answers `vm.*` calls out of the book of VMs, has machines started and stopped as the
+ * book says, and after a restart takes up those that live.
+ *
+ * ```text
+ *  vm.reserve ─▶ book ─▶ vm.create ─▶ keys, row on disk ─▶ runner.start ─▶ tunnel to the guest
+ *                                        │ (answered here)     └─ ready, ended ─▶ book, row, vm.event
+ * ```
+ *
+ * A VM's row is on the disk before anything of it is started, so that whatever a crash leaves is
+ * found again or swept.
+ *
+ * @module
+ */
+import {
+  type ErrorCode,
+  type Instant,
+  type NetworkId,
+  OmertaError,
+  type PeerKey,
+  peerKey,
+  randomUint32,
+  splitPeerKey,
+  type VmId,
+} from "../base/mod.ts";
+import { generateIdentity, generateKeyPair } from "../crypto/mod.ts";
+import type { HostedRow } from "../host/store.ts";
+import {
+  fromHostRow,
+  HostBook,
+  type HostVm,
+  isEnded,
+  parseHostRow,
+  type Policy,
+  toHostRow,
+} from "../market/mod.ts";
+import type { Answer, Question, VmStateMessage } from "../node/mod.ts";
+import { guestPlan, tunnelAddress } from "../tunnel/mod.ts";
+import { ENTROPY_BYTES, guestHostname, guestSeed, parseSshPublicKey } from "../vm/mod.ts";
+import type { Context } from "./context.ts";
+import type { Caller } from "./loop.ts";
+import type { RunningVm, VmFigures, VmHappening, VmRunner } from "./vm_runner.ts";
+
+/** The guest's only user. */
+const GUEST_USER = "root";
+/** Ended VMs are remembered on the disk for so long. Guess: a day. */
+const ENDED_KEPT_MS = 86_400_000;
+/** How long the end of a machine is waited for before the owner is answered. Guess. */
+const STOP_WAIT_MS = 10_000;
+/** Ended VMs pile up no further than this between two sweeps. */
+const SWEEP_EVERY_MS = 30_000;
+
+/** What a hosted VM has beside its place in the book. */
+interface Hosted {
+  readonly network: NetworkId;
+  /** What `vm.create` answered: a repetition gets the same. */
+  created: Created | null;
+  running: RunningVm | null;
+  bootMs: number | null;
+  /** Resolves when the machine is gone. */
+  readonly gone: PromiseWithResolvers<void>;
+}
+
+interface Created {
+  readonly localTunnel: number;
+  readonly remoteTunnel: number;
+  readonly wireguardKey: string;
+  readonly sshHostKey: string;
+}
+
+/** A VM with what its machine says, for `provider status`. */
+export interface HostedView {
+  readonly vm: HostVm;
+  readonly figures: VmFigures | null;
+}
+
+/** With what a provider is made. */
+export interface ProviderParts {
+  readonly context: Context;
+  readonly runner: VmRunner;
+  readonly dryRunner: VmRunner;
+  readonly policy: Policy;
+  readonly dryRunOnly: boolean;
+  /** Whether the peer holds the grant. */
+  mayRent(peer: PeerKey): boolean;
+  /** Checks that the image is whole, before anything is promised. */
+  checkImage(name: string): Promise<void>;
+  /** Something that the provider's record tells has changed. */
+  onChange(): void;
+}
+
+/** The running provider. */
+export class Provider {
+  readonly #parts: ProviderParts;
+  readonly #context: Context;
+  readonly #book: HostBook;
+  readonly #hosted = new Map<VmId, Hosted>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #ending = false;
+
+  constructor(parts: ProviderParts) {
+    this.#parts = parts;
+    this.#context = parts.context;
+    this.#book = new HostBook(parts.policy, parts.context.random, this.#loadRows());
+    this.#serve();
+  }
+
+  get policy(): Policy {
+    return this.#book.policy;
+  }
+
+  used(): ReturnType<HostBook["used"]> {
+    return this.#book.used();
+  }
+
+  /** Takes up what lives since before the start, and sweeps what does not. */
+  async start(): Promise<void> {
+    for (const vm of this.#book.living()) await this.#takeUp(vm);
+    const known = new Set(this.#book.living().map((vm) => vm.id));
+    for (const id of this.#parts.runner.found()) {
+      if (!known.has(id)) await this.#endStray(id);
+    }
+    this.#arm();
+  }
+
+  /** Living VMs with what their machines say. */
+  async views(): Promise<HostedView[]> {
+    return await Promise.all(
+      this.#book.living().map(async (vm) => {
+        const running = this.#hosted.get(vm.id)?.running ?? null;
+        const figures = await running?.figures().catch(() => null) ?? null;
+        return { vm, figures };
+      }),
+    );
+  }
+
+  /** The provider's owner takes a VM back. */
+  async evict(id: VmId): Promise<void> {
+    const evicted = this.#book.evict(id);
+    if (!evicted.ok) throw new OmertaError("not-found", `No VM ${id} is lent here`);
+    await this.#stop(evicted.value);
+  }
+
+  /** Lets go of all machines without ending them. */
+  detach(): void {
+    this.#ending = true;
+    clearTimeout(this.#timer);
+    for (const { running } of this.#hosted.values()) running?.detach();
+  }
+
+  // Calls ------------------------------------------------------------------------------------
+
+  #serve(): void {
+    const { loop } = this.#context;
+    loop.serve("vm.reserve", (caller, question) => this.#reserve(caller, question));
+    loop.serve("vm.create", (caller, question) => this.#create(caller, question));
+    loop.serve("vm.status", (caller, { vms }) => this.#states(caller, vms));
+    loop.serve("vm.renew", (caller, { vms }) => this.#states(caller, vms));
+    loop.serve("vm.extend", (caller, question) => this.#extend(caller, question));
+    loop.serve("vm.release", (caller, question) => this.#release(caller, question));
+  }
+
+  async #reserve(
+    caller: Caller,
+    question: Question<"vm.reserve">,
+  ): Promise<Answer<"vm.reserve">> {
+    this.#requireGrant(caller);
+    const { key, dryRun, ...requirements } = question;
+    if (!dryRun && !this.#parts.dryRunOnly) await this.#parts.checkImage(requirements.image);
+    const { node: owner, network } = splitPeerKey(caller.peer);
+    const isDry = dryRun || this.#parts.dryRunOnly;
+    const request = { owner, key, requirements, dryRun: isDry };
+    const reservation = this.#book.reserve(request, this.#context.now());
+    if (reservation.type === "refused") {
+      const { code, message } = reservation.refusal;
+      throw new OmertaError(code, sentence(message));
+    }
+    const { vm } = reservation;
+    if (reservation.type === "reserved") {
+      const gone = Promise.withResolvers<void>();
+      this.#hosted.set(vm.id, { network, created: null, running: null, bootMs: null, gone });
+      this.#changed(vm);
+    } else this.#touch(vm);
+    return {
+      vm: vm.id,
+      existing: reservation.type === "existing",
+      state: this.#message(vm),
+      accelerator: vm.dryRun ? null : this.#parts.runner.accelerator,
+      dryRun: vm.dryRun,
+    };
+  }
+
+  #create(caller: Caller, question: Question<"vm.create">): Answer<"vm.create"> {
+    this.#requireGrant(caller);
+    const { node: owner } = splitPeerKey(caller.peer);
+    const sshKeys = question.sshKeys.map((line) => {
+      const parsed = parseSshPublicKey(line);
+      if (parsed.ok) return parsed.value.line;
+      throw new OmertaError("bad-ssh-key", `The ssh key is refused: ${parsed.reason}`);
+    });
+    const created = this.#book.create(owner, question.vm as VmId, this.#context.now());
+    if (!created.ok) throw callError(created.reason, question.vm);
+    const { vm, first } = created.value;
+    const hosted = this.#hosted.get(vm.id);
+    if (hosted === undefined) throw new OmertaError("not-found", "The VM is not here any more");
+    if (first || hosted.created === null) this.#begin(vm, hosted, { ...question, sshKeys });
+    return createdAnswer(hosted.created);
+  }
+
+  #states(caller: Caller, ids: readonly string[]): Answer<"vm.status"> {
+    const { node: owner } = splitPeerKey(caller.peer);
+    const own = ids.flatMap((id) => {
+      const vm = this.#book.get(id as VmId);
+      return vm !== undefined && vm.owner === owner ? [vm] : [];
+    });
+    return { vms: own.map((vm) => this.#message(this.#touch(vm))) };
+  }
+
+  #extend(caller: Caller, question: Question<"vm.extend">): Answer<"vm.extend"> {
+    const { node: owner } = splitPeerKey(caller.peer);
+    const now = this.#context.now();
+    const extended = this.#book.extend(owner, question.vm as VmId, question.leaseMs, now);
+    if (!extended.ok) throw callError(extended.reason, question.vm);
+    this.#renewed(extended.value, question.leaseMs);
+    return this.#message(extended.value);
+  }
+
+  async #release(caller: Caller, question: Question<"vm.release">): Promise<Answer<"vm.release">> {
+    const { node: owner } = splitPeerKey(caller.peer);
+    const released = this.#book.release(owner, question.vm as VmId);
+    if (!released.ok) throw callError(released.reason, question.vm);
+    return this.#message(await this.#stop(released.value));
+  }
+
+  #requireGrant(caller: Caller): void {
+    if (this.#parts.mayRent(caller.peer)) return;
+    throw new OmertaError("not-allowed", "Your membership does not include renting VMs");
+  }
+
+  // Life -------------------------------------------------------------------------------------
+
+  /** Makes keys and tunnel ids, writes them down, and has the machine started. */
+  #begin(
+    vm: HostVm,
+    hosted: Hosted,
+    question: Question<"vm.create"> & { readonly sshKeys: readonly string[] },
+  ): void {
+    const { random } = this.#context;
+    const wireguard = generateKeyPair(random);
+    const hostKey = generateIdentity(random);
+    hosted.created = {
+      localTunnel: this.#freshTunnel(),
+      remoteTunnel: question.tunnel,
+      wireguardKey: wireguard.publicKey.toHex(),
+      sshHostKey: hostKey.identity.publicKey.toHex(),
+    };
+    this.#changed(vm);
+    const seed = vm.dryRun ? new Uint8Array() : guestSeed({
+      wgPrivateKey: wireguard.privateKey,
+      peerPublicKey: question.wireguardKey,
+      address: tunnelAddress(wireguard.publicKey),
+      peerAddress: tunnelAddress(question.wireguardKey),
+      hostKeySeed: hostKey.seed,
+      hostPublicKey: hostKey.identity.publicKey,
+      entropy: random.bytes(ENTROPY_BYTES),
+      authorizedKeys: question.sshKeys,
+      hostname: guestHostname(question.hostname),
+    });
+    this.#context.background(`start VM ${vm.id}`, () => this.#launch(vm, hosted, seed));
+  }
+
+  async #launch(vm: HostVm, hosted: Hosted, seed: Uint8Array): Promise<void> {
+    const happens = (happening: VmHappening) => this.#happened(vm.id, happening);
+    const lifeMs = (vm.lifeEndsAt ?? 0) - this.#context.now();
+    try {
+      const start = { id: vm.id, requirements: vm.requirements, lifeMs, seed };
+      hosted.running = await this.#runnerOf(vm).start(start, happens);
+      if (this.#book.get(vm.id)?.state !== "creating") return await this.#endLate(vm, hosted);
+      this.#openTunnel(vm, hosted);
+      this.#book.launched(vm.id);
+      this.#tell(vm.id);
+      if (vm.dryRun) this.#happened(vm.id, { type: "ready", bootMs: 0 });
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#context.log.error("a VM could not be started", { vm: vm.id, detail });
+      await hosted.running?.stop().catch(() => {});
+      this.#happened(vm.id, { type: "ended", reason: "failed", detail });
+    }
+  }
+
+  /** It was released or its time ended while it started. */
+  async #endLate(vm: HostVm, hosted: Hosted): Promise<void> {
+    await hosted.running?.stop();
+    this.#happened(vm.id, { type: "ended", reason: "released", detail: null });
+  }
+
+  #happened(id: VmId, happening: VmHappening): void {
+    const hosted = this.#hosted.get(id);
+    const vm = this.#book.get(id);
+    if (hosted === undefined || vm === undefined || isEnded(vm.state) || this.#ending) return;
+    if (happening.type === "ready") {
+      hosted.bootMs = happening.bootMs;
+      if (this.#book.ready(id, this.#context.now())) this.#tell(id);
+      return;
+    }
+    this.#book.ended(id, happening.reason, happening.detail);
+    this.#tell(id);
+    hosted.running = null;
+    this.#closeTunnel(hosted);
+    const sweep = () => this.#runnerOf(vm).sweep(id).finally(() => hosted.gone.resolve());
+    this.#context.background(`sweep VM ${id}`, sweep);
+  }
+
+  /** Ends the machine of a VM that is releasing; resolves with the VM as it is then. */
+  async #stop(vm: HostVm): Promise<HostVm> {
+    const hosted = this.#hosted.get(vm.id);
+    this.#changed(vm);
+    if (vm.state === "releasing" && hosted !== undefined) {
+      await this.#stopMachine(vm, hosted);
+    }
+    if (isEnded(vm.state)) this.#tell(vm.id);
+    return this.#book.get(vm.id) ?? vm;
+  }
+
+  async #stopMachine(vm: HostVm, hosted: Hosted): Promise<void> {
+    if (hosted.running === null) return; // Still being started: `#launch` ends it.
+    const end = { type: "ended", reason: vm.endReason ?? "released", detail: null } as const;
+    await hosted.running.stop().then(() => this.#happened(vm.id, end));
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, STOP_WAIT_MS);
+    await Promise.race([hosted.gone.promise, late.promise]);
+    clearTimeout(timer);
+  }
+
+  #touch(vm: HostVm): HostVm {
+    const touched = this.#book.touch(vm.owner, vm.id, this.#context.now());
+    if (!touched.ok) return vm;
+    this.#renewed(touched.value, touched.value.requirements.leaseMs);
+    return touched.value;
+  }
+
+  #renewed(vm: HostVm, leaseMs: number): void {
+    this.#changed(vm);
+    const running = this.#hosted.get(vm.id)?.running;
+    if (running !== null && running !== undefined) {
+      this.#context.background(`renew VM ${vm.id}`, () => running.renew(leaseMs));
+    }
+  }
+
+  #expire(): void {
+    for (const { vm, stop } of this.#book.expire(this.#context.now())) {
+      if (stop) this.#context.background(`end VM ${vm.id}`, () => this.#stop(vm));
+      else this.#tell(vm.id);
+    }
+    this.#context.store.pruneVms(this.#context.wallMs() - ENDED_KEPT_MS);
+    this.#arm();
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    if (this.#ending) return;
+    const at = this.#book.wakeup()?.at ?? Infinity;
+    const waitMs = Math.min(SWEEP_EVERY_MS, Math.max(0, at - this.#context.now()));
+    this.#timer = setTimeout(() => this.#expire(), waitMs);
+  }
+
+  // After a restart ----------------------------------------------------------------------------
+
+  async #takeUp(vm: HostVm): Promise<void> {
+    const hosted = this.#hosted.get(vm.id);
+    const happens = (happening: VmHappening) => this.#happened(vm.id, happening);
+    const running = vm.dryRun
+      ? await takeUpDryRun(this.#parts.dryRunner, vm)
+      : await this.#parts.runner.adopt(vm.id, happens).catch(() => null);
+    const figures = await running?.figures().catch(() => null) ?? null;
+    const adopted = figures === null || hosted === undefined
+      ? undefined
+      : this.#book.adopt(vm.id, figures, this.#context.now());
+    if (running === null || hosted === undefined || adopted === undefined) {
+      this.#book.lost(vm.id);
+      this.#tell(vm.id);
+      await this.#runnerOf(vm).sweep(vm.id);
+      return;
+    }
+    hosted.running = running;
+    hosted.bootMs = figures?.bootMs ?? null;
+    this.#openTunnel(vm, hosted);
+    this.#changed(adopted);
+    this.#context.log.info("took up a VM", { vm: vm.id, state: adopted.state });
+    if (adopted.state === "releasing") await this.#stop(adopted);
+  }
+
+  /** A machine that no row knows: its request never got an answer. */
+  async #endStray(id: VmId): Promise<void> {
+    const running = await this.#parts.runner.adopt(id, () => {}).catch(() => null);
+    await running?.stop().catch(() => {});
+    await this.#parts.runner.sweep(id);
+    this.#context.log.warn("ended a VM that nobody knows", { vm: id });
+  }
+
+  #loadRows(): HostVm[] {
+    const { store } = this.#context;
+    const clock = { now: this.#context.now(), unixMs: this.#context.wallMs() };
+    return store.hosted.list().flatMap((row) => {
+      const parsed = parseHostRow(row.row);
+      if (!parsed.ok) {
+        this.#context.log.error("a VM's row cannot be read; its machine ends with its lease", {
+          vm: row.id,
+        });
+        return [];
+      }
+      this.#hosted.set(row.id, {
+        network: row.network,
+        created: (row.spec as { created: Created | null }).created,
+        running: null,
+        bootMs: null,
+        gone: Promise.withResolvers(),
+      });
+      return [fromHostRow(parsed.value, this.#parts.policy, clock)];
+    });
+  }
+
+  // Tunnels and rows -----------------------------------------------------------------------------
+
+  #openTunnel(vm: HostVm, hosted: Hosted): void {
+    const { created, running } = hosted;
+    if (created === null || running?.control == null) return;
+    const owner = peerKey(hosted.network, vm.owner);
+    const plan = guestPlan({
+      tunnel: created.localTunnel,
+      peer: owner,
+      remote: created.remoteTunnel,
+      control: running.control,
+    });
+    this.#context.net.command("tunnel.open", { ...plan });
+    this.#context.loop.input({ type: "demand", peer: owner, demand: "busy" });
+  }
+
+  #closeTunnel({ created }: Hosted): void {
+    if (created === null) return;
+    try {
+      this.#context.net.command("tunnel.close", { tunnel: created.localTunnel });
+    } catch (error) {
+      this.#context.log.debug("a tunnel was closed already", { error: String(error) });
+    }
+  }
+
+  /** The session of an owner came up again: its VMs make the path busy. */
+  onPeerUp(peer: PeerKey): void {
+    const { node } = splitPeerKey(peer);
+    if (this.#book.living().some((vm) => vm.owner === node && !vm.dryRun)) {
+      this.#context.loop.input({ type: "demand", peer, demand: "busy" });
+    }
+  }
+
+  /** The helper's end of a tunnel closed; the runner tells separately what became of the VM. */
+  #freshTunnel(): number {
+    const taken = new Set([...this.#hosted.values()].map((h) => h.created?.localTunnel));
+    for (;;) {
+      const id = randomUint32(this.#context.random);
+      if (!taken.has(id)) return id;
+    }
+  }
+
+  /** Writes the VM's row, and tells the owner how it stands. */
+  #tell(id: VmId): void {
+    const vm = this.#book.get(id);
+    const hosted = this.#hosted.get(id);
+    if (vm === undefined || hosted === undefined) return;
+    this.#changed(vm);
+    const peer = peerKey(hosted.network, vm.owner);
+    if (!this.#context.loop.machine.isConnected(peer)) return;
+    const call = this.#context.loop.call(peer, "vm.event", this.#message(vm));
+    call.catch((error) => this.#context.log.debug("an owner was not told", { error: `${error}` }));
+  }
+
+  #changed(vm: HostVm): void {
+    const hosted = this.#hosted.get(vm.id);
+    if (hosted === undefined) return;
+    const clock = { now: this.#context.now(), unixMs: this.#context.wallMs() };
+    const row = toHostRow(vm, clock);
+    const stored: HostedRow = {
+      id: vm.id,
+      network: hosted.network,
+      owner: vm.owner,
+      key: vm.key,
+      state: vm.state,
+      spec: { created: hosted.created },
+      secrets: null,
+      localTunnel: hosted.created?.localTunnel ?? null,
+      remoteTunnel: hosted.created?.remoteTunnel ?? null,
+      deadlineMs: row.deadlineMs,
+      createdAtMs: row.requestedAtMs,
+      endedAtMs: isEnded(vm.state) ? clock.unixMs : null,
+      row,
+    };
+    this.#context.store.hosted.put(stored);
+    this.#arm();
+    this.#parts.onChange();
+  }
+
+  #message(vm: HostVm): VmStateMessage {
+    const living = !isEnded(vm.state);
+    const leftMs = Math.max(0, Math.round(vm.deadline - this.#context.now()));
+    return {
+      vm: vm.id,
+      state: vm.state === "requested" ? "reserved" : vm.state,
+      leaseLeftMs: living ? leftMs : null,
+      bootMs: roundOrNull(this.#hosted.get(vm.id)?.bootMs ?? null),
+      reason: vm.endReason === null ? null : endSentence(vm),
+    };
+  }
+
+  #runnerOf(vm: HostVm): VmRunner {
+    return vm.dryRun ? this.#parts.dryRunner : this.#parts.runner;
+  }
+}
+
+/** A dry run has no machine that could be lost: it goes on as it was. */
+async function takeUpDryRun(runner: VmRunner, vm: HostVm): Promise<RunningVm> {
+  const lifeMs = 86_400_000;
+  const { id, requirements } = vm;
+  return await runner.start({ id, requirements, lifeMs, seed: new Uint8Array() }, () => {});
+}
+
+function createdAnswer(created: Created | null): Answer<"vm.create"> {
+  if (created === null) throw new OmertaError("internal", "A created VM has no keys");
+  return {
+    tunnel: created.localTunnel,
+    wireguardKey: Uint8Array.fromHex(created.wireguardKey),
+    sshHostKey: Uint8Array.fromHex(created.sshHostKey),
+    user: GUEST_USER,
+  };
+}
+
+function callError(reason: "not-found" | "not-owner" | "lease-ended", vm: string): OmertaError {
+  const messages: Record<typeof reason, string> = {
+    "not-found": `The provider knows no VM ${vm}`,
+    "not-owner": `The VM ${vm} belongs to somebody else`,
+    "lease-ended": `The VM ${vm} has ended`,
+  };
+  const code: ErrorCode = reason;
+  return new OmertaError(code, messages[reason]);
+}
+
+function endSentence(vm: HostVm): string {
+  const sentences: Record<NonNullable<HostVm["endReason"]>, string> = {
+    "reservation": "the reservation was not used in time",
+    "lease": "its lease ended: no sign of life of its owner",
+    "life": "the longest life that the provider gives was over",
+    "released": "it was released",
+    "evicted": "the provider's owner took it back",
+    "guest-exit": "the guest powered itself off",
+    "failed": "it could not be run",
+    "lost": "nothing of it was left after the provider's restart",
+  };
+  const why = sentences[vm.endReason ?? "failed"];
+  return vm.endDetail === null ? why : `${why}: ${vm.endDetail}`.slice(0, 500);
+}
+
+function roundOrNull(value: number | null): number | null {
+  return value === null ? null : Math.max(0, Math.round(value));
+}
+
+/** A reason of the market begins in lower case; a message to a person does not. */
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

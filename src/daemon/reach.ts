@@ -1,0 +1,184 @@
+/**
+ * Gets a session with a peer: the one that is there, or a new one through a relay that both use, or
+ * straight to the addresses that the peer's record names. The path machine makes it direct later.
+ *
+ * @module
+ */
+import {
+  type NetworkId,
+  type NodeId,
+  OmertaError,
+  type PeerKey,
+  peerKey,
+  splitPeerKey,
+} from "../base/mod.ts";
+import type { NodeRecord } from "../membership/mod.ts";
+import { addressScope, formatPath, parseAddress, parsePath } from "../wire/mod.ts";
+import type { Context } from "./context.ts";
+import type { CallOptions } from "./loop.ts";
+import type { Joined, Networks } from "./networks.ts";
+import type { Peers } from "./peers.ts";
+import type { Relays } from "./relays.ts";
+
+/** How long reaching a peer may take unless the caller says otherwise. Guess. */
+const REACH_MS = 10_000;
+/** How long a relay may take to join two members: it asks the other one. Guess. */
+const ALLOCATE_MS = 5_000;
+
+/** Reaches peers. */
+export class Reach {
+  readonly #context: Context;
+  readonly #networks: Networks;
+  readonly #peers: Peers;
+  readonly #relays: Relays;
+  readonly #underWay = new Map<PeerKey, Promise<void>>();
+
+  constructor(
+    context: Context,
+    parts: { readonly networks: Networks; readonly peers: Peers; readonly relays: Relays },
+  ) {
+    this.#context = context;
+    this.#networks = parts.networks;
+    this.#peers = parts.peers;
+    this.#relays = parts.relays;
+  }
+
+  /**
+   * Makes sure that there is a session with the peer.
+   *
+   * @throws {OmertaError} `unreachable`, `no-relay`, `not-member`, `timeout`.
+   */
+  async peer(peer: PeerKey, options: CallOptions = {}): Promise<PeerKey> {
+    if (this.#context.loop.machine.isConnected(peer)) return peer;
+    const running = this.#underWay.get(peer) ?? this.#begin(peer);
+    const timeout = AbortSignal.timeout(options.timeoutMs ?? REACH_MS);
+    const signals = options.signal === undefined ? [timeout] : [timeout, options.signal];
+    await orAborted(running, AbortSignal.any(signals));
+    return peer;
+  }
+
+  /** A session with whoever listens at an address, named by a person. */
+  async address(
+    network: NetworkId,
+    at: { readonly id: string | null; readonly address: string },
+    options: CallOptions = {},
+  ): Promise<PeerKey> {
+    const joined = this.#networks.get(network);
+    if (joined === undefined) throw new OmertaError("no-network", "That network is not joined");
+    const id = at.id as NodeId | null;
+    const connect = this.#relays.connectTo(joined, { id, addresses: [at.address] });
+    const timeout = AbortSignal.timeout(options.timeoutMs ?? REACH_MS);
+    const signals = options.signal === undefined ? [timeout] : [timeout, options.signal];
+    return await orAborted(connect, AbortSignal.any(signals));
+  }
+
+  /** Adds a relayed path to a peer whose only path is direct, so that a second one is warm. */
+  async addRelayedPath(peer: PeerKey): Promise<void> {
+    for (const relay of this.#relaysFor(peer, undefined)) {
+      const path = await this.#allocate(relay, peer).catch(() => undefined);
+      if (path === undefined) continue;
+      this.#context.loop.input({ type: "add-path", peer, path });
+      return;
+    }
+  }
+
+  #begin(peer: PeerKey): Promise<void> {
+    const opening = this.#open(peer).finally(() => this.#underWay.delete(peer));
+    this.#underWay.set(peer, opening);
+    return opening;
+  }
+
+  async #open(peer: PeerKey): Promise<void> {
+    const { network } = splitPeerKey(peer);
+    const joined = this.#networks.get(network);
+    if (joined === undefined) throw new OmertaError("no-network", "That network is not joined");
+    const signal = AbortSignal.timeout(REACH_MS);
+    const record = await this.#relays.record(peer, signal);
+    if (this.#context.loop.machine.isConnected(peer)) return;
+    const failures: unknown[] = [];
+    for (const relay of this.#relaysFor(peer, record)) {
+      try {
+        return await this.#connectThrough(joined, relay, peer);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    const direct = (record?.addresses ?? []).filter(isWorthTrying);
+    if (direct.length > 0) {
+      const id = splitPeerKey(peer).node;
+      await this.#relays.connectTo(joined, { id, addresses: direct });
+      return;
+    }
+    throw failures[0] ?? this.#unreachable(joined, peer);
+  }
+
+  /** Relays that serve the peer first, then the others with which we are connected. */
+  #relaysFor(peer: PeerKey, record: NodeRecord | undefined): PeerKey[] {
+    const { network } = splitPeerKey(peer);
+    const connected = this.#relays.connected(network).filter((relay) => relay !== peer);
+    const homes = new Set(record?.relays.map(({ id }) => peerKey(network, id)));
+    const able = connected.filter((relay) => this.#peers.holds(relay, "relay"));
+    return able.toSorted((a, b) => Number(homes.has(b)) - Number(homes.has(a)));
+  }
+
+  async #connectThrough(joined: Joined, relay: PeerKey, peer: PeerKey): Promise<void> {
+    const path = await this.#allocate(relay, peer);
+    await this.#context.loop.connect({
+      peer: splitPeerKey(peer).node,
+      path,
+      key: this.#networks.key(joined),
+      payload: this.#networks.shown(joined),
+    });
+  }
+
+  /** A session at the relay; returns the path through it. */
+  async #allocate(relay: PeerKey, peer: PeerKey): Promise<string> {
+    const { node } = splitPeerKey(peer);
+    const options = { timeoutMs: ALLOCATE_MS };
+    const { session, address } = await this.#context.loop.call(
+      relay,
+      "relay.allocate",
+      { peer: node },
+      options,
+    );
+    this.#context.loop.input({ type: "vouch", peer, address });
+    const at = parsePath(this.#context.loop.machine.activePath(relay) ?? "");
+    if (!at.ok) throw new OmertaError("unreachable", "The relay went away");
+    return formatPath({ address: at.value.address, session });
+  }
+
+  #unreachable(joined: Joined, peer: PeerKey): OmertaError {
+    const node = splitPeerKey(peer).node.slice(0, 8);
+    if (this.#relays.connected(joined.row.id).length === 0) {
+      return new OmertaError("no-relay", `No relay of ${joined.row.name} answers`, {
+        hint: "Is the relay's host up, and does this machine have a network?",
+      });
+    }
+    return new OmertaError("unreachable", `The peer ${node} is not registered at any relay`, {
+      hint: "Is its node running? See `omerta mesh peers`.",
+    });
+  }
+}
+
+function isWorthTrying(address: string): boolean {
+  const parsed = parseAddress(address);
+  const scope = parsed.ok ? addressScope(parsed.value.ip) : "unusable";
+  return scope === "global" || scope === "loopback" || scope === "private";
+}
+
+async function orAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => {
+    const { reason } = signal;
+    const late = new OmertaError("unreachable", "The peer was not reached in time");
+    aborted.reject(reason instanceof OmertaError ? reason : late);
+  };
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([task, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    aborted.promise.catch(() => {});
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * The relays of this node's networks: kept connected, told our record, asked for the others'. They
+ * are the directory by which members find each other.
+ *
+ * @module
+ */
+import {
+  type NetworkId,
+  type NodeId,
+  OmertaError,
+  type PeerKey,
+  peerKey,
+  splitPeerKey,
+} from "../base/mod.ts";
+import { resolveHostPort } from "../host/resolve.ts";
+import {
+  type Capabilities,
+  type HomeRelay,
+  isRecordCurrent,
+  type NodeRecord,
+  RECORD_LIFE_MS,
+  RECORD_LIMITS,
+  type Role,
+  signRecord,
+  verifyRecord,
+} from "../membership/mod.ts";
+import { isRelayed, parseAddress } from "../wire/mod.ts";
+import type { Context } from "./context.ts";
+import type { LoopEvent } from "./loop.ts";
+import type { Entry, Joined, Networks } from "./networks.ts";
+import type { Peers } from "./peers.ts";
+
+/** Relays with which a node keeps a session, per network. Source: the record has room for three. */
+const RELAYS_MAX = 3;
+/** Pauses between attempts to connect. Guess: a relay that restarts is back in a second. */
+const CONNECT_AGAIN_MS: readonly number[] = [100, 250, 500, 1_000, 2_000, 5_000, 15_000];
+/** A changed record is told after this, so that several changes are one. Guess. */
+const PUBLISH_AFTER_MS = 100;
+/** A record is told again long before it expires. */
+const PUBLISH_EVERY_MS = RECORD_LIFE_MS / 3;
+/** Pages of a directory that are read at most: 10 000 records. */
+const PAGES_MAX = 900;
+/** How long a directory's answer may take. Guess. */
+const LIST_MS = 5_000;
+
+/** What this node says of itself. */
+export interface OwnFacts {
+  readonly alias: string | null;
+  readonly roles: readonly Role[];
+  /** `IP:PORT` at which everybody reaches us; none behind a NAT. */
+  readonly addresses: readonly string[];
+  readonly capabilities: Capabilities;
+}
+
+/** The relays of a running node. */
+export class Relays {
+  readonly #context: Context;
+  readonly #networks: Networks;
+  readonly #peers: Peers;
+  readonly #facts: () => OwnFacts;
+  /** Relays that are kept connected. */
+  readonly #kept = new Map<PeerKey, { readonly entry: Entry; attempt: number }>();
+  readonly #connecting = new Map<PeerKey, Promise<void>>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  #publishTimer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(
+    context: Context,
+    parts: {
+      readonly networks: Networks;
+      readonly peers: Peers;
+      readonly facts: () => OwnFacts;
+    },
+  ) {
+    this.#context = context;
+    this.#networks = parts.networks;
+    this.#peers = parts.peers;
+    this.#facts = parts.facts;
+    context.loop.listen((event) => this.#onEvent(event));
+    parts.networks.onChange(() => this.keep());
+  }
+
+  /** Begins or goes on to keep every network's relays connected. */
+  keep(): void {
+    if (this.#closed) return;
+    for (const joined of this.#networks.list()) {
+      for (const entry of this.#targets(joined)) {
+        const peer = peerKey(joined.row.id, entry.id);
+        if (this.#kept.has(peer)) continue;
+        this.#kept.set(peer, { entry, attempt: 0 });
+        if (!this.#context.loop.machine.isConnected(peer)) this.#connectSoon(peer, 0);
+      }
+    }
+    for (const peer of this.#kept.keys()) {
+      if (this.#networks.get(splitPeerKey(peer).network) === undefined) this.#kept.delete(peer);
+    }
+    this.publishSoon();
+  }
+
+  /** Waits until at least one relay of the network is connected, or none can be. */
+  async ready(network: NetworkId, signal: AbortSignal): Promise<void> {
+    const under = [...this.#connecting].filter(([peer]) => splitPeerKey(peer).network === network);
+    if (this.connected(network).length > 0 || under.length === 0) return;
+    const aborted = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+    const connects = under.map(([, connect]) => connect);
+    await Promise.race([Promise.any(connects).catch(() => {}), aborted.promise]);
+  }
+
+  /** The relays of a network with which there is a session over a direct path. */
+  connected(network: NetworkId): PeerKey[] {
+    return [...this.#kept.keys()].filter((peer) => {
+      const path = this.#context.loop.machine.activePath(peer);
+      return splitPeerKey(peer).network === network && path !== null && !isRelayed(path);
+    });
+  }
+
+  /** The home relays of this node, for its record. */
+  home(network: NetworkId): HomeRelay[] {
+    return this.connected(network).slice(0, RELAYS_MAX).flatMap((peer) => {
+      const path = this.#context.loop.machine.activePath(peer);
+      return path === null ? [] : [{ id: splitPeerKey(peer).node, addresses: [path] }];
+    });
+  }
+
+  /** The record of a node: what is known, else asked of the relays. */
+  async record(peer: PeerKey, signal: AbortSignal): Promise<NodeRecord | undefined> {
+    const { network, node } = splitPeerKey(peer);
+    const joined = this.#networks.get(network);
+    const known = joined?.records.get(node, this.#context.wallMs());
+    if (known !== undefined || joined === undefined) return known;
+    await this.refresh(network, signal);
+    return joined.records.get(node, this.#context.wallMs());
+  }
+
+  /** Asks the relays of a network for all records. */
+  async refresh(network: NetworkId, signal: AbortSignal): Promise<void> {
+    await this.ready(network, signal);
+    const relays = this.connected(network);
+    await Promise.allSettled(relays.map((relay) => this.#list(relay, signal)));
+  }
+
+  /** Tells the relays what changed in a moment. */
+  publishSoon(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#publishTimer);
+    this.#publishTimer = setTimeout(() => this.#publishAll(), PUBLISH_AFTER_MS);
+  }
+
+  /** Where this node is entered from now on. */
+  async enter(joined: Joined, entry: Entry): Promise<void> {
+    this.#networks.addEntry(joined, entry);
+    this.keep();
+    await this.#connecting.get(peerKey(joined.row.id, entry.id));
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#publishTimer);
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  #onEvent(event: LoopEvent): void {
+    if (event.type === "endpoints") return this.publishSoon();
+    if (event.type === "moved" || event.kind !== "epoch" || this.#closed) return;
+    const kept = this.#kept.get(event.peer);
+    if (kept === undefined) return;
+    if (event.type === "peer-up") {
+      kept.attempt = 0;
+      this.#context.loop.input({ type: "demand", peer: event.peer, demand: "warm" });
+      if (!event.renewed) this.publishSoon();
+      this.#context.background("renew the certificate", () => this.#renew(event.peer));
+    } else this.#connectSoon(event.peer, kept.attempt);
+  }
+
+  /** Entries of the invite first, then relays that publish themselves. */
+  #targets(joined: Joined): Entry[] {
+    const records = joined.records.withRole("relay", this.#context.wallMs());
+    const published = records.map(({ id, addresses }) => ({ id, addresses }));
+    const all = new Map(
+      [...published, ...this.#networks.entries(joined)].map((entry) => [entry.id, entry]),
+    );
+    all.delete(this.#context.identity.id);
+    return [...all.values()].filter(({ addresses }) => addresses.length > 0).slice(0, RELAYS_MAX);
+  }
+
+  #connectSoon(peer: PeerKey, attempt: number): void {
+    const last = CONNECT_AGAIN_MS.length - 1;
+    const waitMs = attempt === 0 ? 0 : CONNECT_AGAIN_MS[Math.min(attempt - 1, last)] ?? 0;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      resolve(this.#connect(peer));
+    }, waitMs);
+    this.#timers.add(timer);
+    const done = promise.finally(() => this.#connecting.delete(peer));
+    done.catch(() => {}); // Whoever waits for it gets the error; it is tried again by itself.
+    this.#connecting.set(peer, done);
+  }
+
+  async #connect(peer: PeerKey): Promise<void> {
+    const kept = this.#kept.get(peer);
+    const { network, node } = splitPeerKey(peer);
+    const joined = this.#networks.get(network);
+    if (kept === undefined || joined === undefined || this.#closed) return;
+    if (this.#context.loop.machine.isConnected(peer)) return;
+    try {
+      await this.connectTo(joined, { id: node, addresses: kept.entry.addresses });
+    } catch (error) {
+      kept.attempt++;
+      this.#context.log.debug("a relay is not reached", { relay: node, error: String(error) });
+      if (!this.#closed) setTimeout(() => this.#connectAgain(peer, kept.attempt), 0);
+      throw error;
+    }
+  }
+
+  #connectAgain(peer: PeerKey, attempt: number): void {
+    if (!this.#closed && this.#kept.has(peer) && !this.#connecting.has(peer)) {
+      this.#connectSoon(peer, attempt);
+    }
+  }
+
+  /** A member's session with whoever listens at those addresses; the first answer counts. */
+  async connectTo(
+    joined: Joined,
+    { id, addresses }: { readonly id: NodeId | null; readonly addresses: readonly string[] },
+    signal?: AbortSignal,
+  ): Promise<PeerKey> {
+    const resolved = await Promise.all(addresses.map((address) => resolveHostPort(address)));
+    const connects = resolved.flat().slice(0, 4).map((path) =>
+      this.#context.loop.connect({
+        peer: id,
+        path,
+        key: this.#networks.key(joined),
+        payload: this.#networks.shown(joined),
+      }, signal === undefined ? {} : { signal })
+    );
+    try {
+      return await Promise.any(connects);
+    } catch (error) {
+      const [first] = error instanceof AggregateError ? error.errors : [error];
+      throw first instanceof OmertaError
+        ? first
+        : new OmertaError("unreachable", `No address answers: ${addresses.join(", ")}`);
+    }
+  }
+
+  #publishAll(): void {
+    if (this.#closed) return;
+    for (const joined of this.#networks.list()) {
+      const bytes = this.#signOwn(joined);
+      for (const relay of this.connected(joined.row.id)) {
+        this.#context.loop.call(relay, "record.publish", { record: bytes }).catch((error) => {
+          this.#context.log.debug("a record was not taken", { error: String(error) });
+        });
+      }
+    }
+    clearTimeout(this.#publishTimer);
+    this.#publishTimer = setTimeout(() => this.#publishAll(), PUBLISH_EVERY_MS);
+  }
+
+  /** Our own record, kept among the others and returned as bytes. */
+  #signOwn(joined: Joined): Uint8Array {
+    const nowMs = this.#context.wallMs();
+    const { alias, roles, addresses, capabilities } = this.#facts();
+    const network = joined.row.id;
+    const bytes = signRecord(this.#context.identity, {
+      network,
+      seq: this.#nextSeq(nowMs),
+      alias,
+      roles,
+      staticKey: this.#context.staticKey.publicKey,
+      addresses: addresses.filter((a) => parseAddress(a).ok).slice(0, RECORD_LIMITS.addressesMax),
+      relays: this.home(network),
+      capabilities,
+      publishedAtMs: nowMs,
+      expiresAtMs: nowMs + RECORD_LIFE_MS,
+    });
+    const verified = verifyRecord(bytes, { network, nowMs });
+    if (verified.ok) joined.records.put(verified.value, nowMs);
+    return bytes;
+  }
+
+  /** Grows over restarts, and whatever the clock does. */
+  #nextSeq(nowMs: number): number {
+    const last = Number(this.#context.store.values.get("record-seq") ?? 0);
+    const seq = Math.max(last + 1, Math.floor(nowMs / 1_000));
+    this.#context.store.values.put("record-seq", seq);
+    return seq;
+  }
+
+  async #list(relay: PeerKey, signal: AbortSignal): Promise<void> {
+    const joined = this.#networks.get(splitPeerKey(relay).network);
+    let after: string | null = null;
+    for (let page = 0; page < PAGES_MAX && joined !== undefined; page++) {
+      const options = { signal, timeoutMs: LIST_MS };
+      const question: { after: string | null } = { after };
+      const answer = await this.#context.loop.call(relay, "record.list", question, options);
+      for (const bytes of answer.records) this.#take(joined, bytes);
+      after = answer.next;
+      if (after === null) return;
+    }
+  }
+
+  #take(joined: Joined, bytes: Uint8Array): void {
+    const nowMs = this.#context.wallMs();
+    const verified = verifyRecord(bytes, { network: joined.row.id, nowMs });
+    if (!verified.ok || !isRecordCurrent(verified.value, nowMs)) return;
+    const outcome = joined.records.put(verified.value, nowMs);
+    if (outcome === "conflict" && verified.value.id === this.#context.identity.id) {
+      this.#context.log.error("another node runs with this node's key");
+    }
+  }
+
+  async #renew(peer: PeerKey): Promise<void> {
+    const { network, node } = splitPeerKey(peer);
+    const joined = this.#networks.get(network);
+    if (joined === undefined || joined.row.admitter !== node) return;
+    if (!this.#networks.needsRenewal(joined)) return;
+    const answer = await this.#context.loop.call(peer, "renew", { c: joined.certificate.bytes });
+    this.#networks.takeRenewal(joined, answer);
+    this.#context.log.info("the certificate was renewed", { network: joined.row.name });
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * A rented VM as the renter keeps it: its row on the disk, and the document that people and scripts
+ * see.
+ *
+ * @module
+ */
+import type { PathDoc, VmDoc, VmPhase, VmState } from "../api/methods.ts";
+import { type NetworkId, type NodeId, type PeerKey, peerKey, type VmId } from "../base/mod.ts";
+import { keyPairFromPrivate } from "../crypto/mod.ts";
+import type { RentalRow } from "../host/store.ts";
+import { type DevicePlan, devicePlan } from "../tunnel/mod.ts";
+import { sshHostKeyLine } from "../vm/mod.ts";
+import { SSH_PORT } from "./tunnels.ts";
+
+/** What was asked for. */
+export interface RentalRequest {
+  readonly cpu: number;
+  readonly memoryBytes: number;
+  readonly storageBytes: number;
+  readonly image: string;
+  readonly leaseMs: number;
+}
+
+/** What the provider answered to `vm.create`; keys in hex. */
+export interface RentalCreated {
+  readonly tunnel: number;
+  readonly wireguardKey: string;
+  readonly sshHostKey: string;
+  readonly user: string;
+}
+
+/** A rented VM. A snapshot: changes make a new one. */
+export interface Rental {
+  readonly id: VmId;
+  readonly network: NetworkId;
+  readonly provider: NodeId;
+  readonly key: string | null;
+  readonly name: string | null;
+  readonly state: VmState;
+  readonly request: RentalRequest;
+  /** Our WireGuard private key, 32 bytes. */
+  readonly privateKey: Uint8Array;
+  readonly localTunnel: number;
+  readonly created: RentalCreated | null;
+  /** Absolute path of the private ssh key whose public part the guest got. */
+  readonly identityFile: string;
+  readonly accelerator: "kvm" | "tcg" | null;
+  readonly dryRun: boolean;
+  readonly timings: Readonly<Record<VmPhase, number | null>>;
+  /** Why it failed or ended. */
+  readonly reason: string | null;
+  readonly requestedAtMs: number;
+  readonly readyAtMs: number | null;
+  readonly leaseExpiresAtMs: number | null;
+  readonly checkedAtMs: number | null;
+  readonly endedAtMs: number | null;
+}
+
+/** The states in which nothing of a VM is left. */
+const ENDED: ReadonlySet<VmState> = new Set(["released", "failed", "lost"]);
+
+/** Whether a VM in `state` has ended. */
+export function hasEnded(state: VmState): boolean {
+  return ENDED.has(state);
+}
+
+/** The peer that provides a rental. */
+export function providerOf(rental: Rental): PeerKey {
+  return peerKey(rental.network, rental.provider);
+}
+
+/** The row of a rental. */
+export function toRow(rental: Rental): RentalRow {
+  const { created, identityFile, accelerator, dryRun, timings, reason, localTunnel } = rental;
+  return {
+    id: rental.id,
+    network: rental.network,
+    provider: rental.provider,
+    key: rental.key,
+    name: rental.name,
+    state: rental.state,
+    request: rental.request,
+    secrets: rental.privateKey,
+    hostKey: created === null ? null : hostKeyLine(created),
+    leaseMs: rental.request.leaseMs,
+    leaseExpiresAtMs: rental.leaseExpiresAtMs,
+    requestedAtMs: rental.requestedAtMs,
+    readyAtMs: rental.readyAtMs,
+    checkedAtMs: rental.checkedAtMs,
+    endedAtMs: rental.endedAtMs,
+    document: { created, identityFile, accelerator, dryRun, timings, reason, localTunnel },
+  };
+}
+
+/** The rental of a row. Rows are only written by `toRow`; the database checks their types. */
+export function fromRow(row: RentalRow): Rental {
+  const { hostKey: _derived, leaseMs: _within, secrets, document, request, ...same } = row;
+  return {
+    ...same,
+    ...document as Pick<
+      Rental,
+      | "created"
+      | "identityFile"
+      | "accelerator"
+      | "dryRun"
+      | "timings"
+      | "reason"
+      | "localTunnel"
+    >,
+    state: row.state as VmState,
+    request: request as RentalRequest,
+    privateKey: secrets ?? new Uint8Array(32),
+  };
+}
+
+/** What its tunnel is opened with; `null` before it was created, and in a dry run. */
+export function tunnelPlan(rental: Rental): DevicePlan | null {
+  const { created, privateKey, dryRun } = rental;
+  if (created === null || dryRun) return null;
+  return devicePlan({
+    tunnel: rental.localTunnel,
+    remote: created.tunnel,
+    peer: providerOf(rental),
+    keys: keyPairFromPrivate(privateKey),
+    peerKey: Uint8Array.fromHex(created.wireguardKey),
+  });
+}
+
+/** `[ADDRESS]:PORT` of the guest's sshd inside the tunnel. */
+export function sshAddress(rental: Rental): string | null {
+  const plan = tunnelPlan(rental);
+  return plan === null ? null : `[${plan.peerAddress}]:${SSH_PORT}`;
+}
+
+/** The guest's host key as a whole `ssh-ed25519 …` line. */
+export function hostKeyOf({ created, dryRun }: Rental): string | null {
+  return created === null || dryRun ? null : hostKeyLine(created);
+}
+
+/** The document of a rental. */
+export function vmDocument(
+  rental: Rental,
+  parts: { readonly path: PathDoc; readonly sshCommand: readonly string[] | null },
+): VmDoc {
+  const { created, request, accelerator, dryRun } = rental;
+  const isolation = { kvm: "hardware", tcg: "emulated" } as const;
+  return {
+    id: rental.id,
+    name: rental.name,
+    key: rental.key,
+    provider: rental.provider,
+    state: rental.state,
+    ssh_command: dryRun ? null : parts.sshCommand,
+    ssh_address: sshAddress(rental),
+    ssh_user: created?.user ?? null,
+    ssh_host_key: hostKeyOf(rental),
+    cpu: request.cpu,
+    memory_bytes: request.memoryBytes,
+    storage_bytes: request.storageBytes,
+    image: request.image,
+    accelerator,
+    isolation: accelerator === null ? null : isolation[accelerator],
+    requested_at: timestamp(rental.requestedAtMs),
+    ready_at: timestampOrNull(rental.readyAtMs),
+    lease_expires_at: timestampOrNull(rental.leaseExpiresAtMs),
+    checked_at: timestampOrNull(rental.checkedAtMs),
+    path: parts.path,
+    timings_ms: rental.timings,
+    dry_run: dryRun,
+  };
+}
+
+/** RFC 3339 UTC. */
+export function timestamp(unixMs: number): string {
+  return new Date(unixMs).toISOString();
+}
+
+/** RFC 3339 UTC, or `null` for what is not known. */
+export function timestampOrNull(unixMs: number | null): string | null {
+  return unixMs === null ? null : timestamp(unixMs);
+}
+
+function hostKeyLine(created: RentalCreated): string {
+  return sshHostKeyLine(Uint8Array.fromHex(created.sshHostKey));
+}

@@ -1,0 +1,90 @@
+/**
+ * What a provider needs of whatever runs its VMs. Two things do: the helper with QEMU, and the dry
+ * run, which answers the whole protocol without a machine.
+ *
+ * @module
+ */
+import type { VmId } from "../base/mod.ts";
+import type { EndReason, Requirements } from "../market/mod.ts";
+
+/** What to start. */
+export interface VmStart {
+  readonly id: VmId;
+  readonly requirements: Requirements;
+  readonly lifeMs: number;
+  /** The guest's seed archive: secrets. */
+  readonly seed: Uint8Array;
+}
+
+/** What happens to a machine. */
+export type VmHappening =
+  | { readonly type: "ready"; readonly bootMs: number | null }
+  | { readonly type: "ended"; readonly reason: EndReason; readonly detail: string | null };
+
+/** What is known of a running machine. */
+export interface VmFigures {
+  readonly pid: number | null;
+  readonly bootMs: number | null;
+  readonly leaseLeftMs: number;
+  readonly lifeLeftMs: number;
+  readonly ready: boolean;
+  readonly droppedFrames: number | null;
+  readonly confinement: { readonly level: string; readonly missing: readonly string[] } | null;
+}
+
+/** A machine that runs. */
+export interface RunningVm {
+  /** The helper's control socket, through which the guest's datagrams come; `null`: none. */
+  readonly control: string | null;
+  figures(): Promise<VmFigures>;
+  /** The owner gave a sign of life: the deadline moves to now + `leaseMs` at least. */
+  renew(leaseMs: number): Promise<void>;
+  /** Ends it; resolves when it is gone. */
+  stop(): Promise<void>;
+  /** Lets go of it without ending it: the node ends, the VM lives on. */
+  detach(): void;
+}
+
+/** Runs VMs. */
+export interface VmRunner {
+  readonly accelerator: "kvm" | "tcg" | null;
+  /** Starts a machine; `happens` is told what becomes of it. */
+  start(vm: VmStart, happens: (happening: VmHappening) => void): Promise<RunningVm>;
+  /** Finds the machine of before a restart; `null` where there is none. */
+  adopt(id: VmId, happens: (happening: VmHappening) => void): Promise<RunningVm | null>;
+  /** Removes what is left of a machine that is gone. */
+  sweep(id: VmId): Promise<void>;
+  /** The ids of all machines of which something is on the disk. */
+  found(): VmId[];
+}
+
+/** Answers without a machine: what it starts is ready at once. */
+export const DRY_RUNNER: VmRunner = {
+  accelerator: null,
+  start(vm, happens) {
+    queueMicrotask(() => happens({ type: "ready", bootMs: 0 }));
+    return Promise.resolve(dryVm(vm.lifeMs));
+  },
+  adopt: () => Promise.resolve(null),
+  sweep: () => Promise.resolve(),
+  found: () => [],
+};
+
+function dryVm(lifeMs: number): RunningVm {
+  const figures: VmFigures = {
+    pid: null,
+    bootMs: 0,
+    leaseLeftMs: lifeMs,
+    lifeLeftMs: lifeMs,
+    ready: true,
+    droppedFrames: null,
+    confinement: null,
+  };
+  return {
+    control: null,
+    figures: () => Promise.resolve(figures),
+    renew: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+    detach() {},
+  };
+}

@@ -1,0 +1,27 @@
+/**
+ * Runs a program to its end.
+ *
+ * @module
+ */
+import { OmertaError } from "../base/mod.ts";
+
+/** Letters of a program's last words that are told. */
+const WORDS_MAX = 300;
+
+/**
+ * Runs a program without a shell and returns what it printed.
+ *
+ * @throws {OmertaError} `internal` with its last words when it fails.
+ */
+export async function runProgram(program: string, args: readonly string[]): Promise<string> {
+  const command = new Deno.Command(program, {
+    args: [...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { success, stdout, stderr } = await command.output();
+  if (success) return new TextDecoder().decode(stdout);
+  const words = new TextDecoder().decode(stderr).trim().slice(-WORDS_MAX);
+  throw new OmertaError("internal", `${program} failed: ${words}`);
+}
