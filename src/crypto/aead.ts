@@ -32,11 +32,7 @@ export interface Sealing {
  * @throws {RangeError} When the key or counter is out of range.
  */
 export function seal(key: Uint8Array, sealing: Sealing, plaintext: Uint8Array): Uint8Array {
-  const cipher = createCipheriv(ALGORITHM, checkKey(key), nonceOf(sealing.counter), TAG_OPTIONS);
-  cipher.setAAD(sealing.aad ?? NOTHING, { plaintextLength: plaintext.length });
-  const body = cipher.update(plaintext);
-  cipher.final();
-  return concatBytes(body, cipher.getAuthTag());
+  return sealWithNonce(key, { nonce: nonceOf(sealing.counter), aad: sealing.aad }, plaintext);
 }
 
 /**
@@ -51,11 +47,32 @@ export function open(
   sealing: Sealing,
   sealed: Uint8Array,
 ): Result<Uint8Array, "bad-tag"> {
+  return openWithNonce(key, { nonce: nonceOf(sealing.counter), aad: sealing.aad }, sealed);
+}
+
+/** RFC 8439's own form, with a 12-byte nonce: for its vectors, and under `seal`. */
+export function sealWithNonce(
+  key: Uint8Array,
+  { nonce, aad = NOTHING }: { nonce: Uint8Array; aad?: Uint8Array | undefined },
+  plaintext: Uint8Array,
+): Uint8Array {
+  const cipher = createCipheriv(ALGORITHM, checkKey(key), nonce, TAG_OPTIONS);
+  cipher.setAAD(aad, { plaintextLength: plaintext.length });
+  const body = cipher.update(plaintext);
+  cipher.final();
+  return concatBytes(body, cipher.getAuthTag());
+}
+
+/** The reverse of `sealWithNonce`. */
+export function openWithNonce(
+  key: Uint8Array,
+  { nonce, aad = NOTHING }: { nonce: Uint8Array; aad?: Uint8Array | undefined },
+  sealed: Uint8Array,
+): Result<Uint8Array, "bad-tag"> {
   const split = sealed.length - AEAD_TAG_BYTES;
-  const nonce = nonceOf(sealing.counter);
   if (split < 0) return fail("bad-tag");
   const decipher = createDecipheriv(ALGORITHM, checkKey(key), nonce, TAG_OPTIONS);
-  decipher.setAAD(sealing.aad ?? NOTHING, { plaintextLength: split });
+  decipher.setAAD(aad, { plaintextLength: split });
   decipher.setAuthTag(sealed.subarray(split));
   const plaintext = new Uint8Array(decipher.update(sealed.subarray(0, split)));
   try {

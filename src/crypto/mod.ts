@@ -4,8 +4,9 @@
  *
  * @module
  */
-export * from "./aead.ts";
+export { AEAD_KEY_BYTES, AEAD_TAG_BYTES, open, seal, type Sealing } from "./aead.ts";
 export { KEY_BYTES } from "./der.ts";
+export { isGoodPublicKey, SIGNATURE_BYTES } from "./ed25519.ts";
 export * from "./gate.ts";
 export * from "./hash.ts";
 export * from "./identity.ts";
