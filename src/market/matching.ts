@@ -80,6 +80,7 @@ export interface NoVm {
   readonly message: string;
 }
 
+/** What happens to a request: answers come from those who were asked. */
 export type MatchingIn =
   | { readonly type: "start" }
   | { readonly type: "reserved"; readonly node: NodeId; readonly vm: VmId }
@@ -87,6 +88,7 @@ export type MatchingIn =
   | { readonly type: "cancel" }
   | { readonly type: "wake" };
 
+/** What is to be done: ask for a reservation, use the one, release another, or give up. */
 export type MatchingOut =
   | { readonly type: "ask"; readonly node: NodeId }
   | { readonly type: "won"; readonly node: NodeId; readonly vm: VmId }

@@ -172,7 +172,7 @@ export function renewalDueMs(certificate: Certificate): number {
 }
 
 /** For where nothing can have been revoked: a network that one is about to join. */
-export const nothingRevoked: IsRevoked = () => false;
+export const nothingRevoked: IsRevoked = (): boolean => false;
 
 /** The verified certificate of the issuer; `null` for the authority, which needs none. */
 function verifyChain(

@@ -25,7 +25,8 @@ export const TUNNEL_MTU = 1_280;
  */
 export const RENTER_KEEPALIVE_S = 0;
 
-interface TunnelEnd {
+/** By which numbers and whom the two ends of a tunnel know each other. */
+export interface TunnelEnd {
   /** Our id of the tunnel, which we chose; never 0. */
   readonly tunnel: number;
   readonly peer: PeerKey;

@@ -111,6 +111,15 @@ Deno.test("formatDuration() shows the two largest units", () => {
   for (const [ms, text] of cases) strictEqual(formatDuration(ms), text);
 });
 
+Deno.test("unitSentence() tells for every reason what to write", () => {
+  const reasons = ["empty", "not-a-number", "missing-unit", "unknown-unit", "too-large"] as const;
+  for (const what of ["size", "duration"] as const) {
+    const sentences = reasons.map((reason) => unitSentence(what, "1x", reason));
+    strictEqual(new Set(sentences).size, reasons.length);
+    strictEqual(sentences.every((sentence) => /[^.]$/.test(sentence)), true);
+  }
+});
+
 Deno.test("unitSentence() shows what was written, escaped and cut", () => {
   const sentence = unitSentence("size", `\u001b[2J${"x".repeat(100)}`, "not-a-number");
   strictEqual(sentence.includes("\u001b"), false);
