@@ -25,15 +25,8 @@ import {
   type VmId,
   type Wakeup,
 } from "../base/mod.ts";
+import { fits, type Offer } from "./offer.ts";
 import type { Requirements } from "./requirements.ts";
-
-/** What a provider says that it could lend now. Unknown figures are `null`. */
-export interface Offer {
-  readonly accepting: boolean;
-  readonly cpu: number | null;
-  readonly memoryBytes: number | null;
-  readonly storageBytes: number | null;
-}
 
 /** A provider that may be asked. */
 export interface Candidate {
@@ -41,13 +34,6 @@ export interface Candidate {
   readonly offer: Offer;
   /** Round-trip time of its best path, or of the way by its relay; `null` where unknown. */
   readonly rttMs: number | null;
-}
-
-/** Whether an offer has room for what is wanted; what is unknown is no obstacle. */
-export function fits(offer: Offer, wanted: Requirements): boolean {
-  const enough = (offered: number | null, asked: number) => offered === null || offered >= asked;
-  return enough(offer.cpu, wanted.cpu) && enough(offer.memoryBytes, wanted.memoryBytes) &&
-    enough(offer.storageBytes, wanted.storageBytes);
 }
 
 /** Candidates in the order of asking: accepting ones first, then those that fit, then by RTT. */

@@ -7,6 +7,7 @@ export * from "./host_book.ts";
 export * from "./host_rows.ts";
 export * from "./host_vm.ts";
 export * from "./matching.ts";
+export * from "./offer.ts";
 export * from "./policy.ts";
 export * from "./requirements.ts";
 export * from "./vm_state.ts";

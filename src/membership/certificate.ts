@@ -160,10 +160,23 @@ export function verifyCertificate(
   const chain = verifyChain(certificate, delegation, checks);
   if (!chain.ok) return chain;
   if (!isSignedBy(envelope, issuerKey, "certificate")) return fail("bad-signature");
+  const verified = { ...certificate, delegation: chain.value };
+  const reason = reasonOfTime(verified, checks);
+  return reason === undefined ? ok(verified) : fail(reason);
+}
+
+/**
+ * Judges a verified certificate and its chain again, as time goes by and revocations come in; cheap,
+ * for signatures do not change. `undefined`: it holds.
+ */
+export function reasonOfTime(
+  certificate: Certificate,
+  checks: Pick<CertificateChecks, "nowMs" | "isRevoked">,
+): "not-yet-valid" | "expired" | "revoked" | undefined {
   const validity = judgeValidity(certificate, checks.nowMs);
-  if (validity !== "valid") return fail(validity);
-  if (checks.isRevoked(certificate)) return fail("revoked");
-  return ok({ ...certificate, delegation: chain.value });
+  if (validity !== "valid") return validity;
+  if (checks.isRevoked(certificate)) return "revoked";
+  return certificate.delegation === null ? undefined : reasonOfTime(certificate.delegation, checks);
 }
 
 /** When a certificate is to be renewed: at half of its life, Unix milliseconds. */

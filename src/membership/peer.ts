@@ -18,6 +18,7 @@ import {
   CERTIFICATE_BYTES_MAX,
   type CertificateReason,
   type IsRevoked,
+  reasonOfTime,
   verifyCertificate,
 } from "./certificate.ts";
 import { bytesOf, optional, readFields, textOf } from "./fields.ts";
@@ -104,13 +105,10 @@ export function peerVerifier(checks: PeerChecks): (claim: Claim) => Result<Membe
 
 /** Why a member may not stay, judged again while its session lasts; `undefined`: it may. */
 export function reasonToLeave(
-  member: Member,
+  { certificate }: Member,
   checks: { readonly nowMs: number; readonly isRevoked: IsRevoked },
 ): CertificateReason | undefined {
-  const { certificate, network, node: subject } = member;
-  if (certificate === null) return undefined;
-  const verified = verifyCertificate(certificate.bytes, { ...checks, network, subject });
-  return verified.ok ? undefined : verified.reason;
+  return certificate === null ? undefined : reasonOfTime(certificate, checks);
 }
 
 function joiner({ network, node, kind }: Claim, alias: string | null): Member {

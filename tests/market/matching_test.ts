@@ -10,9 +10,11 @@ import {
   MatchingMachine,
   type MatchingOut,
   type Offer,
+  offerFacts,
+  offerOf,
   orderCandidates,
 } from "../../src/market/mod.ts";
-import { at, GIB, MIB, owner, small } from "./samples.ts";
+import { at, GIB, MIB, owner, policy, small } from "./samples.ts";
 
 const ROOMY: Offer = { accepting: true, cpu: 4, memoryBytes: GIB, storageBytes: GIB };
 const VM = "a".repeat(16) as VmId;
@@ -61,6 +63,28 @@ Deno.test("an offer fits where nothing that it tells is too small", () => {
   strictEqual(fits({ ...ROOMY, storageBytes: 0 }, { ...small, storageBytes: 1 }), false);
   const silent = { accepting: true, cpu: null, memoryBytes: null, storageBytes: null };
   strictEqual(fits(silent, small), true);
+});
+
+Deno.test("what a provider offers is what is left, read back by the renter", () => {
+  const used = { vms: 1, cpu: 3, memoryBytes: GIB, storageBytes: 0 };
+  const facts = offerFacts(policy, used);
+  deepStrictEqual(facts, {
+    accepting: true,
+    vms: 3,
+    cpu: 1,
+    memoryBytes: 3 * GIB,
+    storageBytes: 8 * GIB,
+  });
+  const offer = { accepting: true, cpu: 1, memoryBytes: 3 * GIB, storageBytes: 8 * GIB };
+  deepStrictEqual(offerOf(facts), offer);
+  strictEqual(offerFacts(policy, { ...used, vms: 4 })["accepting"], false);
+  strictEqual(offerFacts({ ...policy, accepting: false }, used)["accepting"], false);
+});
+
+Deno.test("an offer that says nothing, or nonsense, accepts nothing and tells no figures", () => {
+  const unknown = { accepting: false, cpu: null, memoryBytes: null, storageBytes: null };
+  deepStrictEqual(offerOf({}), unknown);
+  deepStrictEqual(offerOf({ accepting: "yes", cpu: "4", memoryBytes: -1 }), unknown);
 });
 
 Deno.test("the nearest is asked, and wins with its reservation", () => {

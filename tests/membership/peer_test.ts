@@ -110,6 +110,15 @@ Deno.test("a member whose certificate expires or is revoked may not stay, a join
   strictEqual(reasonToLeave(joiner, { nowMs: NOON + 99 * DAY, isRevoked: () => true }), undefined);
 });
 
+Deno.test("who was admitted by an admitter leaves when that one is revoked", () => {
+  const delegation = certificate({ subject: bob.id, grants: ["rent", "admit"] });
+  const byBob = certificate({ issuer: bob, delegation, grants: ["rent"] });
+  const member = judged({ payload: encodeShown({ certificate: byBob, alias: null }) });
+  if (typeof member === "string") throw new Error(member);
+  const isRevoked: IsRevoked = ({ subject }) => subject === bob.id;
+  strictEqual(reasonToLeave(member, { nowMs: NOON, isRevoked }), "revoked");
+});
+
 Deno.test("what is shown is read back, nothing shown too, and fields of a later version pass", () => {
   for (const bytes of [certificate(), null]) {
     for (const alias of ["alice", null]) {

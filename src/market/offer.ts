@@ -1,0 +1,43 @@
+/**
+ * What a provider says in its record that it could lend, and how a renter reads it. Offers are hints:
+ * the provider decides when it is asked.
+ *
+ * @module
+ */
+import { type Policy, roomLeft, type Used } from "./policy.ts";
+import type { Requirements } from "./requirements.ts";
+
+/** What a provider says that it could lend now. Unknown figures are `null`. */
+export interface Offer {
+  readonly accepting: boolean;
+  readonly cpu: number | null;
+  readonly memoryBytes: number | null;
+  readonly storageBytes: number | null;
+}
+
+/** The facts by which a provider's record offers what is left under its policy. */
+export function offerFacts(policy: Policy, used: Used): Readonly<Record<string, number | boolean>> {
+  const { vms, cpu, memoryBytes, storageBytes } = roomLeft(policy, used);
+  return { accepting: policy.accepting && vms > 0, vms, cpu, memoryBytes, storageBytes };
+}
+
+/** Reads an offer from the facts of a record; what is not said as expected is unknown. */
+export function offerOf(facts: Readonly<Record<string, unknown>>): Offer {
+  const figure = (name: string) => {
+    const value = Object.hasOwn(facts, name) ? facts[name] : undefined;
+    return typeof value === "number" && value >= 0 ? value : null;
+  };
+  return {
+    accepting: facts["accepting"] === true,
+    cpu: figure("cpu"),
+    memoryBytes: figure("memoryBytes"),
+    storageBytes: figure("storageBytes"),
+  };
+}
+
+/** Whether an offer has room for what is wanted; what is unknown is no obstacle. */
+export function fits(offer: Offer, wanted: Requirements): boolean {
+  const enough = (offered: number | null, asked: number) => offered === null || offered >= asked;
+  return enough(offer.cpu, wanted.cpu) && enough(offer.memoryBytes, wanted.memoryBytes) &&
+    enough(offer.storageBytes, wanted.storageBytes);
+}
