@@ -129,11 +129,11 @@ export const alias: Parse<string> = (text) => {
     : bad(`${quoted(text)} is not a name: use 1 to 32 of a-z, 0-9 and -, not - first`);
 };
 
-/** The key of a request: 1 to 128 visible ASCII characters. */
+/** The key of a request: 1 to 64 visible ASCII characters. */
 export const requestKey: Parse<string> = (text) => {
-  return /^[\x21-\x7e]{1,128}$/.test(text)
+  return /^[\x21-\x7e]{1,64}$/.test(text)
     ? good(text)
-    : bad(`${quoted(text)} is not a key: use 1 to 128 visible ASCII characters, no spaces`);
+    : bad(`${quoted(text)} is not a key: use 1 to 64 visible ASCII characters, no spaces`);
 };
 
 /** A whole node id: policy takes nothing less, for aliases are self-claimed. */

@@ -105,8 +105,13 @@ export function systemTerminal(main: string): Terminal {
   };
 }
 
-/** From source: Deno with the project's settings, whatever the working directory holds. */
-function programArguments(main: string): readonly string[] {
+/**
+ * The argument list that starts this program again, from any directory. From source: Deno with the
+ * project's settings, whatever the working directory holds.
+ *
+ * @param main URL of the program's main module; default: that of this process.
+ */
+export function programArguments(main: string = Deno.mainModule): readonly string[] {
   if (Deno.build.standalone) return [Deno.execPath()];
   const path = decodeURIComponent(new URL(main).pathname);
   const config = path.replace(/[^/]*$/, "deno.json");

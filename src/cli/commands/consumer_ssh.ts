@@ -174,7 +174,7 @@ export const forward = command({
   ],
   words: "[ID] LOCAL:REMOTE…",
   wordsMin: 1,
-  wordsMax: 100,
+  wordsMax: 65,
   node: "started",
   flags: {},
   examples: [
