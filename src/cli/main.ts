@@ -24,6 +24,7 @@ import { invite as parseInvite, must } from "./values.ts";
 
 /** What the command line is put into. */
 export interface Surroundings {
+  /** Streams, environment, signals. */
   readonly terminal: Terminal;
   /** The node of the state that `--state` names; `null`: the environment or the default says. */
   openNode(state: string | null): Promise<NodeAccess>;
