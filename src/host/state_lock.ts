@@ -17,7 +17,8 @@
  */
 import { OmertaError } from "../base/errors.ts";
 import { delay } from "./delay.ts";
-import { PRIVATE_FILE, removeIfThere } from "./files.ts";
+import { sweepEarlyEnds } from "./early_end.ts";
+import { diskError, PRIVATE_FILE, removeIfThere } from "./files.ts";
 import { callMethod } from "./node_client.ts";
 import type { StatePaths } from "./state.ts";
 
@@ -80,21 +81,33 @@ export async function acquireState(
 
 /** Takes the lock if nobody holds it, and clears away what a dead holder left. */
 export function tryLock(paths: StatePaths, holder: LockHolder): StateLock | undefined {
-  const file = Deno.openSync(paths.lock, {
-    read: true,
-    write: true,
-    create: true,
-    mode: PRIVATE_FILE,
-  });
+  const file = openLock(paths.lock);
   if (!file.tryLockSync(true)) {
     file.close();
     return undefined;
   }
-  file.truncateSync();
-  file.writeSync(new TextEncoder().encode(`${JSON.stringify(holder)}\n`));
+  writeHolder(file, holder);
   removeIfThere(paths.socket);
   removeIfThere(paths.streamSocket);
+  sweepEarlyEnds(paths, Date.now());
   return { paths, release: () => file.close() };
+}
+
+function openLock(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { read: true, write: true, create: true, mode: PRIVATE_FILE });
+  } catch (error) {
+    throw diskError(error, path);
+  }
+}
+
+function writeHolder(file: Deno.FsFile, holder: LockHolder): void {
+  file.truncateSync();
+  try {
+    file.writeSync(new TextEncoder().encode(`${JSON.stringify(holder)}\n`));
+  } catch {
+    // A full disk: only a message lacks it, and a node may run that writes nothing.
+  }
 }
 
 /** Who wrote itself into the lock's file last; `undefined` where that cannot be read. */

@@ -1,18 +1,15 @@
 /** A node for a command: found, started, replaced; never two. With real processes. */
 import assert from "node:assert/strict";
-import {
-  callEnsured,
-  childEnvironment,
-  ensureNode,
-  type EnsureNodeOptions,
-  sweepErrorFiles,
-} from "../../src/host/background.ts";
+import { callEnsured, ensureNode, type EnsureNodeOptions } from "../../src/host/background.ts";
+import { childEnvironment } from "../../src/host/node_process.ts";
+import { sweepEarlyEnds } from "../../src/host/early_end.ts";
 import { callMethod } from "../../src/host/node_client.ts";
 import { openState } from "../../src/host/state.ts";
 import type { Behaviour } from "./fake_node.ts";
 import { inDirectory, Program } from "./scratch.ts";
 
 const FAKE_NODE = new URL("fake_node.ts", import.meta.url).pathname;
+const FAKE_COMMAND = new URL("fake_command.ts", import.meta.url).pathname;
 const OPTIONS: EnsureNodeOptions = { build: "one", env: Deno.env.toObject(), main: FAKE_NODE };
 
 function behave(dir: string, how: Behaviour): void {
@@ -46,10 +43,31 @@ Deno.test(
 );
 
 Deno.test(
-  "many commands at once make one node",
+  "many commands at once make one node, which outlives them and holds none of their pipes",
   inDirectory(async (dir) => {
-    await Promise.all(Array.from({ length: 4 }, () => ensureNode(dir, OPTIONS)));
-    assert.equal(served(dir).length, 1);
+    const commands = Array.from({ length: 3 }, () => new Program(FAKE_COMMAND, FAKE_NODE, dir));
+    for (const command of commands) {
+      assert.equal(await command.line(), `${dir}/node.sock`);
+      assert.equal(await command.end(), 0);
+    }
+    const [pid = "", ...others] = served(dir);
+    assert.deepEqual(others, []);
+    assert.equal(Deno.readLinkSync(`/proc/${pid}/cwd`), dir);
+    await stop(dir);
+  }),
+);
+
+Deno.test(
+  "a lingering node finishes its calls before another build takes over",
+  inDirectory(async (dir) => {
+    const socket = await ensureNode(dir, OPTIONS);
+    const begun = Promise.withResolvers<unknown>();
+    const onProgress = begun.resolve;
+    const running = callMethod(socket, "mesh.peers", { network: null }, { onProgress });
+    await begun.promise;
+    behave(dir, { build: "two" });
+    await ensureNode(dir, { ...OPTIONS, build: "two" });
+    assert.deepEqual(await running, { peers: [] });
     await stop(dir);
   }),
 );
@@ -72,7 +90,11 @@ Deno.test(
   "a child that dies of a defect is told with its last words",
   inDirectory(async (dir) => {
     behave(dir, { defect: "the sky fell" });
-    await assert.rejects(ensureNode(dir, OPTIONS), { code: "internal", hint: /node\.log/ });
+    await assert.rejects(ensureNode(dir, OPTIONS), {
+      code: "internal",
+      message: /ended at once \(1\).*the sky fell/,
+      hint: /node\.log/,
+    });
     assert.match(Deno.readTextFileSync(`${dir}/node.log`), /the sky fell/);
   }),
 );
@@ -137,20 +159,8 @@ Deno.test(
     assert.equal(await node.line(), "holds");
     await assert.rejects(ensureNode(dir, { ...OPTIONS, timeoutMs: 500 }), { code: "timeout" });
     await node.kill();
-    // The child that waited for the lock has it now: end it too.
-    const { pid } = JSON.parse(await lockedByAnother(dir, node.process.pid));
-    Deno.kill(pid, "SIGKILL");
   }),
 );
-
-/** The lock file's text once another process than `pid` holds it. */
-async function lockedByAnother(dir: string, pid: number): Promise<string> {
-  using watcher = Deno.watchFs(dir);
-  for (const changes = watcher[Symbol.asyncIterator]();; await changes.next()) {
-    const text = Deno.readTextFileSync(`${dir}/node.lock`);
-    if (text !== "" && JSON.parse(text).pid !== pid) return text;
-  }
-}
 
 Deno.test(
   "callEnsured() starts a node and calls it",
@@ -182,7 +192,7 @@ Deno.test(
     Deno.writeTextFileSync(`${dir}/node.failed.1`, "{}");
     Deno.utimeSync(`${dir}/node.failed.1`, 1, 1);
     Deno.writeTextFileSync(`${dir}/node.failed.2`, "{}");
-    sweepErrorFiles(paths, Date.now());
+    sweepEarlyEnds(paths, Date.now());
     assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name), ["node.failed.2"]);
   }),
 );

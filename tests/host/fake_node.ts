@@ -14,6 +14,7 @@ import { OmertaError } from "../../src/base/mod.ts";
 import { yieldRefusal } from "../../src/daemon/linger.ts";
 import { reportEarlyEnd } from "../../src/host/background.ts";
 import { openState, type StatePaths } from "../../src/host/state.ts";
+import { say } from "./scratch.ts";
 import { acquireState, type NodeMode } from "../../src/host/state_lock.ts";
 import { serveUnix } from "../../src/host/unix_server.ts";
 
@@ -32,18 +33,22 @@ export interface Behaviour {
   readonly untilStdinEnds?: boolean;
 }
 
+/** A background one ends after so long, whatever became of its test. */
+const LIFE_MS = 20_000;
+
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {
   const dir = Deno.args[Deno.args.indexOf("--state") + 1] ?? "";
   const mode = Deno.args.includes("--background") ? "background" : "foreground";
+  if (mode === "background") Deno.unrefTimer(setTimeout(() => Deno.exit(0), LIFE_MS));
   const paths = openState(dir);
   try {
     await runFakeNode(paths, mode, readBehaviour(dir));
   } catch (error) {
     if (!(error instanceof OmertaError)) throw error;
     if (mode === "background") reportEarlyEnd(paths, error);
-    console.log(`error ${error.code} ${error.message}`);
+    say(`error ${error.code} ${error.message}`);
     Deno.exit(error.exit);
   }
 }
@@ -61,8 +66,8 @@ async function runFakeNode(paths: StatePaths, mode: NodeMode, how: Behaviour): P
   if (defect !== undefined) throw new Error(defect);
   if (failure !== undefined) throw new OmertaError("port-taken", failure, { hint: "Wait." });
   const lock = await acquireState(paths, { mode, build, timeoutMs: 5_000 });
-  if (lock === undefined) return console.log("lost");
-  if (how.hangs) console.log("holds");
+  if (lock === undefined) return say("lost");
+  if (how.hangs) say("holds");
   else await serve(paths, mode, how);
   if (how.hangs || how.untilStdinEnds) { for await (const _ of Deno.stdin.readable); }
   lock.release();
@@ -86,6 +91,14 @@ async function serve(paths: StatePaths, mode: NodeMode, how: Behaviour): Promise
         return Promise.resolve({ yielding: true as const });
       },
     },
+    // Takes until the node is asked to end.
+    "mesh.peers": {
+      input: v.strictObject({ network: v.null() }),
+      run: (_, { progress }) => {
+        progress("begun");
+        return end.promise.then(() => ({ peers: [] }));
+      },
+    },
     "node.stop": {
       input: v.strictObject({}),
       run: () => {
@@ -96,7 +109,7 @@ async function serve(paths: StatePaths, mode: NodeMode, how: Behaviour): Promise
   });
   const server = serveUnix(paths.socket, api.fetch);
   Deno.writeTextFileSync(`${paths.dir}/served`, `${pid}\n`, { append: true });
-  console.log(`serves ${pid}`);
+  say(`serves ${pid}`);
   await end.promise;
   await server.close();
 }

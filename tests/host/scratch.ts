@@ -46,7 +46,7 @@ export function canMount(): boolean {
     run("umount", dir);
     return true;
   } catch (error) {
-    console.log(
+    say(
       `tests on a full disk are skipped: ${error instanceof Error ? error.message : error}`,
     );
     return false;
@@ -58,6 +58,11 @@ export function canMount(): boolean {
 function run(program: string, ...args: string[]): void {
   const { success, stderr } = new Deno.Command(program, { args, stderr: "piped" }).outputSync();
   if (!success) throw new Error(`${program}: ${new TextDecoder().decode(stderr).trim()}`);
+}
+
+/** Prints a line, at once: for programs that a test reads, and for the reason of a skipped test. */
+export function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
 /** A Deno program that was started; the test reads its lines. */
