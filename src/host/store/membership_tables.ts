@@ -91,6 +91,7 @@ export interface PinRow {
   readonly pinnedAtMs: number;
 }
 
+/** Networks, by id. */
 export const NETWORKS: TableShape<NetworkRow, "id"> = {
   name: "networks",
   key: ["id"],
@@ -108,6 +109,7 @@ export const NETWORKS: TableShape<NetworkRow, "id"> = {
   },
 };
 
+/** Keys of past epochs, by network and epoch. */
 export const OLD_EPOCH_KEYS: TableShape<OldEpochKeyRow, "network" | "epoch"> = {
   name: "old_epoch_keys",
   key: ["network", "epoch"],
@@ -119,6 +121,7 @@ export const OLD_EPOCH_KEYS: TableShape<OldEpochKeyRow, "network" | "epoch"> = {
   },
 };
 
+/** Invites made here, by id. */
 export const INVITES: TableShape<InviteRow, "id"> = {
   name: "invites",
   key: ["id"],
@@ -135,12 +138,14 @@ export const INVITES: TableShape<InviteRow, "id"> = {
   },
 };
 
+/** Redemptions, by invite and subject. */
 export const REDEMPTIONS: TableShape<RedemptionRow, "invite" | "subject"> = {
   name: "redemptions",
   key: ["invite", "subject"],
   columns: { invite: text(), subject: text<NodeId>(), atMs: integer },
 };
 
+/** Members admitted here, by network and node. */
 export const MEMBERS: TableShape<MemberRow, "network" | "node"> = {
   name: "members",
   key: ["network", "node"],
@@ -153,13 +158,14 @@ export const MEMBERS: TableShape<MemberRow, "network" | "node"> = {
   },
 };
 
+/** Revocations, by network and node. */
 export const REVOCATIONS: TableShape<RevocationRow, "network" | "node"> = {
   name: "revocations",
   key: ["network", "node"],
   columns: { network: text<NetworkId>(), node: text<NodeId>(), bytes, atMs: integer },
 };
 
-/** Not durable: members publish their records again and again. */
+/** Records, by network and node. Not durable: members publish their records again and again. */
 export const RECORDS: TableShape<RecordRow, "network" | "node"> = {
   name: "records",
   key: ["network", "node"],
@@ -173,6 +179,7 @@ export const RECORDS: TableShape<RecordRow, "network" | "node"> = {
   isDurable: false,
 };
 
+/** Pinned names, by network and name. */
 export const PINS: TableShape<PinRow, "network" | "name"> = {
   name: "pins",
   key: ["network", "name"],

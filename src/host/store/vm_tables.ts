@@ -56,6 +56,7 @@ export interface HostedRow {
   readonly row: unknown;
 }
 
+/** Rented VMs, by id. */
 export const RENTALS: TableShape<RentalRow, "id"> = {
   name: "rentals",
   key: ["id"],
@@ -79,6 +80,7 @@ export const RENTALS: TableShape<RentalRow, "id"> = {
   },
 };
 
+/** Lent VMs, by id. */
 export const HOSTED: TableShape<HostedRow, "id"> = {
   name: "hosted",
   key: ["id"],
