@@ -189,7 +189,7 @@ func putAddress(name *unix.RawSockaddrInet6, to netip.AddrPort) uint32 {
 func (s *sender) send(fd uintptr) bool {
 	for s.done < s.count {
 		n, _, errno := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.hdrs[s.done])),
-			uintptr(s.count-s.done), unix.MSG_DONTWAIT, 0, 0)
+			uintptr(s.count-s.done), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		switch {
 		case errno == 0:
 			s.done += int(n)

@@ -101,7 +101,7 @@ func (d *demux) arrived(f frame, from path) dropReason {
 		return dropNone
 	}
 	t := d.node.tunnels[f.id]
-	if t == nil || t.inside == nil {
+	if t == nil {
 		return dropNoTunnel
 	}
 	r := t.peer.routes.Load()

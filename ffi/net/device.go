@@ -24,6 +24,7 @@ type deviceEnd struct {
 	bind    *peerBind
 	wg      *device.Device
 	net     *netstack
+	setup   string // the device's configuration
 	streams atomic.Int64
 
 	ctx    context.Context // ended by close
@@ -33,7 +34,7 @@ type deviceEnd struct {
 	busy   sync.WaitGroup // probes, streams and whatever else works on this end
 }
 
-func openDevice(t *tunnel, args tunnelOpen) (inside, *opError) {
+func newDevice(t *tunnel, args tunnelOpen) (inside, *opError) {
 	local, remote, failed := args.addresses()
 	if failed != nil {
 		return nil, failed
@@ -42,7 +43,7 @@ func openDevice(t *tunnel, args tunnelOpen) (inside, *opError) {
 	if failed != nil {
 		return nil, failed
 	}
-	end := &deviceEnd{tunnel: t, up: make(chan struct{})}
+	end := &deviceEnd{tunnel: t, setup: setup, up: make(chan struct{})}
 	end.ctx, end.cancel = context.WithCancel(context.Background())
 	stack, err := newNetstack(&t.node.drops, local, remote, args.MTU)
 	if err != nil {
@@ -51,15 +52,18 @@ func openDevice(t *tunnel, args tunnelOpen) (inside, *opError) {
 	}
 	end.net = stack
 	end.bind = &peerBind{end: end, in: newRing(), pools: make(chan struct{})}
-	if err := end.start(setup); err != nil {
-		end.close()
-		return nil, fail("internal", "WireGuard: "+err.Error())
-	}
 	return end, nil
 }
 
-// start makes the device with bounded pools and lets it run.
-func (e *deviceEnd) start(setup string) error {
+func (e *deviceEnd) start() *opError {
+	if err := e.startDevice(); err != nil {
+		return fail("internal", "WireGuard: "+err.Error())
+	}
+	return nil
+}
+
+// startDevice makes the device with bounded pools and lets it run.
+func (e *deviceEnd) startDevice() error {
 	e.wg = device.NewDevice(e.net.tun(), e.bind, &device.Logger{
 		Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf,
 	})
@@ -68,7 +72,7 @@ func (e *deviceEnd) start(setup string) error {
 	if err != nil {
 		return err
 	}
-	if err := e.wg.IpcSet(setup); err != nil {
+	if err := e.wg.IpcSet(e.setup); err != nil {
 		return err
 	}
 	return e.wg.Up()

@@ -15,42 +15,45 @@ import (
 )
 
 // guestEnd is a tunnel whose WireGuard runs in a guest: datagrams go to and from the VM helper over a
-// socketpair, one end of which is handed over through the helper's control socket. The control
-// connection stays open: its end is how the helper's death is noticed while nothing is sent.
+// socketpair, one end of which is handed over through the helper's control socket. The pair is of type
+// SEQPACKET, not DGRAM: it keeps datagrams apart too, and its end is seen by the other side.
 type guestEnd struct {
 	tunnel  *tunnel
+	control string // the helper's socket
 	socket  *net.UnixConn
 	raw     syscall.RawConn
-	control *net.UnixConn
 	in      *ring
 	running sync.WaitGroup
 	gone    sync.Once
 	closed  chan struct{}
 }
 
-func openGuest(t *tunnel, controlPath string) (inside, *opError) {
+func newGuest(t *tunnel, control string) *guestEnd {
+	return &guestEnd{tunnel: t, control: control, in: newRing(), closed: make(chan struct{})}
+}
+
+func (g *guestEnd) start() *opError {
 	ours, theirs, err := socketpair()
 	if err != nil {
-		return nil, fail("internal", "socketpair: "+err.Error())
+		return fail("internal", "socketpair: "+err.Error())
 	}
 	defer theirs.Close()
-	control, failed := attach(controlPath, theirs)
-	if failed != nil {
-		ours.Close()
-		return nil, failed
+	g.socket = ours
+	if g.raw, err = ours.SyscallConn(); err != nil {
+		return fail("internal", err.Error())
 	}
-	g := &guestEnd{tunnel: t, socket: ours, control: control, in: newRing(), closed: make(chan struct{})}
-	if err := g.start(); err != nil {
-		ours.Close()
-		control.Close()
-		return nil, fail("internal", err.Error())
+	if failed := attach(g.control, theirs); failed != nil {
+		return failed
 	}
-	return g, nil
+	g.running.Add(2)
+	go g.fromGuest()
+	go g.toGuest()
+	return nil
 }
 
 // socketpair makes the pair: our end for Go's poller, the other as a file to pass on.
 func socketpair() (*net.UnixConn, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,7 +64,7 @@ func socketpair() (*net.UnixConn, *os.File, error) {
 	ours := os.NewFile(uintptr(fds[0]), "guest")
 	theirs := os.NewFile(uintptr(fds[1]), "helper")
 	defer ours.Close()
-	conn, err := net.FilePacketConn(ours)
+	conn, err := net.FileConn(ours)
 	if err != nil {
 		theirs.Close()
 		return nil, nil, err
@@ -71,18 +74,17 @@ func socketpair() (*net.UnixConn, *os.File, error) {
 
 // attach hands the file to the helper and reads its answer. JavaScript's thread waits for it, so it is
 // given little time; the helper answers at once.
-func attach(controlPath string, file *os.File) (*net.UnixConn, *opError) {
+func attach(controlPath string, file *os.File) *opError {
 	dialer := net.Dialer{Timeout: attachTimeout}
-	conn, err := dialer.Dial("unix", controlPath)
+	control, err := dialer.Dial("unix", controlPath)
 	if err != nil {
-		return nil, fail("vm-failed", "the VM's helper cannot be reached: "+err.Error())
+		return fail("vm-failed", "the VM's helper cannot be reached: "+err.Error())
 	}
-	control := conn.(*net.UnixConn)
-	if err := exchangeAttach(control, file); err != nil {
-		control.Close()
-		return nil, fail("vm-failed", "the VM's helper did not attach: "+err.Error())
+	defer control.Close()
+	if err := exchangeAttach(control.(*net.UnixConn), file); err != nil {
+		return fail("vm-failed", "the VM's helper did not attach: "+err.Error())
 	}
-	return control, nil
+	return nil
 }
 
 func exchangeAttach(control *net.UnixConn, file *os.File) error {
@@ -107,19 +109,6 @@ func exchangeAttach(control *net.UnixConn, file *os.File) error {
 	if !answer.OK {
 		return fmt.Errorf("%q", answer.Message)
 	}
-	return control.SetDeadline(time.Time{})
-}
-
-func (g *guestEnd) start() error {
-	raw, err := g.socket.SyscallConn()
-	if err != nil {
-		return err
-	}
-	g.raw = raw
-	g.running.Add(3)
-	go g.fromGuest()
-	go g.toGuest()
-	go g.watchControl()
 	return nil
 }
 
@@ -140,6 +129,10 @@ func (g *guestEnd) fromGuest() {
 		datagrams = datagrams[:0]
 		for i := range count {
 			data, whole := r.bytes(i)
+			if len(data) == 0 {
+				g.lost() // an empty read is the end of the other side
+				return
+			}
 			if !whole || len(data) < wireguardMin {
 				g.tunnel.node.drops.count(dropGuestFrame)
 				continue
@@ -163,16 +156,7 @@ func (g *guestEnd) toGuest() {
 		for i := range n {
 			batch[i].payload = bufs[i][:sizes[i]]
 		}
-		refused := false
-		err := writeBatch(g.raw, batch[:n], true, func(errno syscall.Errno) {
-			g.tunnel.node.drops.count(dropGuestQueue)
-			refused = refused || errno == syscall.ECONNREFUSED || errno == syscall.ECONNRESET
-		})
-		if err != nil {
-			return
-		}
-		if refused {
-			g.lost()
+		if writeBatch(g.raw, batch[:n], true, g.refused) != nil {
 			return
 		}
 	}
@@ -186,12 +170,8 @@ func makeBuffers(count int) (bufs [][]byte, sizes []int) {
 	return bufs, make([]int, count)
 }
 
-// watchControl waits for the end of the control connection; the helper says nothing on it.
-func (g *guestEnd) watchControl() {
-	defer g.running.Done()
-	_, _ = g.control.Read(make([]byte, 1))
-	g.lost()
-}
+// refused counts what the helper's end does not take. That it is gone, fromGuest will see.
+func (g *guestEnd) refused(syscall.Errno) { g.tunnel.node.drops.count(dropGuestQueue) }
 
 // lost reports, once, that the helper's end is gone, unless it is this side that closes.
 func (g *guestEnd) lost() {
@@ -211,7 +191,8 @@ func (g *guestEnd) deliver(datagrams [][]byte) {
 func (g *guestEnd) close() {
 	close(g.closed)
 	g.in.close()
-	g.socket.Close()
-	g.control.Close()
+	if g.socket != nil {
+		g.socket.Close()
+	}
 	g.running.Wait()
 }

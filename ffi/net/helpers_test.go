@@ -145,7 +145,9 @@ func (n *testNode) datagram() received {
 func (n *testNode) dropped(reason dropReason, want uint64) {
 	n.t.Helper()
 	eventually(n.t, func() bool { return n.drops[reason].Load() >= want },
-		func() string { return fmt.Sprintf("%v drops, want %d of %s", n.drops.document(), want, dropNames[reason]) })
+		func() string {
+			return fmt.Sprintf("%v drops, want %d of %s", n.drops.document(), want, dropNames[reason])
+		})
 }
 
 // eventually waits for a condition that no event announces.

@@ -63,6 +63,9 @@ const (
 	relaySessionsMax = 65536
 	// relayLabelBytesMax: two node ids.
 	relayLabelBytesMax = 128
+	// pingPatience is how long after the doubt a ping is waited for: the longest pause of JavaScript that
+	// is borne: guess.
+	pingPatience = 10 * time.Second
 	// relayBurst is how long a limited session may run ahead of its rate: guess.
 	relayBurst = 50 * time.Millisecond
 )

@@ -117,7 +117,7 @@ func (p *peer) verdict(r *routes, at instant) time.Duration {
 	p.ask(r, first)
 	second := p.secondSent(r, first)
 	if second == 0 {
-		return 0
+		return p.patienceForPing(r, silence)
 	}
 	left := max(r.dead-silence, r.dead-r.doubt-at.since(second))
 	if left > 0 {
@@ -125,6 +125,17 @@ func (p *peer) verdict(r *routes, at instant) time.Duration {
 	}
 	if r.standby != nil {
 		p.switchOver(r)
+	}
+	return 0
+}
+
+// patienceForPing is when to look again for a ping that was asked for: JavaScript may pause.
+func (p *peer) patienceForPing(r *routes, silence time.Duration) time.Duration {
+	switch {
+	case silence < r.dead:
+		return r.dead - silence
+	case silence < pingPatience:
+		return r.dead
 	}
 	return 0
 }

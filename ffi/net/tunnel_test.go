@@ -4,34 +4,244 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 )
 
-func TestProbeReachesTheGuestThroughTheTunnel(t *testing.T) {
-	r := rentDirect(t)
-	listener := r.listen(22)
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			io.WriteString(conn, "SSH-2.0-test\r\n")
+// banner serves a line to whoever connects, and ends the connection.
+func banner(listener net.Listener, text string) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
 		}
-	}()
+		io.WriteString(conn, text)
+		conn.Close()
+	}
+}
+
+func (r *rental) probe(port uint16) map[string]any {
+	r.renter.t.Helper()
 	r.renter.must("tunnel.probe", map[string]any{
-		"tunnel": renterTunnel, "probe": "p1", "port": 22, "prefix": "SSH-", "timeoutMs": patience.Milliseconds(),
+		"tunnel": renterTunnel, "probe": "p1", "port": port, "prefix": "SSH-", "timeoutMs": patience.Milliseconds(),
 	})
-	done := r.renter.event("probe-done")
-	if done["ok"] != true || done["probe"] != "p1" {
+	return r.renter.event("probe-done")
+}
+
+func TestAProbeReachesTheGuestThroughTheTunnel(t *testing.T) {
+	r := rentDirect(t)
+	go banner(r.listen(22), "SSH-2.0-test\r\n")
+	done := r.probe(22)
+	if done["ok"] != true || done["probe"] != "p1" || done["bannerMs"].(float64) < done["handshakeMs"].(float64) {
 		t.Fatal(done)
 	}
-	t.Log(done)
+	if up := r.renter.event("tunnel-up"); up["tunnel"] != float64(renterTunnel) {
+		t.Fatal(up)
+	}
+	status := r.renter.must("tunnel.status", map[string]any{"tunnel": renterTunnel})
+	if status["lastHandshakeMsAgo"] == nil || status["rxBytes"].(float64) == 0 || status["txBytes"].(float64) == 0 {
+		t.Fatal(status)
+	}
+}
+
+func TestAProbeWaitsForAPortThatOpensLate(t *testing.T) {
+	r := rentDirect(t)
+	r.renter.must("tunnel.probe", map[string]any{
+		"tunnel": renterTunnel, "probe": 1, "port": 22, "prefix": "SSH-", "timeoutMs": patience.Milliseconds(),
+	})
 	r.renter.event("tunnel-up")
+	go banner(r.listen(22), "SSH-2.0-late\r\n")
+	if done := r.renter.event("probe-done"); done["ok"] != true {
+		t.Fatal(done)
+	}
+}
+
+func TestAProbeOfAGuestThatIsNotThereEndsInTime(t *testing.T) {
+	r := rentDirect(t)
+	r.guest.Close()
+	r.renter.must("tunnel.probe", map[string]any{
+		"tunnel": renterTunnel, "probe": 1, "port": 22, "prefix": "SSH-", "timeoutMs": 50,
+	})
+	done := r.renter.event("probe-done")
+	if done["ok"] != false || done["handshakeMs"] != nil || done["error"] == nil {
+		t.Fatal(done)
+	}
+}
+
+func TestAPingGoesThroughTheTunnel(t *testing.T) {
+	r := rentDirect(t)
 	r.renter.must("tunnel.ping", map[string]any{"tunnel": renterTunnel, "probe": 7, "timeoutMs": 5000})
-	ping := r.renter.event("probe-done")
-	if ping["ok"] != true || ping["probe"] != 7.0 {
+	if ping := r.renter.event("probe-done"); ping["ok"] != true || ping["probe"] != 7.0 || ping["rttMs"] == nil {
 		t.Fatal(ping)
 	}
-	t.Log(ping, r.renter.must("tunnel.status", map[string]any{"tunnel": renterTunnel}), r.renter.must("stats", nil))
-	_ = net.IPv4zero
+}
+
+func TestATunnelWorksWhenTheGuestInitiates(t *testing.T) {
+	r := rentDirect(t)
+	r.renter.event("tunnel-up") // the renter's keepalive began it
+	r.renter.must("tunnel.close", map[string]any{"tunnel": renterTunnel})
+	if answer := r.renter.run("tunnel.status", map[string]any{"tunnel": renterTunnel}); answer["code"] != "not-found" {
+		t.Fatal(answer)
+	}
+}
+
+func TestTheRemoteIdMayComeLater(t *testing.T) {
+	r := rentDirect(t)
+	r.renter.must("tunnel.remote", map[string]any{"tunnel": renterTunnel, "remote": 0})
+	r.provider.must("tunnel.remote", map[string]any{"tunnel": guestTunnel, "remote": 0})
+	r.renter.must("tunnel.ping", map[string]any{"tunnel": renterTunnel, "probe": 1, "timeoutMs": 5000})
+	r.renter.dropped(dropNoRemote, 1)
+	r.renter.must("tunnel.remote", map[string]any{"tunnel": renterTunnel, "remote": guestTunnel})
+	r.provider.must("tunnel.remote", map[string]any{"tunnel": guestTunnel, "remote": renterTunnel})
+	r.renter.event("probe-done")
+}
+
+func TestTunnelFramesAreTakenOnlyOnPathsOfThePeer(t *testing.T) {
+	r := rentDirect(t)
+	r.renter.event("tunnel-up")
+	before := r.renter.must("tunnel.status", map[string]any{"tunnel": renterTunnel})["rxBytes"]
+	foreign := stranger(t)
+	r.renter.from(foreign, tunnelFrame(renterTunnel, 64))
+	r.renter.dropped(dropForeignPath, 1)
+	r.renter.from(foreign, relayFrame(fromRelay, 9, tunnelFrame(renterTunnel, 64)))
+	r.renter.dropped(dropForeignPath, 2)
+	_ = before
+	r.renter.must("peer.set", map[string]any{
+		"peer": "provider", "active": r.provider.address(), "accept": []string{foreign.LocalAddr().String()},
+	})
+	r.renter.from(foreign, tunnelFrame(renterTunnel, 64))
+	r.renter.from(foreign, relayFrame(fromRelay, 9, tunnelFrame(renterTunnel, 64)))
+	r.renter.dropped(dropForeignPath, 3)
+}
+
+// relayedRental is a rental whose nodes reach each other through a relay only.
+func relayedRental(t *testing.T) (*rental, *testNode) {
+	t.Helper()
+	relay, renter, provider := openTest(t), openTest(t), openTest(t)
+	relay.must("relay.set", map[string]any{"session": 42, "a": renter.address(), "b": provider.address()})
+	path := relay.address() + "#0000002a"
+	return rent(t, renter, provider, path, path), relay
+}
+
+func TestATunnelGoesThroughARelayWhichCountsItAsTunnel(t *testing.T) {
+	r, relay := relayedRental(t)
+	go banner(r.listen(22), "SSH-2.0-test\r\n")
+	if done := r.probe(22); done["ok"] != true {
+		t.Fatal(done)
+	}
+	total := relay.must("relay.stats", nil)["total"].(map[string]any)
+	if total["tunnel"].(map[string]any)["packets"].(float64) < 6 || total["control"].(map[string]any)["packets"] != 0.0 {
+		t.Fatal(total)
+	}
+}
+
+func TestAStreamLivesThroughAChangeOfPathWithoutAHandshake(t *testing.T) {
+	r, relay := relayedRental(t)
+	go echo(r.listen(7))
+	conn := r.stream(7)
+	exchange(t, conn, "through the relay")
+	handshakes := r.handshakes()
+	for _, one := range []struct {
+		from *testNode
+		peer string
+		to   *testNode
+	}{{r.renter, "provider", r.provider}, {r.provider, "renter", r.renter}} {
+		one.from.must("peer.set", map[string]any{
+			"peer": one.peer, "active": one.to.address(), "accept": []string{relay.address() + "#0000002a"},
+		})
+	}
+	before := relay.relay.tunnel.packets.Load()
+	exchange(t, conn, "directly")
+	if after := relay.relay.tunnel.packets.Load(); after != before {
+		t.Fatalf("the relay forwarded %d more packets", after-before)
+	}
+	if r.handshakes() != handshakes {
+		t.Fatal("there was another handshake")
+	}
+}
+
+// handshakes tells handshakes apart by the time of the last one.
+func (r *rental) handshakes() time.Time {
+	end, _ := r.renter.device(renterTunnel)
+	ago, _ := end.lastHandshake()
+	return time.Now().Add(-ago).Round(time.Second / 10)
+}
+
+func TestTheGuestCanOpenNothing(t *testing.T) {
+	r := rentDirect(t)
+	r.renter.event("tunnel-up")
+	go func() {
+		conn, err := r.guest.Net.DialTCP(&net.TCPAddr{IP: net.ParseIP(renterAddress), Port: 22})
+		if err == nil {
+			conn.Close()
+			t.Error("the guest's connection was accepted")
+		}
+	}()
+	r.renter.dropped(dropUninvited, 1)
+	udp, err := r.guest.Net.DialUDP(nil, &net.UDPAddr{IP: net.ParseIP(renterAddress), Port: 53})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := r.renter.drops[dropUninvited].Load()
+	udp.Write([]byte("x"))
+	r.renter.dropped(dropUninvited, before+1)
+	before = r.renter.drops[dropUninvited].Load()
+	ping, err := r.guest.Net.Dial("ping6", renterAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ping.Write([]byte{128, 0, 0, 0, 0, 1, 0, 1, 1, 2, 3, 4})
+	r.renter.dropped(dropUninvited, before+1)
+}
+
+func TestTheEndOfTheHelpersSocketIsAnEvent(t *testing.T) {
+	r := rentDirect(t)
+	r.renter.event("tunnel-up")
+	r.guest.Detach()
+	if gone := r.provider.event("guest-gone"); gone["tunnel"] != float64(guestTunnel) {
+		t.Fatal(gone)
+	}
+}
+
+func TestTheTunnelsAttachmentCanBeMadeAnew(t *testing.T) {
+	r := rentDirect(t)
+	r.renter.event("tunnel-up")
+	r.provider.must("tunnel.close", map[string]any{"tunnel": guestTunnel})
+	r.provider.must("tunnel.open", map[string]any{
+		"tunnel": guestTunnel, "peer": "renter", "remote": renterTunnel, "mode": "guest", "control": r.control,
+	})
+	r.renter.must("tunnel.ping", map[string]any{"tunnel": renterTunnel, "probe": 1, "timeoutMs": 5000})
+	if ping := r.renter.event("probe-done"); ping["ok"] != true {
+		t.Fatal(ping)
+	}
+	if len(r.provider.events) > 0 {
+		t.Fatal("closing on purpose is no event: ", r.provider.events)
+	}
+}
+
+func TestAGuestWhoseHelperIsNotThereIsRefused(t *testing.T) {
+	n := openTest(t)
+	answer := n.run("tunnel.open", map[string]any{"tunnel": 1, "peer": "p", "mode": "guest", "control": "/nowhere"})
+	if answer["code"] != "vm-failed" {
+		t.Fatal(answer)
+	}
+	if stats := n.must("stats", nil); stats["tunnels"] != 0.0 || stats["peers"] != 0.0 {
+		t.Fatal(stats)
+	}
+}
+
+func TestAPeerOutlivesItsRemovalAsLongAsATunnelLeadsToIt(t *testing.T) {
+	r := rentDirect(t)
+	r.renter.event("tunnel-up")
+	r.renter.must("peer.remove", map[string]any{"peer": "provider"})
+	r.renter.must("tunnel.ping", map[string]any{"tunnel": renterTunnel, "probe": 1, "timeoutMs": 5000})
+	r.renter.dropped(dropNoPath, 1)
+	r.renter.must("peer.set", map[string]any{"peer": "provider", "active": r.provider.address()})
+	r.renter.must("tunnel.ping", map[string]any{"tunnel": renterTunnel, "probe": 2, "timeoutMs": 5000})
+	for r.renter.event("probe-done")["probe"] != 2.0 {
+	}
+	r.renter.must("tunnel.close", map[string]any{"tunnel": renterTunnel})
+	r.renter.must("peer.remove", map[string]any{"peer": "provider"})
+	if len(r.renter.peers) != 0 || len(r.renter.paths) != 0 {
+		t.Fatal(r.renter.peers, r.renter.paths)
+	}
 }

@@ -20,10 +20,12 @@ type tunnel struct {
 
 // inside is where a tunnel's datagrams end.
 type inside interface {
+	// start lets it send. It can receive before, for answers may be quicker than start.
+	start() *opError
 	// deliver takes datagrams from the wire; their memory is only valid during the call. It never
 	// waits: what has no room is dropped and counted.
 	deliver(datagrams [][]byte)
-	// close ends it and waits until no goroutine of it is left.
+	// close ends it, started or not, and waits until no goroutine of it is left.
 	close()
 }
 
@@ -93,35 +95,32 @@ type tunnelOpen struct {
 	KeepaliveS  int    `json:"keepaliveS"`
 }
 
-// open reserves the id first, so that making the inside, which may wait for the VM helper, holds no
-// lock.
+// tunnelOpen puts the tunnel into the table first and starts it then, which may wait for the VM helper,
+// without a lock.
 func (n *node) tunnelOpen(args tunnelOpen) (map[string]any, *opError) {
-	t, failed := n.reserveTunnel(args)
+	t, failed := n.addTunnel(args)
 	if failed != nil {
 		return nil, failed
 	}
-	inside, failed := n.makeInside(t, args)
-	if failed != nil {
+	if failed := t.inside.start(); failed != nil {
 		n.releaseTunnel(t)
+		t.inside.close()
 		return nil, failed
 	}
-	n.tables.Lock()
-	t.inside = inside
-	n.tables.Unlock()
 	return map[string]any{}, nil
 }
 
-func (n *node) makeInside(t *tunnel, args tunnelOpen) (inside, *opError) {
+func makeInside(t *tunnel, args tunnelOpen) (inside, *opError) {
 	switch args.Mode {
 	case "device":
-		return openDevice(t, args)
+		return newDevice(t, args)
 	case "guest":
-		return openGuest(t, args.Control)
+		return newGuest(t, args.Control), nil
 	}
 	return nil, fail("internal", "tunnel.open: the mode is neither device nor guest")
 }
 
-func (n *node) reserveTunnel(args tunnelOpen) (*tunnel, *opError) {
+func (n *node) addTunnel(args tunnelOpen) (*tunnel, *opError) {
 	n.tables.Lock()
 	defer n.tables.Unlock()
 	switch {
@@ -132,13 +131,19 @@ func (n *node) reserveTunnel(args tunnelOpen) (*tunnel, *opError) {
 	case len(n.tunnels) >= tunnelsMax:
 		return nil, fail("refused", "too many tunnels")
 	}
-	p, failed := n.peerFor(args.Peer)
+	t := &tunnel{node: n, id: args.Tunnel}
+	t.remote.Store(args.Remote)
+	inside, failed := makeInside(t, args)
 	if failed != nil {
 		return nil, failed
 	}
+	p, failed := n.peerFor(args.Peer)
+	if failed != nil {
+		inside.close()
+		return nil, failed
+	}
 	p.ties++
-	t := &tunnel{node: n, id: args.Tunnel, peer: p}
-	t.remote.Store(args.Remote)
+	t.peer, t.inside = p, inside
 	n.tunnels[args.Tunnel] = t
 	return t, nil
 }
@@ -160,7 +165,7 @@ type tunnelRef struct {
 func (n *node) tunnel(id uint32) (*tunnel, *opError) {
 	n.tables.RLock()
 	defer n.tables.RUnlock()
-	if t := n.tunnels[id]; t != nil && t.inside != nil {
+	if t := n.tunnels[id]; t != nil {
 		return t, nil
 	}
 	return nil, fail("not-found", "no such tunnel")

@@ -63,7 +63,6 @@ func Start(c Config) (*Guest, error) {
 // Close ends the guest as a helper that dies does: its sockets close.
 func (g *Guest) Close() {
 	g.listener.Close()
-	g.link.hangUp()
 	g.wg.Close()
 	g.running.Wait()
 }
@@ -78,7 +77,6 @@ func (g *Guest) serve() {
 		if err != nil {
 			return
 		}
-		g.link.hold(control)
 		g.running.Add(1)
 		go func() {
 			defer g.running.Done()
@@ -120,7 +118,7 @@ func receiveSocket(oob []byte) (*net.UnixConn, error) {
 	}
 	file := os.NewFile(uintptr(fds[0]), "node")
 	defer file.Close()
-	socket, err := net.FilePacketConn(file)
+	socket, err := net.FileConn(file)
 	if err != nil {
 		return nil, err
 	}
@@ -129,11 +127,10 @@ func receiveSocket(oob []byte) (*net.UnixConn, error) {
 
 // guestBind is the guest's network: the latest attached socket.
 type guestBind struct {
-	mu       sync.Mutex
-	socket   *net.UnixConn
-	controls []*net.UnixConn
-	closed   bool
-	changed  chan struct{}
+	mu      sync.Mutex
+	socket  *net.UnixConn
+	closed  bool
+	changed chan struct{}
 }
 
 func (b *guestBind) attach(socket *net.UnixConn) {
@@ -151,21 +148,6 @@ func (b *guestBind) poke() {
 	select {
 	case b.changed <- struct{}{}:
 	default:
-	}
-}
-
-func (b *guestBind) hold(control *net.UnixConn) {
-	b.mu.Lock()
-	b.controls = append(b.controls, control)
-	b.mu.Unlock()
-}
-
-func (b *guestBind) hangUp() {
-	b.attach(nil)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, control := range b.controls {
-		control.Close()
 	}
 }
 
@@ -195,7 +177,7 @@ func (b *guestBind) receive(packets [][]byte, sizes []int, eps []conn.Endpoint) 
 			}
 			continue
 		}
-		if n, err := socket.Read(packets[0]); err == nil {
+		if n, err := socket.Read(packets[0]); err == nil && n > 0 {
 			sizes[0], eps[0] = n, nodeEndpoint{}
 			return 1, nil
 		}
