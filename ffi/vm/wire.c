@@ -64,6 +64,7 @@ static unsigned receive(struct batch *batch, int fd, bool *ended) {
 
 /* Sends what waits. -1: the other end is gone. */
 static int flush(struct wire *wire, struct batch *batch, int fd, uint64_t *sent, enum drop reason) {
+  unsigned begin = batch->first;
   while (waiting(batch)) {
     unsigned left = batch->count - batch->first;
     int done = sendmmsg(fd, batch->messages + batch->first, left, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -73,7 +74,8 @@ static int flush(struct wire *wire, struct batch *batch, int fd, uint64_t *sent,
       continue;
     }
     if (errno == EINTR) continue;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+    if (errno == EAGAIN && batch->first > begin) batch->since_ms = boottime_ms(); /* it moves */
+    if (errno == EAGAIN) return 0;
     if (errno != ENOBUFS && errno != EMSGSIZE) return -1;
     batch->first++;
     wire->dropped[reason]++;

@@ -1,0 +1,109 @@
+/*
+ * A tool for tests in other languages, which can neither pass descriptors nor wait for a process
+ * that is not their child.
+ *
+ *   tool attach CTL_SOCK [seqpacket]   attaches a socketpair; prints the helper's answer, then each
+ *                                      datagram from the guest in hex; sends each line of hex on
+ *                                      stdin to the guest; ends with stdin
+ *   tool await PID…                    prints "waiting", and "gone" when none of them runs
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static _Noreturn void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static void pass(int to, int fd) {
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } rights = {.header = {.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET,
+                         .cmsg_type = SCM_RIGHTS}};
+  struct iovec part = {"attach\n", 7};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &rights,
+                           .msg_controllen = sizeof rights};
+  memcpy(CMSG_DATA(&rights.header), &fd, sizeof fd);
+  if (sendmsg(to, &message, MSG_NOSIGNAL) != 7) die("sendmsg");
+}
+
+static int attach_to(const char *path, int type) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  char answer[4096];
+  int pair[2];
+  int control = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (strlen(path) >= sizeof address.sun_path) die("path");
+  strcpy(address.sun_path, path);
+  if (connect(control, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
+  if (socketpair(AF_UNIX, type, 0, pair) < 0) die("socketpair");
+  pass(control, pair[1]);
+  close(pair[1]);
+  ssize_t got = read(control, answer, sizeof answer);
+  if (got <= 0) die("answer");
+  fwrite(answer, 1, (size_t)got, stdout);
+  fflush(stdout);
+  close(control);
+  return pair[0];
+}
+
+static void print_hex(const unsigned char *bytes, ssize_t length) {
+  for (ssize_t i = 0; i < length; i++) printf("%02x", bytes[i]);
+  printf("\n");
+  fflush(stdout);
+}
+
+static int send_hex(int fd, const char *line) {
+  unsigned char bytes[8192];
+  size_t length = 0;
+  for (; line[0] > ' ' && line[1] > ' ' && length < sizeof bytes; line += 2)
+    if (sscanf(line, "%2hhx", &bytes[length++]) != 1) die("hex");
+  return send(fd, bytes, length, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+static void run_attached(int fd) {
+  static char line[32768];
+  unsigned char bytes[8192];
+  struct pollfd set[] = {{.fd = 0, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+  setvbuf(stdin, NULL, _IONBF, 0);
+  while (poll(set, 2, -1) > 0) {
+    if (set[0].revents && fgets(line, sizeof line, stdin) == NULL) return;
+    if (set[0].revents && send_hex(fd, line) < 0) perror("send");
+    if (!set[1].revents) continue;
+    ssize_t got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (got > 0) print_hex(bytes, got);
+    if (got == 0 || (set[1].revents & POLLHUP)) {
+      printf("end\n");
+      return;
+    }
+  }
+}
+
+static void await_one(const char *text) {
+  int pidfd = (int)syscall(SYS_pidfd_open, atoi(text), 0);
+  if (pidfd < 0 && errno != ESRCH) die("pidfd_open");
+  if (pidfd < 0) return;
+  struct pollfd set = {.fd = pidfd, .events = POLLIN};
+  while (poll(&set, 1, -1) <= 0) continue;
+  close(pidfd);
+}
+
+int main(int argc, char **argv) {
+  if (argc >= 3 && strcmp(argv[1], "attach") == 0) {
+    run_attached(attach_to(argv[2], argc > 3 ? SOCK_SEQPACKET : SOCK_DGRAM));
+    return 0;
+  }
+  if (argc < 3 || strcmp(argv[1], "await") != 0) return 2;
+  printf("waiting\n");
+  fflush(stdout);
+  for (int i = 2; i < argc; i++) await_one(argv[i]);
+  printf("gone\n");
+  return 0;
+}
