@@ -4,7 +4,8 @@
  * - `omerta/arrows`: a folder of `src/` imports only from the folders below it (the table here), and
  *   the inner parts through their `mod.ts`;
  * - `omerta/pure-core`: no clock, timer, randomness, network, file or foreign package in a core;
- * - `omerta/function-length`: no function of more than 60 lines (tests may).
+ * - `omerta/function-length`: no function of more than 60 lines (tests may);
+ * - `omerta/documented`: a module of `src/` begins by saying what it is, and what it exports has a comment.
  *
  * Scopes are not analysed: in a core even a local called `Date` or `fetch` is refused, so that nothing
  * can hide behind a shadow. Deno marks lint plugins unstable: the version of Deno is pinned.
@@ -225,10 +226,41 @@ const functionLength: Deno.lint.Rule = {
   },
 };
 
+/** Whether a doc comment stands right before a node. */
+function hasDoc(context: Context, node: Node): boolean {
+  const comment = context.sourceCode.getCommentsBefore(node).at(-1);
+  return comment?.type === "Block" && comment.value.startsWith("*") &&
+    !comment.value.includes("@module");
+}
+
+const documented: Deno.lint.Rule = {
+  create(context: Context) {
+    if (partOf(context.filename) === undefined) return {};
+    const seen = new Set<string>(); // of an overloaded function, the first signature speaks for all
+    return {
+      Program(node) {
+        const begins = /^\s*\/\*\*[^]*?\*\//.exec(context.sourceCode.text)?.[0];
+        if (begins?.includes("@module")) return;
+        context.report({ node, message: "a module begins with a comment, ended by @module" });
+      },
+      ExportNamedDeclaration(node) {
+        if (node.declaration === null) return;
+        const name = /(?:function|class|interface|type|const|let)\*?\s+(\w+)/
+          .exec(context.sourceCode.getText(node))?.[1] ?? "";
+        if (hasDoc(context, node)) seen.add(name);
+        if (!seen.has(name)) {
+          context.report({ node, message: `exported ${name} has no doc comment` });
+        }
+        seen.add(name);
+      },
+    };
+  },
+};
+
 /** The plugin, under the name by which its rules are ignored: `// deno-lint-ignore omerta/…`. */
 const plugin: Deno.lint.Plugin = {
   name: "omerta",
-  rules: { "arrows": arrows, "pure-core": pureCore, "function-length": functionLength },
+  rules: { arrows, "pure-core": pureCore, "function-length": functionLength, documented },
 };
 
 // Deno asks a lint plugin for its default export: the one place where the house has one.

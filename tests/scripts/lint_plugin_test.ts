@@ -3,21 +3,24 @@ import plugin from "../../scripts/lint_plugin.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-function findings(path: string, source: string): string[] {
-  return Deno.lint.runPlugin(plugin, ROOT + path, source).map((found) =>
-    `${found.id}: ${found.message}`
-  );
+/** What the rule in question says: sources here are too short to be documented. */
+function findings(path: string, source: string, rule?: string): string[] {
+  const all = Deno.lint.runPlugin(plugin, ROOT + path, source);
+  const relevant = rule === "documented"
+    ? all
+    : all.filter((one) => one.id !== "omerta/documented");
+  return relevant.map((found) => `${found.id}: ${found.message}`);
 }
 
 function assertFlags(path: string, source: string, rule: string): void {
-  const found = findings(path, source);
+  const found = findings(path, source, rule);
   if (found.length === 0 || !found.every((line) => line.startsWith(`omerta/${rule}:`))) {
     throw new Error(`${path}: ${source}\nexpected ${rule}, found ${JSON.stringify(found)}`);
   }
 }
 
-function assertClean(path: string, source: string): void {
-  const found = findings(path, source);
+function assertClean(path: string, source: string, rule?: string): void {
+  const found = findings(path, source, rule);
   if (found.length > 0) throw new Error(`${path}: ${source}\nfound ${JSON.stringify(found)}`);
 }
 
@@ -143,4 +146,27 @@ Deno.test("function-length refuses a function of 61 lines, and none of 60", () =
   assertFlags("scripts/a.ts", `class A { f() ${lines(61)} }`, "function-length");
   assertFlags("main.ts", `function f() ${lines(61)}`, "function-length");
   assertClean("tests/e2e/a_test.ts", `function f() ${lines(100)}`);
+});
+
+Deno.test("documented wants a comment at a module's begin and before what it exports", () => {
+  const header = "/**\n * What it is.\n *\n * @module\n */\n";
+  const path = "src/path/probe.ts";
+  assertFlags(path, `const a = 1;`, "documented");
+  assertFlags(path, `/** Not the module's. */\nconst a = 1;`, "documented");
+  assertFlags(path, `${header}export const a = 1;`, "documented");
+  assertFlags(path, `${header}// plain\nexport function f() {}`, "documented");
+  assertFlags(path, `${header}export interface A {}`, "documented");
+  assertClean(
+    path,
+    `${header}/** It is. */\nexport const a = 1;\nexport { b } from "./b.ts";`,
+    "documented",
+  );
+  const overloads = "/** F. */\nexport function f(a: 1): 1;\nexport function f(a: 2): 2;\n";
+  assertFlags(
+    path,
+    `${header}export function f(a: 1): 1;\nexport function f(a: 2): 2;`,
+    "documented",
+  );
+  assertClean(path, `${header}${overloads}`, "documented");
+  assertClean("tests/a.ts", `export const a = 1;`, "documented");
 });
