@@ -71,7 +71,7 @@ export async function startNode(paths: StatePaths, program: NodeProgram): Promis
 
 function nodeArguments(paths: StatePaths, main = Deno.mainModule): string[] {
   const own = ["mesh", "run", "--background", "--state", paths.dir];
-  return Deno.build.standalone ? own : ["run", "-A", main, ...own];
+  return Deno.build.standalone ? own : ["run", "-q", "-A", "--no-prompt", main, ...own];
 }
 
 /** The part of an environment that a background node inherits. */

@@ -27,9 +27,14 @@ async function stop(dir: string): Promise<void> {
   await lock.lock(true);
 }
 
-Deno.test(
+/** A test that starts nodes, which outlive the commands that start them: no leak, but the point. */
+function processTest(name: string, test: (dir: string) => Promise<void>): void {
+  Deno.test({ name, fn: inDirectory(test), sanitizeOps: false, sanitizeResources: false });
+}
+
+processTest(
   "ensureNode() starts a node, and finds it the next time",
-  inDirectory(async (dir) => {
+  async (dir) => {
     const socket = await ensureNode(dir, OPTIONS);
     assert.equal(socket, `${dir}/node.sock`);
     const info = await callMethod(socket, "node.info", {}) as { pid: number; mode: string };
@@ -39,12 +44,12 @@ Deno.test(
     assert.match(Deno.readTextFileSync(`${dir}/node.log`), /serves/);
     assert.equal((Deno.statSync(`${dir}/node.log`).mode ?? 0) & 0o777, 0o600);
     await stop(dir);
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "many commands at once make one node, which outlives them and holds none of their pipes",
-  inDirectory(async (dir) => {
+  async (dir) => {
     const commands = Array.from({ length: 3 }, () => new Program(FAKE_COMMAND, FAKE_NODE, dir));
     for (const command of commands) {
       assert.equal(await command.line(), `${dir}/node.sock`);
@@ -54,12 +59,12 @@ Deno.test(
     assert.deepEqual(others, []);
     assert.equal(Deno.readLinkSync(`/proc/${pid}/cwd`), dir);
     await stop(dir);
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "a lingering node finishes its calls before another build takes over",
-  inDirectory(async (dir) => {
+  async (dir) => {
     const socket = await ensureNode(dir, OPTIONS);
     const begun = Promise.withResolvers<unknown>();
     const onProgress = begun.resolve;
@@ -69,12 +74,12 @@ Deno.test(
     await ensureNode(dir, { ...OPTIONS, build: "two" });
     assert.deepEqual(await running, { peers: [] });
     await stop(dir);
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "the error of a child that ends early is the command's own",
-  inDirectory(async (dir) => {
+  async (dir) => {
     behave(dir, { failure: "Port 9000 is taken" });
     await assert.rejects(ensureNode(dir, OPTIONS), {
       code: "port-taken",
@@ -83,12 +88,12 @@ Deno.test(
     });
     const left = [...Deno.readDirSync(dir)].filter(({ name }) => name.includes("failed"));
     assert.deepEqual(left, []);
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "a child that dies of a defect is told with its last words",
-  inDirectory(async (dir) => {
+  async (dir) => {
     behave(dir, { defect: "the sky fell" });
     await assert.rejects(ensureNode(dir, OPTIONS), {
       code: "internal",
@@ -96,12 +101,12 @@ Deno.test(
       hint: /node\.log/,
     });
     assert.match(Deno.readTextFileSync(`${dir}/node.log`), /the sky fell/);
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "a command of another build replaces a lingering node",
-  inDirectory(async (dir) => {
+  async (dir) => {
     await ensureNode(dir, OPTIONS);
     behave(dir, { build: "two" });
     const socket = await ensureNode(dir, { ...OPTIONS, build: "two" });
@@ -109,12 +114,12 @@ Deno.test(
     assert.equal(info.build, "two");
     assert.equal(served(dir).length, 2);
     await stop(dir);
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "a lingering node of another build with open streams is not replaced",
-  inDirectory(async (dir) => {
+  async (dir) => {
     behave(dir, { busy: ["VM abcd"] });
     await ensureNode(dir, OPTIONS);
     await assert.rejects(ensureNode(dir, { ...OPTIONS, build: "two" }), {
@@ -122,12 +127,12 @@ Deno.test(
       message: /VM abcd/,
     });
     await stop(dir);
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "a foreground node of another build is used as it is",
-  inDirectory(async (dir) => {
+  async (dir) => {
     openState(dir);
     const node = new Program(FAKE_NODE, "mesh", "run", "--state", dir);
     assert.match(await node.line() ?? "", /serves/);
@@ -135,40 +140,40 @@ Deno.test(
     assert.equal(served(dir).length, 1);
     await stop(dir);
     await node.end();
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "a stale socket is no node",
-  inDirectory(async (dir) => {
+  async (dir) => {
     const listener = Deno.listen({ transport: "unix", path: `${dir}/other.sock` });
     Deno.renameSync(`${dir}/other.sock`, `${dir}/node.sock`); // closing would remove it
     listener.close();
     await ensureNode(dir, OPTIONS);
     assert.equal(served(dir).length, 1);
     await stop(dir);
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "a node that hangs ends the command in time",
-  inDirectory(async (dir) => {
+  async (dir) => {
     openState(dir);
     behave(dir, { hangs: true });
     const node = new Program(FAKE_NODE, "mesh", "run", "--state", dir);
     assert.equal(await node.line(), "holds");
     await assert.rejects(ensureNode(dir, { ...OPTIONS, timeoutMs: 500 }), { code: "timeout" });
     await node.kill();
-  }),
+  },
 );
 
-Deno.test(
+processTest(
   "callEnsured() starts a node and calls it",
-  inDirectory(async (dir) => {
+  async (dir) => {
     const info = await callEnsured(dir, "node.info", {}, OPTIONS) as { build: string };
     assert.equal(info.build, "one");
     await stop(dir);
-  }),
+  },
 );
 
 Deno.test("childEnvironment() keeps what a program needs, and no secrets", () => {
