@@ -82,7 +82,7 @@ export interface NetworkCreateInput {
 export interface NetworkInviteResult {
   readonly network: NetworkDoc;
   /** The whole `omerta://join/…` link: a secret. */
-  readonly invite: string;
+  readonly invite: string | null;
   /** `network.invite`: what was made. `null` where the maker does not say. */
   readonly invite_id: string | null;
   readonly expires_at: string | null;

@@ -4,8 +4,7 @@
  * @module
  */
 import { type NetworkId, type NodeId, OmertaError, peerKey } from "../base/mod.ts";
-import type { Candidate } from "../market/mod.ts";
-import type { Capabilities } from "../membership/mod.ts";
+import { offerOf } from "../market/mod.ts";
 import type { Context } from "./context.ts";
 import type { Networks } from "./networks.ts";
 import type { Peers } from "./peers.ts";
@@ -80,17 +79,4 @@ export async function resolvePeer(
     context.store.pins.put({ network, name, node: id, pinnedAtMs });
   }
   return id;
-}
-
-function offerOf(capabilities: Capabilities): Candidate["offer"] {
-  const figure = (name: string) => {
-    const value = capabilities[name];
-    return typeof value === "number" ? value : null;
-  };
-  return {
-    accepting: capabilities["accepting"] !== false,
-    cpu: figure("cpu"),
-    memoryBytes: figure("memoryBytes"),
-    storageBytes: figure("storageBytes"),
-  };
 }

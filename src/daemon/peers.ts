@@ -5,10 +5,11 @@
  */
 import type { PathDoc } from "../api/methods.ts";
 import { BoundedMap, type PeerKey, splitPeerKey } from "../base/mod.ts";
-import type { Grant, Member } from "../membership/mod.ts";
+import { type Grant, type Member, reasonToLeave } from "../membership/mod.ts";
 import { formatAddress, parsePath } from "../wire/mod.ts";
 import type { Context } from "./context.ts";
 import type { LoopEvent } from "./loop.ts";
+import type { Networks } from "./networks.ts";
 import { timestamp } from "./rental.ts";
 
 /** Peers whose last sight is remembered; the oldest gives way. Guess. */
@@ -41,6 +42,15 @@ export class Peers {
   /** Whether the peer's certificate grants that. */
   holds(peer: PeerKey, grant: Grant): boolean {
     return this.#members.get(peer)?.grants.includes(grant) ?? false;
+  }
+
+  /** Why the peer may not stay any longer; `undefined`: it may. */
+  reasonToLeave(peer: PeerKey, networks: Networks): string | undefined {
+    const member = this.#members.get(peer);
+    const isRevoked = networks.revocationsOf(splitPeerKey(peer).network);
+    if (member === undefined) return undefined;
+    if (isRevoked === undefined) return "network-left";
+    return reasonToLeave(member, { nowMs: this.#context.wallMs(), isRevoked });
   }
 
   /** When anything of the peer was heard last, Unix milliseconds; `null` where never. */

@@ -26,14 +26,14 @@ export async function pingPeer(
   let directAfterMs: number | null = null;
   context.loop.input({ type: "demand", peer, demand: "busy" });
   try {
-    while (ping.untilDirect ? directAfterMs === null : sent < ping.count) {
+    while (sent < ping.count && !(ping.untilDirect && directAfterMs !== null)) {
       const rttMs = await pingOnce(context, peer, on.signal);
       sent++;
       if (rttMs !== null) rtts.push(rttMs);
       const path = peers.pathTo(peer);
       if (path.kind === "direct") directAfterMs ??= Math.round(context.now() - startedAt);
       on.item({ seq: sent, rtt_ms: rttMs, path });
-      const isLast = ping.untilDirect ? directAfterMs !== null : sent >= ping.count;
+      const isLast = sent >= ping.count || (ping.untilDirect && directAfterMs !== null);
       if (!isLast) await delay(ping.intervalMs, on.signal);
     }
   } finally {

@@ -36,7 +36,15 @@ import {
 } from "../market/mod.ts";
 import type { Answer, Question, VmStateMessage } from "../node/mod.ts";
 import { guestPlan, tunnelAddress } from "../tunnel/mod.ts";
-import { ENTROPY_BYTES, guestHostname, guestSeed, parseSshPublicKey } from "../vm/mod.ts";
+import {
+  checkVmSize,
+  ENTROPY_BYTES,
+  guestHostname,
+  guestSeed,
+  parseSshPublicKey,
+  vmLimitSentence,
+  type VmSize,
+} from "../vm/mod.ts";
 import type { Context } from "./context.ts";
 import type { Caller } from "./loop.ts";
 import type { RunningVm, VmFigures, VmHappening, VmRunner } from "./vm_runner.ts";
@@ -169,6 +177,7 @@ export class Provider {
     if (!dryRun && !this.#parts.dryRunOnly) await this.#parts.checkImage(requirements.image);
     const { node: owner, network } = splitPeerKey(caller.peer);
     const isDry = dryRun || this.#parts.dryRunOnly;
+    requireVmSize(requirements);
     const request = { owner, key, requirements, dryRun: isDry };
     const reservation = this.#book.reserve(request, this.#context.now());
     if (reservation.type === "refused") {
@@ -531,6 +540,12 @@ function createdAnswer(created: Created | null): Answer<"vm.create"> {
     sshHostKey: Uint8Array.fromHex(created.sshHostKey),
     user: GUEST_USER,
   };
+}
+
+function requireVmSize(size: VmSize): void {
+  const checked = checkVmSize(size);
+  if (checked.ok) return;
+  throw new OmertaError("bad-size", sentence(vmLimitSentence(checked.reason)));
 }
 
 function callError(reason: "not-found" | "not-owner" | "lease-ended", vm: string): OmertaError {

@@ -1,0 +1,6 @@
+/**
+ * The running node: what `mesh run`, `relay` and `provider` are.
+ *
+ * @module
+ */
+export { runNode } from "./run_node.ts";

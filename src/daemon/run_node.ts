@@ -1,0 +1,504 @@
+/**
+ * Runs a node from its lock to its last farewell.
+ *
+ * ```text
+ *  lock ─▶ key, database ─▶ UDP port ─▶ loop ─▶ join ─▶ relay, provider, consumer ─▶ API ─▶ ready
+ *                                                     stop, signal, disuse ─▶ everything in reverse
+ * ```
+ *
+ * @module
+ */
+import { createApi } from "../api/server.ts";
+import type { NodeReadyDoc, RunNodeOptions } from "../api/methods.ts";
+import { sshCommand } from "../api/ssh_command.ts";
+import { OmertaError } from "../base/mod.ts";
+import { generateKeyPair, identityFromSeed } from "../crypto/mod.ts";
+import { assetPath, imageSource } from "../host/assets.ts";
+import { buildId } from "../host/build.ts";
+import { loadIdentitySeed } from "../host/identity_file.ts";
+import { openImages } from "../host/images.ts";
+import { createLog, type Log, type LogLevel } from "../host/log.ts";
+import { type NetEvent, type NetHost, openNet } from "../host/net.ts";
+import { openState, type StatePaths } from "../host/state.ts";
+import { acquireState } from "../host/state_lock.ts";
+import { openStore, type Store } from "../host/store.ts";
+import {
+  cpuCount,
+  findExecutable,
+  memoryTotalBytes,
+  monotonicNow,
+  systemRandom,
+  wallNowMs,
+} from "../host/system.ts";
+import { freeBytes } from "../host/files.ts";
+import { programArguments } from "../host/terminal.ts";
+import { serveUnix } from "../host/unix_server.ts";
+import { defaultPolicy, type Policy } from "../market/mod.ts";
+import { type Member, peerVerifier } from "../membership/mod.ts";
+import { NodeMachine } from "../node/mod.ts";
+import { type AcceleratorVerdict, judgeAccelerator } from "./accelerator.ts";
+import { apiTable } from "./api_table.ts";
+import { Consumer } from "./consumer.ts";
+import type { Context } from "./context.ts";
+import { joinNetwork, readInvite } from "./joining.ts";
+import { type LingerIn, LingerMachine, type LingerOut } from "./linger.ts";
+import { Loop } from "./loop.ts";
+import { openMarket } from "./market.ts";
+import { Networks } from "./networks.ts";
+import { makeInvite, networkDocs, type NodeParts, ownFacts, Standing } from "./node.ts";
+import { Peers } from "./peers.ts";
+import { Provider } from "./provider.ts";
+import { QemuRunner } from "./qemu_runner.ts";
+import { Reach } from "./reach.ts";
+import { RelayService } from "./relay_service.ts";
+import { Relays } from "./relays.ts";
+import { SshKeys } from "./ssh_keys.ts";
+import { Tunnels } from "./tunnels.ts";
+import { DRY_RUNNER, type VmRunner } from "./vm_runner.ts";
+
+/** The relay's usual port. Source: the command line's contract. */
+const RELAY_PORT = 9_000;
+/** The name of a network that `omerta relay` makes by itself. */
+const FIRST_NETWORK = "home";
+/** The default life of its invite. */
+const INVITE_MS = 86_400_000;
+/** How often certificates of connected members are judged again. Source: requirement S02 (60 s). */
+const JUDGE_MS = 30_000;
+
+/**
+ * Runs a node until it is told to stop; resolves at a clean end.
+ *
+ * @throws {OmertaError} what keeps it from starting: `node-running`, `port-taken`, `key-mode`,
+ * `state-damaged`, what is wrong with an invite, `qemu-missing`, …
+ */
+export async function runNode(options: RunNodeOptions): Promise<void> {
+  const paths = openState(options.state);
+  const build = buildId();
+  const lock = await acquireState(paths, { mode: options.mode, build, signal: options.signal });
+  if (lock === undefined) return; // Another node serves: there is nothing to do.
+  try {
+    await new NodeRun(options, paths, build).run();
+  } finally {
+    lock.release();
+  }
+}
+
+/** One run of a node: what was opened, to be closed in reverse. */
+class NodeRun {
+  readonly #options: RunNodeOptions;
+  readonly #paths: StatePaths;
+  readonly #build: string;
+  readonly #log: Log;
+  readonly #closers: (() => unknown)[] = [];
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #linger: LingerMachine;
+  #lingerTimer: ReturnType<typeof setTimeout> | undefined;
+  #onNetEvent: (event: NetEvent) => void = () => {};
+  #alias: string | null;
+
+  constructor(options: RunNodeOptions, paths: StatePaths, build: string) {
+    this.#options = options;
+    this.#paths = paths;
+    this.#build = build;
+    this.#alias = options.alias;
+    this.#log = createLog({ level: logLevel(), nowMs: wallNowMs, write: options.log });
+    const { mode, lingerMs } = options;
+    this.#linger = new LingerMachine({ mode, lingerMs, now: monotonicNow() });
+  }
+
+  async run(): Promise<void> {
+    try {
+      await this.#start();
+      await this.#ended.promise;
+    } finally {
+      for (const close of this.#closers.toReversed()) await close();
+      clearTimeout(this.#lingerTimer);
+    }
+  }
+
+  async #start(): Promise<void> {
+    const identity = identityFromSeed(loadIdentitySeed(this.#paths, systemRandom));
+    const store = openStore(this.#paths.database);
+    this.#closers.push(() => store.close());
+    this.#alias ??= store.values.get("alias") as string | undefined ?? null;
+    if (this.#options.alias !== null) store.values.put("alias", this.#options.alias);
+    const { net, deliver } = await this.#openNet(store);
+    const clocks = { now: monotonicNow, wallMs: wallNowMs };
+    const background = (what: string, task: () => Promise<unknown>) => this.#background(what, task);
+    const shared = {
+      paths: this.#paths,
+      store,
+      identity,
+      staticKey: generateKeyPair(systemRandom),
+      net,
+      log: this.#log,
+      random: systemRandom,
+      background,
+      ...clocks,
+    };
+    const networks = new Networks(shared, () => this.#alias);
+    const verifyPeer = peerVerifier({
+      revocationsOf: (network) => networks.revocationsOf(network),
+      nowMs: wallNowMs,
+    });
+    const { staticKey } = shared;
+    const machine = new NodeMachine<Member>({
+      identity,
+      staticKey,
+      random: systemRandom,
+      verifyPeer,
+    });
+    const loop = new Loop({ machine, net, now: monotonicNow, onDefect: (e) => this.#defect(e) });
+    this.#closers.push(() => loop.close());
+    deliver((path, bytes) => loop.input({ type: "datagram", path, bytes }));
+    await this.#compose({ ...shared, loop }, networks);
+  }
+
+  async #compose(context: Context, networks: Networks): Promise<void> {
+    const standing = new Standing(this.#options, context);
+    this.#closers.push(() => standing.close());
+    const peers = new Peers(context);
+    let provider: Provider | null = null;
+    let accelerator: AcceleratorVerdict | null = null;
+    const facts = () => ownFacts(this.#alias, standing, provider, accelerator);
+    const relays = new Relays(context, { networks, peers, facts });
+    const reach = new Reach(context, { networks, peers, relays });
+    const tunnels = new Tunnels(context.net);
+    const market = openMarket(context, { networks, peers, relays });
+    const self = { program: programArguments(), state: this.#paths.dir };
+    const consumer = new Consumer({
+      context,
+      reach,
+      tunnels,
+      sshKeys: new SshKeys(this.#paths),
+      market,
+      sshCommand: (target) =>
+        sshCommand({
+          id: target.id,
+          name: target.name,
+          user: target.user,
+          identityFile: target.identity_file,
+          knownHostsFile: target.known_hosts_file,
+        }, self),
+      pathTo: (peer) => peers.pathTo(peer),
+    });
+    this.#closers.push(() => relays.close(), () => consumer.close());
+    this.#serveMembers(context, networks);
+    networks.onChange(() => context.loop.input({ type: "keys", keys: networks.acceptedKeys() }));
+    context.loop.input({ type: "keys", keys: networks.acceptedKeys() });
+    await standing.start();
+    const made = await this.#enterNetwork(context, networks, standing);
+    const relay = this.#options.roles.relay ? new RelayService(context, networks) : null;
+    if (relay !== null) this.#closers.push(() => relay.close());
+    if (this.#options.roles.provider) {
+      const opened = await this.#openProvider(context, peers, () => relays.publishSoon());
+      accelerator = opened.accelerator;
+      provider = opened.provider;
+      await provider.start();
+      this.#closers.push(() => opened.provider.detach());
+    }
+    const node: NodeParts = {
+      context,
+      networks,
+      peers,
+      relays,
+      reach,
+      tunnels,
+      consumer,
+      market,
+      relay,
+      provider,
+      accelerator,
+    };
+    this.#follow(node);
+    relays.keep();
+    this.#serveApi(node, standing);
+    this.#options.onReady(this.#ready(node, standing, made));
+    this.#step({ type: "wake" });
+  }
+
+  // Opening --------------------------------------------------------------------------------------
+
+  async #openNet(store: Store): Promise<{
+    net: NetHost;
+    deliver: (receive: (path: string, bytes: Uint8Array) => void) => void;
+  }> {
+    const library = await assetPath("libomerta_net.so", this.#paths.dir);
+    let receive: (path: string, bytes: Uint8Array) => void = () => {};
+    const open = (port: number) =>
+      openNet({
+        port,
+        streamSocket: this.#paths.streamSocket,
+        library,
+        onDatagram: (path, bytes) => receive(path, bytes),
+        onEvent: (event) => this.#onNetEvent(event),
+      });
+    const net = this.#openPort(store, open);
+    this.#closers.push(() => net.close());
+    store.values.put("port", net.port);
+    return { net, deliver: (to) => receive = to };
+  }
+
+  /** The port that was asked for; else the last one, and where that is taken, any. */
+  #openPort(store: Store, open: (port: number) => NetHost): NetHost {
+    if (this.#options.port !== null) return open(this.#options.port);
+    const last = store.values.get("port");
+    if (typeof last !== "number") return open(this.#options.roles.relay ? RELAY_PORT : 0);
+    try {
+      return open(last);
+    } catch (error) {
+      const isTaken = error instanceof OmertaError && error.code === "port-taken";
+      if (!isTaken || this.#options.roles.relay) throw error;
+      this.#log.warn("the last UDP port is taken: another one is used", { port: last });
+      return open(0);
+    }
+  }
+
+  /** Redeems the invite, or lets a relay without a network begin one. */
+  async #enterNetwork(
+    context: Context,
+    networks: Networks,
+    standing: Standing,
+  ): Promise<{ created: boolean; invite: string | null }> {
+    const { invite, roles, signal } = this.#options;
+    if (invite !== null) {
+      readInvite(invite, wallNowMs());
+      const alias = () => this.#alias;
+      await joinNetwork({ context, networks, alias }, invite, signal);
+    } else if (networks.list().length === 0 && roles.relay) {
+      const joined = networks.create(FIRST_NETWORK);
+      const order = { grants: ["rent", "provide"] as const, uses: null, lifeMs: INVITE_MS };
+      try {
+        const made = makeInvite(networks, standing, joined, order);
+        if (made.lanOnly) this.#warnLanOnly();
+        return { created: true, invite: made.text };
+      } catch (error) {
+        if (!(error instanceof OmertaError) || error.code !== "invite-unreachable") throw error;
+        this.#warnLanOnly();
+        return { created: true, invite: null };
+      }
+    } else if (networks.list().length === 0 && roles.provider) {
+      throw new OmertaError("no-network", "A provider needs a network to lend in", {
+        hint: "Give an invite: omerta provider --join INVITE.",
+      });
+    }
+    return { created: false, invite: null };
+  }
+
+  #warnLanOnly(): void {
+    this.#log.warn(
+      "no public address is known here: invites lead to this LAN only. Behind a 1:1 " +
+        "NAT, as in most clouds, give the public one with --advertise HOST",
+    );
+  }
+
+  async #openProvider(
+    context: Context,
+    peers: Peers,
+    onChange: () => void,
+  ): Promise<{ provider: Provider; accelerator: AcceleratorVerdict | null }> {
+    const images = openImages({
+      state: this.#paths.dir,
+      embedded: imageSource(),
+      log: (text) => this.#log.error(text),
+    });
+    const dryRunOnly = this.#options.provider?.dryRun ?? false;
+    const real = dryRunOnly ? null : await this.#openRunner(context, images);
+    const provider = new Provider({
+      context,
+      runner: real?.runner ?? DRY_RUNNER,
+      dryRunner: DRY_RUNNER,
+      policy: await this.#policy(),
+      dryRunOnly,
+      mayRent: (peer) => peers.holds(peer, "rent"),
+      checkImage: async (name) => void await images.find(name),
+      onChange,
+    });
+    return { provider, accelerator: real?.accelerator ?? null };
+  }
+
+  async #openRunner(
+    context: Context,
+    images: ReturnType<typeof openImages>,
+  ): Promise<{ runner: VmRunner; accelerator: AcceleratorVerdict }> {
+    if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
+      throw new OmertaError("unsupported", "A provider runs on Linux on x86-64 only, for now", {
+        hint: "Try the protocol with --dry-run, or rent from here.",
+      });
+    }
+    const qemu = Deno.env.get("OMERTA_QEMU") ?? findExecutable("qemu-system-x86_64");
+    if (qemu === undefined) {
+      throw new OmertaError("qemu-missing", "QEMU is not installed", {
+        hint: "Install it (Debian: apt install qemu-system-x86), or try with --dry-run.",
+      });
+    }
+    const helper = await assetPath("omerta-vm", this.#paths.dir);
+    const image = await images.find("micro");
+    this.#log.info("finding out whether KVM works: a guest boots");
+    const parts = { helper, qemu, image, nowMs: wallNowMs() };
+    const accelerator = await judgeAccelerator(context.store, parts);
+    this.#log.info(`VMs run by ${accelerator.kind}: ${accelerator.reason}`);
+    const runner = new QemuRunner({
+      directory: this.#paths.vms,
+      helper,
+      qemu,
+      accelerator: accelerator.kind,
+      images,
+      log: this.#log,
+    });
+    return { runner, accelerator };
+  }
+
+  async #policy(): Promise<Policy> {
+    const asked = this.#options.provider;
+    const machine = {
+      cpus: cpuCount(),
+      memoryBytes: memoryTotalBytes(),
+      storageBytes: await freeBytes(this.#paths.dir),
+    };
+    const policy = defaultPolicy(machine);
+    const allow = asked?.allow ?? [];
+    return {
+      ...policy,
+      maxVms: asked?.maxVms ?? policy.maxVms,
+      cpu: asked?.cpu ?? policy.cpu,
+      memoryBytes: asked?.memoryBytes ?? policy.memoryBytes,
+      allow: allow.length === 0 ? null : allow as Policy["allow"],
+    };
+  }
+
+  // Serving --------------------------------------------------------------------------------------
+
+  #serveMembers({ loop }: Context, networks: Networks): void {
+    loop.serve("redeem", (caller, question) => networks.redeem(caller, question));
+    loop.serve("renew", (caller, question) => networks.renew(caller, question));
+    loop.serve("relay.offer", (caller, { peer, address }) => {
+      const network = caller.peer.split("/")[0];
+      const key = `${network}/${peer}` as typeof caller.peer;
+      loop.input({ type: "vouch", peer: key, address });
+      return {};
+    });
+  }
+
+  #follow({ context, consumer, provider, peers, networks, tunnels }: NodeParts): void {
+    context.loop.listen((event) => {
+      if (event.type === "peer-up" && event.kind === "epoch") {
+        consumer.onPeerUp(event.peer);
+        provider?.onPeerUp(event.peer);
+      }
+      if (event.type === "peer-down" && event.kind === "epoch") consumer.onPeerDown(event.peer);
+      if (event.type === "moved" && event.to !== null) {
+        this.#log.debug("a path moved", { peer: event.peer, from: event.from, to: event.to });
+      }
+    });
+    this.#onNetEvent = (event) => {
+      switch (event.type) {
+        case "path-dead":
+        case "path-doubt": {
+          const peer = event.peer as Parameters<typeof consumer.onPeerUp>[0];
+          return context.loop.input({ type: "path-dead", peer, path: event.path });
+        }
+        case "probe-done":
+          return tunnels.onProbeDone(event);
+        case "stream": {
+          const name = consumer.nameOfTunnel(event.tunnel) ?? `tunnel ${event.tunnel}`;
+          return this.#step({ type: "hold", name, open: event.open });
+        }
+        case "socket-error":
+          return this.#log.error("the UDP socket fails", { error: event.message });
+        case "guest-gone":
+        case "tunnel-up":
+          return this.#log.debug(event.type, { tunnel: event.tunnel });
+      }
+    };
+    const judge = setInterval(() => judgeMembers(context, peers, networks), JUDGE_MS);
+    this.#closers.push(() => clearInterval(judge));
+  }
+
+  #serveApi(node: NodeParts, standing: Standing): void {
+    const end = () => this.#ended.resolve();
+    const table = apiTable({
+      options: this.#options,
+      node,
+      standing,
+      build: this.#build,
+      alias: () => this.#alias,
+      linger: this.#linger,
+      end,
+    });
+    const api = createApi(table, {
+      onDefect: (method, error) => this.#defect(error, method),
+      onCalls: (running) => this.#step({ type: "calls", running }),
+    });
+    const server = serveUnix(this.#paths.socket, (request) => api.fetch(request));
+    this.#options.signal.addEventListener("abort", end, { once: true });
+    if (this.#options.signal.aborted) end();
+    this.#closers.push(async () => {
+      api.refuse();
+      api.abort(new OmertaError("no-node", "The node is ending"));
+      this.#farewell(node);
+      await server.close();
+    });
+  }
+
+  /** Tells the peers that this node goes, so that they need not find out. */
+  #farewell({ peers, context }: NodeParts): void {
+    for (const peer of peers.connected()) {
+      context.loop.input({ type: "disconnect", peer, kind: "epoch" });
+    }
+  }
+
+  #ready(
+    node: NodeParts,
+    standing: Standing,
+    made: { readonly created: boolean; readonly invite: string | null },
+  ): NodeReadyDoc {
+    return {
+      node: { id: node.context.identity.id, alias: this.#alias },
+      port: node.context.net.port,
+      roles: standing.roles,
+      networks: networkDocs(node.networks),
+      network_created: made.created,
+      invite: made.invite,
+    };
+  }
+
+  // Inside ---------------------------------------------------------------------------------------
+
+  #step(input: LingerIn): void {
+    const out: LingerOut[] = [];
+    this.#linger.handle(input, monotonicNow(), out);
+    if (out.length > 0) return this.#ended.resolve();
+    clearTimeout(this.#lingerTimer);
+    const at = this.#linger.wakeup()?.at;
+    if (at === undefined) return;
+    const waitMs = Math.max(0, at - monotonicNow());
+    this.#lingerTimer = setTimeout(() => this.#step({ type: "wake" }), waitMs);
+  }
+
+  #background(what: string, task: () => Promise<unknown>): void {
+    task().catch((error) => {
+      if (error instanceof OmertaError) this.#log.warn(`${what}: ${error.message}`);
+      else this.#defect(error, what);
+    });
+  }
+
+  #defect(error: unknown, where = ""): void {
+    this.#log.error(`a defect of omerta ${where}`, { error });
+  }
+}
+
+/** Ends the sessions of members whose certificate holds no longer. */
+function judgeMembers(context: Context, peers: Peers, networks: Networks): void {
+  for (const peer of peers.connected()) {
+    const why = peers.reasonToLeave(peer, networks);
+    if (why === undefined) continue;
+    context.log.warn("a member's certificate holds no longer", { peer, why });
+    context.loop.input({ type: "disconnect", peer, kind: "epoch" });
+  }
+}
+
+function logLevel(): LogLevel {
+  const asked = Deno.env.get("OMERTA_LOG");
+  return asked === "debug" || asked === "warn" || asked === "error" ? asked : "info";
+}
