@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { NetworkId, NodeId, VmId } from "../../src/base/mod.ts";
 import { type NetworkRow, openStore, type RentalRow } from "../../src/host/store.ts";
+import { inDirectory, Program } from "./scratch.ts";
 
+const WRITER = new URL("fake_writer.ts", import.meta.url).pathname;
 const NETWORK = "n".repeat(52) as NetworkId;
 const NODE = "a".repeat(52) as NodeId;
 
@@ -149,6 +151,19 @@ Deno.test(
   withDatabase((path) => {
     const store = openStore(path);
     assert.throws(() => store.rentals.delete({}), TypeError);
+    store.close();
+  }),
+);
+
+Deno.test(
+  "what was written is there after the process was killed",
+  inDirectory(async (dir) => {
+    const writer = new Program(WRITER, `${dir}/omerta.db`);
+    let written = 0;
+    while (written < 50) written = Number(await writer.line());
+    await writer.kill();
+    const store = openStore(`${dir}/omerta.db`);
+    assert.ok(Number(store.values.get("number")) >= written);
     store.close();
   }),
 );
