@@ -1,7 +1,7 @@
 /*
  * jail: what the child does between its birth and the exec of QEMU.
  *
- *   clone3 (namespaces) → own session → descriptors 0…8, all others closed → private root
+ *   clone (namespaces) → own session → descriptors 0…8, all others closed → private root
  *     → own uid → (as root: user namespace) → limits → no_new_privs → Landlock
  *     → no capabilities → call filter → dies with its parent → exec
  *

@@ -6,12 +6,20 @@
  *                                      datagram from the guest in hex; sends each line of hex on
  *                                      stdin to the guest; ends with stdin
  *   tool await PID…                    prints "waiting", and "gone" when none of them runs
+ *   tool without WORD,… PROGRAM …      runs a program to which the kernel refuses, as containers do,
+ *                                      user-ns, namespaces, mounts, landlock
  */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -95,7 +103,49 @@ static void await_one(const char *text) {
   close(pidfd);
 }
 
+static struct sock_filter filter[64];
+static unsigned short filter_length;
+
+static void emit(struct sock_filter instruction) {
+  filter[filter_length++] = instruction;
+}
+
+/* Refuses a call, or only that whose first argument has one of `bits`. */
+static void refuse(int call, unsigned bits, int error) {
+  struct sock_filter give = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error);
+  emit((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
+  emit((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, bits ? 3 : 1));
+  if (bits) {
+    emit((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)));
+    emit((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1));
+  }
+  emit(give);
+}
+
+static void refuse_word(const char *word) {
+  unsigned others = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+                    CLONE_NEWCGROUP;
+  bool namespaces = strcmp(word, "namespaces") == 0;
+  if (namespaces || strcmp(word, "user-ns") == 0) {
+    refuse(SYS_clone, CLONE_NEWUSER | (namespaces ? others : 0), EPERM);
+    refuse(SYS_unshare, CLONE_NEWUSER | (namespaces ? others : 0), EPERM);
+  }
+  if (strcmp(word, "mounts") == 0) refuse(428 /* open_tree */, 0, EPERM);
+  if (strcmp(word, "landlock") == 0) refuse(444 /* landlock_create_ruleset */, 0, ENOSYS);
+}
+
+static void run_without(char *words, char **command) {
+  for (char *word = strtok(words, ","); word != NULL; word = strtok(NULL, ",")) refuse_word(word);
+  emit((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  struct sock_fprog program = {.len = filter_length, .filter = filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) die("no_new_privs");
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0) die("seccomp");
+  execvp(command[0], command);
+  die(command[0]);
+}
+
 int main(int argc, char **argv) {
+  if (argc >= 4 && strcmp(argv[1], "without") == 0) run_without(argv[2], argv + 3);
   if (argc >= 3 && strcmp(argv[1], "attach") == 0) {
     run_attached(attach_to(argv[2], argc > 3 ? SOCK_SEQPACKET : SOCK_DGRAM));
     return 0;
