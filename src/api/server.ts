@@ -58,6 +58,8 @@ export interface Api {
   fetch(request: Request): Promise<Response>;
   /** Refuses new calls from now on: the node is about to end. */
   refuse(): void;
+  /** Resolves when no call runs: at once where none does. */
+  drained(): Promise<void>;
   /** Ends the calls that run: their signals are aborted with `reason`. */
   abort(reason: OmertaError): void;
 }
@@ -80,6 +82,7 @@ export function createApi(methods: ApiTable, options: ApiOptions = {}): Api {
   return {
     fetch: async (request) => await app.fetch(request),
     refuse: () => calls.refuse(),
+    drained: () => calls.drained(),
     abort: (reason) => calls.abort(reason),
   };
 }
@@ -88,6 +91,7 @@ export function createApi(methods: ApiTable, options: ApiOptions = {}): Api {
 class Calls {
   readonly #running = new Set<AbortController>();
   readonly #options: ApiOptions;
+  readonly #drained: (() => void)[] = [];
   #refuses = false;
 
   constructor(options: ApiOptions) {
@@ -96,6 +100,11 @@ class Calls {
 
   refuse(): void {
     this.#refuses = true;
+  }
+
+  drained(): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drained.push(resolve));
   }
 
   abort(reason: OmertaError): void {
@@ -121,6 +130,8 @@ class Calls {
 
   #changed(): void {
     this.#options.onCalls?.(this.#running.size);
+    if (this.#running.size > 0) return;
+    for (const resolve of this.#drained.splice(0)) resolve();
   }
 }
 

@@ -241,14 +241,17 @@ Deno.test("a node that ends finishes its calls and refuses new ones", async () =
       code: "no-node",
       fields: { began: false },
     });
+    const drained = api.drained();
     const closed = server.close();
     await assert.rejects(callNode(socket, "mesh.ping", PING), {
       code: "no-node",
       fields: { began: false, states: [socket.slice(0, -"/node.sock".length)] },
     });
     finish.resolve();
+    await drained;
     assert.equal((await running).sent, 1);
     await closed;
+    await api.drained();
   });
 });
 
