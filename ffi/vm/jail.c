@@ -41,10 +41,11 @@ static void must(int result, int sync, const char *what) {
   if (result < 0) report(sync, STEP_MANDATORY, what);
 }
 
-/* First out of the way of the numbers that are wanted, then into place. */
+/* First all out of the way of the numbers that are wanted, then into place. */
 static int place_fds(const struct jail *jail, int sync) {
   int high[QEMU_FD_COUNT];
-  if (dup3(sync, SYNC_FD, O_CLOEXEC) < 0) return -1;
+  int high_sync = fcntl(sync, F_DUPFD, SELF_FD + 1);
+  if (high_sync < 0) return -1;
   for (int i = 0; i < QEMU_FD_COUNT; i++) {
     high[i] = jail->fds[i] < 0 ? -1 : fcntl(jail->fds[i], F_DUPFD, SELF_FD + 1);
     if (jail->fds[i] >= 0 && high[i] < 0) return -1;
@@ -53,13 +54,14 @@ static int place_fds(const struct jail *jail, int sync) {
     if (high[i] >= 0 && dup2(high[i], i) < 0) return -1;
     if (high[i] < 0) close(i);
   }
-  return 0;
+  return dup3(high_sync, SYNC_FD, O_CLOEXEC);
 }
 
 /* Leaves the numbers of QEMU, the socket to the parent and /proc/self as seen from outside. */
 static int close_others(void) {
   int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (self < 0 || (self != SELF_FD && dup3(self, SELF_FD, O_CLOEXEC) < 0)) return -1;
+  if (self < 0) return -1;
+  if (self != SELF_FD && dup3(self, SELF_FD, O_CLOEXEC) < 0) return -1;
   if (abi_close_range(QEMU_FD_COUNT, SYNC_FD - 1) < 0) return -1;
   return abi_close_range(SELF_FD + 1, ~0u);
 }
