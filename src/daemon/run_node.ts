@@ -416,7 +416,8 @@ class NodeRun {
   }
 
   #serveApi(node: NodeParts, standing: Standing): void {
-    const end = () => this.#ended.resolve();
+    // In a turn of its own, so that the answer to whoever asked for it is out before.
+    const end = () => void setTimeout(() => this.#ended.resolve(), 0);
     const table = apiTable({
       options: this.#options,
       node,
