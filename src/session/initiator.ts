@@ -22,6 +22,7 @@ import {
   HANDSHAKE_RESEND_MS,
   HANDSHAKE_TIMEOUT_MS,
   PAYLOAD_SHOWN_BYTES_MAX,
+  REJECT_AFTER_MS,
 } from "./constants.ts";
 import {
   type Attempt,
@@ -116,7 +117,22 @@ export function finishDue<Member>(
   if (finishing && turn.now < after(finishing.begunAt, HANDSHAKE_TIMEOUT_MS)) {
     return sendFinish(core, link, turn);
   }
-  failLink(core, link, { reason: "timeout" }, turn);
+  if (finishing === undefined) return endLink(core, link);
+  linger(core, link, turn);
+}
+
+/**
+ * Only what came back may have been lost, and the peer may use this link from now on. So it is still
+ * read, and the peer's next datagram confirms it; without that, the two ends could stay apart.
+ */
+function linger<Member>(core: SessionCore<Member>, link: Link<Member>, turn: Turn<Member>): void {
+  const { key, slot, createdAt, begunAt } = link.is;
+  const isRenewal = link.finishing?.isRenewal ?? true;
+  link.finishing = undefined;
+  core.timers.set(link.is.id, after(createdAt, REJECT_AFTER_MS), "unconfirmed session end");
+  if ((slot.current?.confirmedAt ?? -1) >= begunAt) return; // the peer's own handshake came through
+  const attempt = { peer: slot.node, key, path: link.heardPath, isRenewal };
+  tellFailure(attempt, { reason: "timeout" }, turn);
 }
 
 /** Ends an unconfirmed link of ours and says why. */
@@ -252,11 +268,15 @@ function giveUpPath<Member>(
 function finish<Member>(
   core: SessionCore<Member>,
   attempt: Attempt,
-  reply: { noise: NoiseHandshake; met: Met<Member>; path: string },
+  reply: Reply<Member>,
   turn: Turn<Member>,
 ): void {
   const { noise, met, path } = reply;
-  const message = noise.writeMessage(encodeIntroduction(core.introduce(attempt.key.payload)));
+  const { network, kind } = attempt.key;
+  const current = core.slots.find({ network, kind, node: met.node })?.current;
+  const replaced = current?.is.remoteId;
+  const introduction = { ...core.introduce(attempt.key.payload), replaced };
+  const message = noise.writeMessage(encodeIntroduction(introduction));
   const remoteId = met.introduction.id;
   if (!message.ok || remoteId === undefined) {
     return giveUpPath(core, attempt, { path, fault: { reason: "bad-identity" } }, turn);
@@ -265,7 +285,7 @@ function finish<Member>(
     return failAttempt(core, attempt, { reason: "busy" }, turn);
   }
   dropAttempt(core, attempt);
-  const link = linkOf(core, attempt, reply, remoteId, turn);
+  const link = linkOf(core, attempt, { ...reply, remoteId, replaced: current?.is.id }, turn);
   const frame = encodeNamed(CONTROL.finish, remoteId, message.value);
   link.finishing = { frame, sendings: 0, begunAt: turn.now, isRenewal: attempt.isRenewal };
   core.hold(link.is.id, link);
@@ -274,15 +294,20 @@ function finish<Member>(
   sendFinish(core, link, turn);
 }
 
+interface Reply<Member> {
+  readonly noise: NoiseHandshake;
+  readonly met: Met<Member>;
+  readonly path: string;
+}
+
 function linkOf<Member>(
   core: SessionCore<Member>,
   attempt: Attempt,
-  reply: { noise: NoiseHandshake; met: Met<Member>; path: string },
-  remoteId: number,
+  reply: Reply<Member> & { remoteId: number; replaced: number | undefined },
   turn: Turn<Member>,
 ): Link<Member> {
   const { network, kind } = attempt.key;
-  const { met, noise, path } = reply;
+  const { met, noise, path, remoteId, replaced } = reply;
   return new Link({
     id: attempt.id,
     remoteId,
@@ -293,6 +318,7 @@ function linkOf<Member>(
     payload: met.introduction.payload,
     member: met.member,
     path,
+    replaced,
     begunAt: attempt.begunAt,
     createdAt: turn.now,
   });

@@ -4,13 +4,14 @@
  * ```text
  * hello     6f 6d 01 01 | selector 8 | noise 1 { initiator's id 4, zeros 1120 } | mac 16   = 1200
  * reply     6f 6d 01 02 | receiver 4 | noise 2 { CBOR {i, k, s, p} }                       ≤ 1200
- * finish    6f 6d 01 03 | receiver 4 | noise 3 { CBOR {k, s, p} }
+ * finish    6f 6d 01 03 | receiver 4 | noise 3 { CBOR {k, s, p, r?} }
  * datagram  6f 6d 01 08 | receiver 4 | counter 8 | ciphertext | tag 16                     ≤ 1232
  * ```
  *
  * `receiver` is the 32-bit id that the receiver chose for the session, `i` the responder's. `k` is the
  * Ed25519 key, `s` its signature over the sender's X25519 key (domain `static-key`), `p` what the
- * sender shows of its membership. The 16 bytes before the ciphertext are authenticated with it.
+ * sender shows of its membership, `r` the receiver's id of the session that this one is to replace,
+ * where the sender has one. The 16 bytes before the ciphertext are authenticated with it.
  *
  * Inside a datagram, an empty payload confirms a session; kind 5 ends one:
  *
@@ -34,15 +35,17 @@ import {
   verify,
 } from "../crypto/mod.ts";
 import {
+  type CborMap,
   CONTROL,
   CONTROL_HEADER_BYTES,
   decodeCborMap,
   encodeCbor,
   encodeControl,
   encodeUint32,
-  hasField,
+  type Field,
   readBytes,
   readInteger,
+  readOptional,
   readUint32,
 } from "../wire/mod.ts";
 import { HELLO_BYTES, MESSAGE, PAYLOAD_BYTES_MAX, PAYLOAD_SHOWN_BYTES_MAX } from "./constants.ts";
@@ -138,7 +141,9 @@ export function splitDatagram(frame: Uint8Array): Result<{
 /** What a side says of itself inside message 2 or 3. */
 export interface Introduction {
   /** The responder's id of the session; absent in message 3. */
-  readonly id?: number;
+  readonly id?: number | undefined;
+  /** The receiver's id of the session that this one is to replace; absent in message 2. */
+  readonly replaced?: number | undefined;
   /** The Ed25519 key. */
   readonly publicKey: Uint8Array;
   /** Over the X25519 key of the handshake. */
@@ -154,9 +159,14 @@ export function signStaticKey(identity: Identity, staticPublicKey: Uint8Array): 
 
 /** The payload of message 2 (with `id`) or 3. */
 export function encodeIntroduction(introduction: Introduction): Uint8Array {
-  const { id, publicKey, signature, payload } = introduction;
-  const fields = { k: publicKey, s: signature, p: payload };
-  return encodeCbor(id === undefined ? fields : { ...fields, i: id });
+  const { id, replaced, publicKey, signature, payload } = introduction;
+  return encodeCbor({
+    k: publicKey,
+    s: signature,
+    p: payload,
+    ...(id === undefined ? {} : { i: id }),
+    ...(replaced === undefined ? {} : { r: replaced }),
+  });
 }
 
 /**
@@ -177,10 +187,20 @@ export function readIntroduction(
   if (!verify(publicKey.value, "static-key", staticKey, signature.value)) {
     return fail("bad-identity");
   }
-  const said = { publicKey: publicKey.value, signature: signature.value, payload: payload.value };
-  if (!hasField(map.value, "i")) return ok(said);
-  const id = readInteger(map.value, "i", { min: 1, max: 0xffff_ffff });
-  return id.ok ? ok({ ...said, id: id.value }) : fail("bad-identity");
+  const id = readOptional(map.value, "i", readId);
+  const replaced = readOptional(map.value, "r", readId);
+  if (!id.ok || !replaced.ok) return fail("bad-identity");
+  return ok({
+    id: id.value,
+    replaced: replaced.value,
+    publicKey: publicKey.value,
+    signature: signature.value,
+    payload: payload.value,
+  });
+}
+
+function readId(map: CborMap, name: string): Field<number> {
+  return readInteger(map, name, { min: 1, max: 0xffff_ffff });
 }
 
 /** A farewell: why a session ends. */

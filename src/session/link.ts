@@ -46,6 +46,8 @@ export interface LinkOptions<Member> {
   readonly payload: Uint8Array;
   readonly member: Member;
   readonly path: string;
+  /** Our id of the session that the initiator wants this one to replace, if it had one. */
+  readonly replaced: number | undefined;
   /** When the handshake began, as we saw it. */
   readonly begunAt: Instant;
   readonly createdAt: Instant;

@@ -186,6 +186,7 @@ function accept<Member>(
     payload: met.introduction.payload,
     member: met.member,
     path,
+    replaced: met.introduction.replaced,
     begunAt: pending.begunAt,
     createdAt: turn.now,
   });

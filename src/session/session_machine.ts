@@ -49,7 +49,7 @@ import {
 import { encodeFarewell, parseFarewell, splitDatagram, splitNamed } from "./layout.ts";
 import type { Link } from "./link.ts";
 import { dropPending, takeFinish, takeHello } from "./responder.ts";
-import { linksOf, losesTo, place, type Slot } from "./slots.ts";
+import { linksOf, place, type Slot, supersedes } from "./slots.ts";
 import type {
   SessionIn,
   SessionKind,
@@ -259,7 +259,7 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
   }
 }
 
-/** The first datagram came on a link: it becomes current, unless an overlapping one is to stay. */
+/** The first datagram came on a link: it becomes current, unless another is to stay. */
 function promote<Member>(
   core: SessionCore<Member>,
   link: Link<Member>,
@@ -269,7 +269,7 @@ function promote<Member>(
   const { current } = slot;
   link.confirmedAt = turn.now;
   link.finishing = undefined;
-  if (current !== undefined && losesTo(link, current, core.self)) {
+  if (current !== undefined && !supersedes(link, current, core.self)) {
     return retire(core, link, turn);
   }
   if (current !== undefined) retire(core, current, turn);

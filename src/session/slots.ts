@@ -2,13 +2,12 @@
  * The sessions with one peer, by kind: at most one is current; the policy of which it is.
  *
  * A link becomes current when the first authenticated datagram comes on it, which proves that the peer
- * has finished the handshake. What was current is then read for a while more. One exception: when both
- * sides began at once and both handshakes came through, the one of the smaller id stays, whatever the
- * order in which the two ends see them confirmed.
+ * has finished the handshake. What was current is then read for a while more. Both ends must come to
+ * the same choice, though they may see links confirmed in another order; `supersedes` says how.
  *
  * @module
  */
-import { type Instant, type NetworkId, type NodeId, type PeerKey, peerKey } from "../base/mod.ts";
+import { type NetworkId, type NodeId, type PeerKey, peerKey } from "../base/mod.ts";
 import type { Link } from "./link.ts";
 import type { SessionKind } from "./types.ts";
 
@@ -101,19 +100,27 @@ export function place<Member>(
 }
 
 /**
- * Whether a link that was just confirmed shall stay behind the current one: both handshakes overlapped,
- * and the smaller id began the current one.
+ * Whether a link that was just confirmed takes the place of the current one. Of two by the same
+ * initiator, the newer one does. Of two by different initiators:
+ *
+ * 1. one that was made to replace the other (its third message says so) does;
+ * 2. one that was begun when the current one was confirmed already comes from a peer that has forgotten
+ *    the current one, for otherwise it would have named it: it does;
+ * 3. else both were begun at once: the one of the smaller id does.
+ *
+ * The first and last rule use what both ends know. So does the second: a peer that has not forgotten
+ * sent its hello, was answered and finished before we saw our own session confirmed.
  *
  * @param us Our own id.
  */
-export function losesTo<Member>(
+export function supersedes<Member>(
   link: Link<Member>,
   current: Link<Member>,
   us: NodeId,
 ): boolean {
-  if (link.is.initiator === current.is.initiator) return false;
-  const overlap = link.is.begunAt < (current.confirmedAt ?? (Infinity as Instant));
-  const initiator = current.is.initiator ? us : current.is.slot.node;
-  const other = current.is.initiator ? current.is.slot.node : us;
-  return overlap && initiator < other;
+  if (link.is.initiator === current.is.initiator) return link.is.begunAt >= current.is.begunAt;
+  if (link.is.replaced === current.is.id) return true;
+  if (current.is.replaced === link.is.id) return false;
+  if (link.is.begunAt >= (current.confirmedAt ?? Infinity)) return true;
+  return link.is.initiator === (us < link.is.slot.node);
 }
