@@ -50,7 +50,6 @@ static int place_fds(const struct jail *jail, int sync) {
     high[i] = jail->fds[i] < 0 ? -1 : fcntl(jail->fds[i], F_DUPFD, SELF_FD + 1);
     if (jail->fds[i] >= 0 && high[i] < 0) return -1;
   }
-  if (dup3(high_sync, SYNC_FD, O_CLOEXEC) < 0) return -1;
   for (int i = 0; i < QEMU_FD_COUNT; i++) {
     if (high[i] >= 0 && dup2(high[i], i) < 0) return -1;
     if (high[i] < 0) close(i);

@@ -53,6 +53,10 @@ export interface TableParts {
   readonly linger: LingerMachine;
   /** Ends the node once the answer is out. */
   end(): void;
+  /** The same, once every call is answered. */
+  yieldNode(): void;
+  /** Tells that `open` streams hang on what `name` names: the node must not give way. */
+  hold(name: string, open: number): void;
 }
 
 /** The default life of an invite that is made with a network. */
@@ -249,7 +253,7 @@ function rentingMethods({ node }: TableParts): ApiTable {
   };
 }
 
-function streamMethods({ node }: TableParts): ApiTable {
+function streamMethods({ node, hold }: TableParts): ApiTable {
   const { consumer, context, tunnels } = node;
   return {
     "consumer.ticket": {
@@ -264,6 +268,8 @@ function streamMethods({ node }: TableParts): ApiTable {
       run: async ({ vm, forwards }, { signal, item }) => {
         const { id, tunnel, guestAddress } = await consumer.connect(vm, signal);
         const open: string[] = [];
+        const holdName = `forward of VM ${id} ${randomUint32(context.random).toString(16)}`;
+        hold(holdName, 1);
         try {
           for (const forward of forwards) {
             const name = `forward-${randomUint32(context.random).toString(16)}`;
@@ -276,6 +282,7 @@ function streamMethods({ node }: TableParts): ApiTable {
             if (signal.aborted) resolve(undefined);
           });
         } finally {
+          hold(holdName, 0);
           for (const name of open) tunnels.unlisten(name);
         }
         return { vm: id };
@@ -284,7 +291,9 @@ function streamMethods({ node }: TableParts): ApiTable {
   };
 }
 
-function nodeMethods({ options, node, standing, build, linger, end }: TableParts): ApiTable {
+function nodeMethods(
+  { options, node, standing, build, linger, end, yieldNode }: TableParts,
+): ApiTable {
   const { mode, state } = options;
   return {
     "node.info": {
@@ -298,7 +307,7 @@ function nodeMethods({ options, node, standing, build, linger, end }: TableParts
           const busy = linger.busy();
           const refusal = yieldRefusal({ mode, build, pid: Deno.pid, state, busy }, asked);
           if (refusal !== undefined) throw refusal;
-          end();
+          yieldNode();
           return { yielding: true as const };
         }),
     },

@@ -11,7 +11,7 @@
 import { createApi } from "../api/server.ts";
 import type { NodeReadyDoc, RunNodeOptions } from "../api/methods.ts";
 import { sshCommand } from "../api/ssh_command.ts";
-import { OmertaError } from "../base/mod.ts";
+import { OmertaError, type PeerKey } from "../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../crypto/mod.ts";
 import { assetPath, imageSource } from "../host/assets.ts";
 import { buildId } from "../host/build.ts";
@@ -95,6 +95,8 @@ class NodeRun {
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
   #onNetEvent: (event: NetEvent) => void = () => {};
   #alias: string | null;
+  /** Whether it gives way to another node: then the calls that run are finished before. */
+  #yields = false;
 
   constructor(options: RunNodeOptions, paths: StatePaths, build: string) {
     this.#options = options;
@@ -395,8 +397,8 @@ class NodeRun {
       switch (event.type) {
         case "path-dead":
         case "path-doubt": {
-          const peer = event.peer as Parameters<typeof consumer.onPeerUp>[0];
-          return context.loop.input({ type: "path-dead", peer, path: event.path });
+          const { type, path } = event;
+          return context.loop.input({ type, peer: event.peer as PeerKey, path });
         }
         case "probe-done":
           return tunnels.onProbeDone(event);
@@ -426,6 +428,11 @@ class NodeRun {
       alias: () => this.#alias,
       linger: this.#linger,
       end,
+      yieldNode: () => {
+        this.#yields = true;
+        end();
+      },
+      hold: (name, open) => this.#step({ type: "hold", name, open }),
     });
     const api = createApi(table, {
       onDefect: (method, error) => this.#defect(error, method),
@@ -436,6 +443,7 @@ class NodeRun {
     if (this.#options.signal.aborted) end();
     this.#closers.push(async () => {
       api.refuse();
+      if (this.#yields) await api.drained();
       api.abort(new OmertaError("no-node", "The node is ending"));
       this.#farewell(node);
       await server.close();

@@ -115,6 +115,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
         return this.#session(input, turn);
       case "add-path":
       case "demand":
+      case "path-doubt":
       case "path-dead":
         return this.#path(input, turn);
       case "wake":

@@ -62,6 +62,7 @@ export type NodeIn =
   /** A relay saw the peer at `address`: that candidate is vouched for. */
   | { readonly type: "vouch"; readonly peer: PeerKey; readonly address: string }
   | { readonly type: "demand"; readonly peer: PeerKey; readonly demand: Demand }
+  | { readonly type: "path-doubt"; readonly peer: PeerKey; readonly path: string }
   | { readonly type: "path-dead"; readonly peer: PeerKey; readonly path: string }
   | {
     readonly type: "local";

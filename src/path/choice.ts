@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MISSES_DOUBT } from "./constants.ts";
 import type { PathState } from "./peer_paths.ts";
 
 /** The paths to use: `active` sends, `standby` takes over when that dies. */
@@ -24,18 +25,18 @@ export function choosePaths(paths: Iterable<PathState>, current: string | null):
   proven.sort((a, b) => score(a) - score(b) || (a.path < b.path ? -1 : 1));
   const best = proven[0];
   if (best === undefined) return { active: null, standby: null };
-  const held = proven.find((path) => path.path === current && path.misses === 0);
+  const held = proven.find((path) => path.path === current && path.misses < MISSES_DOUBT);
   const active = held !== undefined && !clearlyBetter(best, held) ? held : best;
   const rest = proven.filter((path) => path !== active);
   const standby = rest.find((path) => path.relayed !== active.relayed) ?? rest[0];
   return { active: active.path, standby: standby?.path ?? null };
 }
 
-/** A path whose last pings were missed ranks behind every path that answers. */
+/** A path that is in doubt ranks behind every path that answers. */
 function score(path: PathState): number {
   const rtt = path.rttMs ?? 1_000;
   const base = path.relayed ? rtt * RELAY_FACTOR + RELAY_MARGIN_MS : rtt;
-  return base + path.misses * 10_000;
+  return path.misses < MISSES_DOUBT ? base : base + path.misses * 10_000;
 }
 
 function clearlyBetter(a: PathState, b: PathState): boolean {

@@ -14,6 +14,8 @@ export const PING_HOLD_MS = 15_000;
 export const PING_RETRY_MS: readonly number[] = [250, 250, 500, 1_000];
 /** A ping counts as missed after this, or three round trips where that is longer. Guess. */
 export const PONG_WAIT_MS = 400;
+/** Misses in a row that let another path take over; one alone may be a busy peer. Guess. */
+export const MISSES_DOUBT = 2;
 /** Misses in a row that make a path dead: about 2 s with the retries above. */
 export const MISSES_DEAD = 4;
 /** Paths kept per peer, proven or being tried; the oldest unproven gives way. */

@@ -20,6 +20,7 @@ import {
 } from "../base/mod.ts";
 import { choosePaths } from "./choice.ts";
 import {
+  MISSES_DOUBT,
   PEERS_MAX,
   PING_BUSY_MS,
   PING_HOLD_MS,
@@ -71,6 +72,8 @@ export class PathMachine implements Machine<PathIn, PathOut> {
         return this.#onDemand(input.peer, input.demand, now);
       case "punch":
         return this.#onPunch(input, now, out);
+      case "path-doubt":
+        return this.#onPathDoubt(input.peer, input.path, now, out);
       case "path-dead":
         return this.#onPathDead(input.peer, input.path, now, out);
       case "network-changed":
@@ -225,11 +228,18 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     this.#onWake(now, out);
   }
 
+  #onPathDoubt(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
+    const doubted = this.#peers.get(peer)?.paths.get(path);
+    if (doubted === undefined || doubted.provenAt === null || doubted.pending.size > 0) return;
+    doubted.nextPingAt = now;
+    this.#onWake(now, out);
+  }
+
   #onPathDead(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
     const state = this.#peers.get(peer);
     const dead = state?.paths.get(path);
     if (state === undefined || dead === undefined) return;
-    dead.misses = Math.max(dead.misses, 1);
+    dead.misses = Math.max(dead.misses, MISSES_DOUBT);
     if (dead.pending.size === 0) dead.nextPingAt = now;
     this.#choose(peer, state, out);
     this.#onWake(now, out);

@@ -42,6 +42,8 @@ export type PathIn =
     readonly targets: readonly Target[];
     readonly startInMs: number;
   }
+  /** The native data path sent on it and hears nothing: a ping at once decides. */
+  | { readonly type: "path-doubt"; readonly peer: PeerKey; readonly path: string }
   /** The native data path found the active path dead and has switched. */
   | { readonly type: "path-dead"; readonly peer: PeerKey; readonly path: string }
   /** Our own addresses changed: every path is doubted, every back-off starts anew. */
