@@ -279,31 +279,41 @@ for (let seed = 1; seed <= 20; seed++) {
   });
 }
 
-for (let seed = 1; seed <= 40; seed++) {
-  Deno.test(`both sides that begin at once use one session in the end (seed ${seed})`, () => {
-    const world = new World(seed);
-    const [small, large] = world.pair();
-    world.weather = seed % 2 === 0 ? STORM : { ...STORM, loss: 0, duplication: 0 };
-    small.connect(large);
-    world.run((seed % 5) * 20);
-    large.connect(small);
-    world.run(12_000);
-    if (!small.sessions.has(large.peer)) return; // the storm took both
-    world.weather = { ...STORM, loss: 0 };
-    small.send(large, 9, 0);
-    large.send(small, 9, 0);
-    world.run(1000);
-    const views = [small, large].map((node) => node.sessions.sessions(world.now));
-    assert.deepEqual(views.map((view) => view.length), [1, 1]);
-    assert.notEqual(views[0]?.[0]?.initiator, views[1]?.[0]?.initiator, "the same session");
-    world.run(11_000); // what lost is no longer read
+/** Both begin within 120 ms of each other; then the weather clears and both say something. */
+function bothBegin(seed: number): [Node, Node] {
+  const world = new World(seed);
+  const [small, large] = world.pair();
+  world.weather = seed % 3 === 0 ? { ...STORM, loss: 0.5 } : STORM;
+  small.connect(large);
+  world.run((seed % 7) * 20);
+  large.connect(small);
+  world.run(12_000);
+  world.weather = { ...STORM, loss: 0 };
+  small.send(large, 9, 0);
+  large.send(small, 9, 0);
+  world.run(1000);
+  return [small, large];
+}
+
+Deno.test("both sides that begin at once use one session in the end (300 storms)", () => {
+  let met = 0;
+  for (let seed = 1; seed <= 300; seed++) {
+    const [small, large] = bothBegin(seed);
+    if (!small.sessions.has(large.peer) || !large.sessions.has(small.peer)) continue;
+    met++;
+    const { world } = small;
+    const initiators = [small, large].map((n) => n.sessions.sessions(world.now)[0]?.initiator);
+    assert.notEqual(initiators[0], initiators[1], `seed ${seed}: two sessions`);
+    world.run(11_000); // what is behind is no longer read
+    const before = [small, large].map((node) => node.heard("received").length);
     small.send(large, 9, 1);
     large.send(small, 9, 2);
     world.run(1000);
-    assert.equal(small.heard("received").length, 2);
-    assert.equal(large.heard("received").length, 2);
-  });
-}
+    const since = [small, large].map((n, i) => n.heard("received").length - (before[i] ?? 0));
+    assert.deepEqual(since, [1, 1], `seed ${seed}: deaf`);
+  }
+  assert.ok(met > 250, `only ${met} of 300 pairs met`);
+});
 
 Deno.test("of two handshakes that both come through, the smaller id's stays", () => {
   const world = new World();
