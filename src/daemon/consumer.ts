@@ -51,6 +51,8 @@ const CHECK_MS = 2_000;
 const RELEASE_MS = 15_000;
 /** A living node gives a sign of life this often at least. Source: the design's lease rule. */
 const HEARTBEAT_MS_MAX = 60_000;
+/** How long a VM whose request was cut off may take to answer. Guess: its boot, 10-fold. */
+const FINISH_MS = 120_000;
 /** Pauses between attempts to reach the provider of an open tunnel. Guess. */
 const REACH_AGAIN_MS: readonly number[] = [100, 200, 400, 800, 1_500, 2_000];
 
@@ -84,6 +86,7 @@ export class Consumer {
     this.#parts = parts;
     this.#context = parts.context;
     for (const row of this.#context.store.rentals.list()) this.#rentals.set(row.id, fromRow(row));
+    for (const rental of this.#rentals.values()) this.#settle(rental);
     this.#context.loop.serve("vm.event", ({ peer }, message) => this.#onEvent(peer, message));
     this.#beat();
   }
@@ -229,7 +232,43 @@ export class Consumer {
     clearTimeout(this.#heartbeat);
   }
 
+  /** Providers to which a tunnel is open. */
+  busyPeers(): PeerKey[] {
+    const open = [...this.#rentals.values()].filter(({ localTunnel }) =>
+      this.#parts.tunnels.isOpen(localTunnel)
+    );
+    return [...new Set(open.map(providerOf))];
+  }
+
+  /** Takes up what a node that ended left half done. */
+  resume(): void {
+    for (const rental of this.#rentals.values()) {
+      if (rental.created === null || rental.dryRun || rental.readyAtMs !== null) continue;
+      if (hasEnded(rental.state)) continue;
+      this.#context.background(`wait for VM ${rental.id}`, () => this.#finish(rental));
+    }
+  }
+
   // Requests ---------------------------------------------------------------------------------
+
+  /** A request that was cut off before its VM was created: the reservation ends by itself. */
+  #settle(rental: Rental): void {
+    if (rental.created !== null || hasEnded(rental.state)) return;
+    const endedAtMs = this.#context.wallMs();
+    this.#keep({ ...rental, state: "failed", reason: "its request was cut off", endedAtMs });
+  }
+
+  async #finish(rental: Rental): Promise<void> {
+    const plan = tunnelPlan(rental);
+    if (plan === null) return;
+    await this.#parts.reach.peer(plan.peer);
+    this.#parts.tunnels.open(plan);
+    const signal = AbortSignal.timeout(FINISH_MS);
+    await this.#parts.tunnels.probeSsh(plan.tunnel, FINISH_MS, signal);
+    const current = this.#rentals.get(rental.id) ?? rental;
+    if (hasEnded(current.state)) return;
+    this.#keep({ ...current, state: "ready", readyAtMs: this.#context.wallMs() });
+  }
 
   async #requestOnce(
     input: ConsumerRequestInput,

@@ -25,7 +25,7 @@ import { guestHostname } from "../vm/mod.ts";
 import type { Context } from "./context.ts";
 import type { Reach } from "./reach.ts";
 import { hasEnded, providerOf, type Rental, tunnelPlan } from "./rental.ts";
-import type { SshKeys } from "./ssh_keys.ts";
+import type { RequestKey, SshKeys } from "./ssh_keys.ts";
 import type { Tunnels } from "./tunnels.ts";
 
 /** How long a guest may take to its first ssh greeting. Guess: emulation on a busy host, 10-fold. */
@@ -87,7 +87,7 @@ export class Renting {
     const ssh = await this.#parts.sshKeys.forRequest(this.#input);
     let rental = known ?? await this.#reserve(ssh.identityFile);
     try {
-      if (rental.created === null) rental = await this.#create(rental, ssh.publicKey);
+      if (rental.created === null) rental = await this.#createOrAgain(rental, ssh);
       if (rental.dryRun) return this.#ready(rental);
       const finished = this.#finish(rental);
       if (this.#input.wait) return await finished;
@@ -228,6 +228,19 @@ export class Renting {
   }
 
   // Create and wait --------------------------------------------------------------------------------
+
+  /** Creates; where the reservation of an earlier try is over, a new one is made. */
+  async #createOrAgain(rental: Rental, ssh: RequestKey): Promise<Rental> {
+    try {
+      return await this.#create(rental, ssh.publicKey);
+    } catch (error) {
+      const code = error instanceof OmertaError ? error.code : undefined;
+      if (code !== "lease-ended" && code !== "not-found") throw error;
+      const endedAtMs = this.#context.wallMs();
+      this.#parts.keep({ ...rental, state: "failed", reason: "its reservation ended", endedAtMs });
+      return await this.#create(await this.#reserve(ssh.identityFile), ssh.publicKey);
+    }
+  }
 
   async #create(rental: Rental, publicKey: string): Promise<Rental> {
     this.#parts.progress("create", `provider ${rental.provider.slice(0, 8)} has room`);

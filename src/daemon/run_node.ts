@@ -19,7 +19,7 @@ import { loadIdentitySeed } from "../host/identity_file.ts";
 import { openImages } from "../host/images.ts";
 import { createLog, type Log, type LogLevel } from "../host/log.ts";
 import { type NetEvent, type NetHost, openNet } from "../host/net.ts";
-import { openState, type StatePaths } from "../host/state.ts";
+import { checkSocketPath, openState, type StatePaths } from "../host/state.ts";
 import { acquireState } from "../host/state_lock.ts";
 import { openStore, type Store } from "../host/store.ts";
 import {
@@ -214,6 +214,7 @@ class NodeRun {
     };
     this.#follow(node);
     relays.keep();
+    consumer.resume();
     this.#serveApi(node, standing);
     this.#options.onReady(this.#ready(node, standing, made));
     this.#step({ type: "wake" });
@@ -334,6 +335,7 @@ class NodeRun {
         hint: "Install it (Debian: apt install qemu-system-x86), or try with --dry-run.",
       });
     }
+    checkSocketPath(`${this.#paths.vms}/${"x".repeat(16)}/ctl.sock`);
     const helper = await assetPath("omerta-vm", this.#paths.dir);
     const image = await images.find("micro");
     this.#log.info("finding out whether KVM works: a guest boots");
@@ -382,11 +384,13 @@ class NodeRun {
     });
   }
 
-  #follow({ context, consumer, provider, peers, networks, tunnels }: NodeParts): void {
+  #follow(node: NodeParts): void {
+    const { context, consumer, provider, peers, networks, tunnels } = node;
     context.loop.listen((event) => {
       if (event.type === "peer-up" && event.kind === "epoch") {
         consumer.onPeerUp(event.peer);
         provider?.onPeerUp(event.peer);
+        if (!event.renewed && peers.holds(event.peer, "relay")) this.#warmPaths(node);
       }
       if (event.type === "peer-down" && event.kind === "epoch") consumer.onPeerDown(event.peer);
       if (event.type === "moved" && event.to !== null) {
@@ -415,6 +419,15 @@ class NodeRun {
     };
     const judge = setInterval(() => judgeMembers(context, peers, networks), JUDGE_MS);
     this.#closers.push(() => clearInterval(judge));
+  }
+
+  /** A relay came (back): peers with a tunnel get their second path through it. */
+  #warmPaths({ consumer, context, reach }: NodeParts): void {
+    for (const peer of consumer.busyPeers()) {
+      const paths = context.loop.machine.pathsOf(peer, context.now());
+      if (paths.length === 0 || paths.some(({ relayed }) => relayed)) continue;
+      this.#background("keep a second path warm", () => reach.addRelayedPath(peer));
+    }
   }
 
   #serveApi(node: NodeParts, standing: Standing): void {
