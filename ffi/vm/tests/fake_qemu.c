@@ -69,6 +69,7 @@ static long limit_of(int resource) {
 
 static void probe_jail(void) {
   char line[128];
+  signal(SIGXFSZ, SIG_IGN); /* to see the error instead */
   result("read /etc/passwd", open("/etc/passwd", O_RDONLY));
   result("read /usr/bin/env", open("/usr/bin/env", O_RDONLY));
   result("write /usr/x", open("/usr/x", O_WRONLY | O_CREAT, 0600));

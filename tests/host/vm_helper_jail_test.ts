@@ -1,0 +1,212 @@
+/** How well QEMU and its helper are confined: read from the kernel, and tried from inside. */
+import assert from "node:assert/strict";
+import { type HelperStatus, readHelperExit } from "../../src/host/vm_helper.ts";
+import { say } from "./scratch.ts";
+import { descriptors, isRoot, isVmPossible, statusField, type Vm, withVm } from "./vm_rig.ts";
+
+const isPossible = isVmPossible();
+const isRootHere = isRoot();
+
+function vmTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: !isPossible, fn });
+}
+
+/** For what only root can arrange: another user, a kernel that refuses. */
+function rootTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: !isPossible || !isRootHere, fn });
+}
+
+const NAMESPACES = ["user", "net", "pid", "mnt", "ipc", "uts", "cgroup"];
+const NOBODY = 65534;
+const AS_NOBODY = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+const NO_NAMESPACES = [
+  "user-ns",
+  "pid-ns",
+  "net-ns",
+  "ipc-ns",
+  "uts-ns",
+  "cgroup-ns",
+  "mount-ns",
+  "private-root",
+];
+
+function assertPowerless(pid: number): void {
+  for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) {
+    assert.equal(Number(`0x${statusField(pid, set)}`), 0, set);
+  }
+  assert.equal(statusField(pid, "NoNewPrivs"), "1");
+  assert.equal(statusField(pid, "Seccomp"), "2");
+  assert.match(Deno.readTextFileSync(`/proc/${pid}/limits`), /Max core file size +0 /);
+}
+
+function ownNamespaces(pid: number): string[] {
+  const link = (of: number | string, name: string) => Deno.readLinkSync(`/proc/${of}/ns/${name}`);
+  return NAMESPACES.filter((name) => link(pid, name) !== link("self", name));
+}
+
+function assertOnlyItsFiles(pid: number): void {
+  const strange = descriptors(pid).filter((target) =>
+    !/^(socket:|anon_inode:|pipe:|\/memfd:|\/dev\/null|\/dev\/kvm$)/.test(target)
+  );
+  assert.deepEqual(strange.filter((target) => !/\/kernel$/.test(target)), []);
+}
+
+vmTest(
+  "QEMU has no capabilities, no privileges to gain, its own namespaces, only its files",
+  () =>
+    withVm({}, async (vm) => {
+      await vm.start();
+      const { qemuPid, level, missing } = await vm.until("running");
+      assertPowerless(qemuPid);
+      assertOnlyItsFiles(qemuPid);
+      say(`  level ${level}, missing ${missing.join(" ") || "nothing"}`);
+      if (level !== "full") return;
+      assert.deepEqual(ownNamespaces(qemuPid), NAMESPACES);
+      assert.equal(Deno.readTextFileSync(`/proc/${qemuPid}/oom_score_adj`).trim(), "800");
+      assert.equal(statusField(qemuPid, "NSpid").split("\t")[1], "1");
+      assert.match(Deno.readTextFileSync(`/proc/${qemuPid}/net/dev`), /^[^:]*lo:[^:]*$/);
+    }),
+);
+
+vmTest(
+  "the helper has locked itself, and holds nothing of QEMU's images",
+  () =>
+    withVm({}, async (vm) => {
+      await vm.start();
+      const { pid } = await vm.until("running");
+      assert.equal(statusField(pid, "NoNewPrivs"), "1");
+      assert.equal(statusField(pid, "Seccomp"), "2");
+      const kill = 1 << 5; // CAP_KILL: QEMU has another user, where the helper is root
+      assert.equal(Number(`0x${statusField(pid, "CapEff")}`) & ~kill, 0);
+      const held = descriptors(pid).filter((target) => /memfd|kernel|initrd|seed/.test(target));
+      assert.deepEqual(held, []);
+    }),
+);
+
+rootTest(
+  "as root, each VM has a user of its own that nobody else is",
+  () =>
+    withVm({}, async (vm) => {
+      await vm.start();
+      const { pid, qemuPid } = await vm.until("running");
+      const [uid = ""] = statusField(qemuPid, "Uid").split("\t");
+      assert.equal(Number(uid), 1879048192 + pid);
+      const others = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
+        .filter((other) => other > 0 && other !== qemuPid && uidOf(other) === uid);
+      assert.deepEqual(others, []);
+    }),
+);
+
+function uidOf(pid: number): string {
+  try {
+    return statusField(pid, "Uid").split("\t")[0] ?? "";
+  } catch {
+    return ""; // it ended meanwhile
+  }
+}
+
+/** What `prober` (see fake_qemu.c) could do. */
+async function probeFromInside(vm: Vm): Promise<Record<string, string>> {
+  await vm.start();
+  const { consoleTail } = await vm.until("ready");
+  const lines = consoleTail.split("\n").map((line) => line.trim().split(": "));
+  return Object.fromEntries(lines.filter((parts) => parts.length === 2));
+}
+
+/** What must fail at every level. */
+const NEVER = ["write /usr/x", "write /x", "write the initrd", "inet socket", "unix socket"]
+  .concat("user namespace", "mount", "trace", "io_uring");
+
+vmTest(
+  "a program in QEMU's place can read its libraries, and do nothing else",
+  () =>
+    withVm({ fake: "prober" }, async (vm) => {
+      const result = await probeFromInside(vm);
+      for (const what of [...NEVER, "read /etc/passwd", "read /proc/sys", "become root"]) {
+        assert.match(result[what] ?? "", /^E[A-Z]+$/, what);
+      }
+      assert.equal(result["read /usr/bin/env"], "DONE");
+      const tail = Deno.readTextFileSync(`${vm.dir}/console`);
+      assert.match(tail, /core 0, fsize 0, files 256, pid 1,/);
+    }),
+);
+
+rootTest(
+  "where a kernel gives no namespaces, Landlock still keeps the files",
+  () =>
+    withVm(
+      { fake: "prober", by: [...AS_NOBODY, "tool", "without", "user-ns"], uid: NOBODY },
+      async (vm) => {
+        const result = await probeFromInside(vm);
+        for (const what of [...NEVER, "read /etc/passwd", "signal the parent"]) {
+          assert.match(result[what] ?? "", /^E[A-Z]+$/, what);
+        }
+      },
+    ),
+);
+
+interface Degraded {
+  readonly name: string;
+  readonly by: readonly string[];
+  readonly uid?: number;
+  readonly level: string;
+  readonly missing: readonly string[];
+}
+
+const DEGRADED: readonly Degraded[] = [
+  { name: "an ordinary user", by: AS_NOBODY, uid: NOBODY, level: "full", missing: [] },
+  {
+    name: "an ordinary user without user namespaces",
+    by: [...AS_NOBODY, "tool", "without", "user-ns"],
+    uid: NOBODY,
+    level: "landlock",
+    missing: NO_NAMESPACES,
+  },
+  {
+    name: "an ordinary user in a container",
+    by: [...AS_NOBODY, "tool", "without", "namespaces,mounts,landlock"],
+    uid: NOBODY,
+    level: "basic",
+    missing: [...NO_NAMESPACES, "landlock"],
+  },
+  {
+    name: "root without user namespaces",
+    by: ["tool", "without", "user-ns"],
+    level: "namespaces",
+    missing: ["user-ns"],
+  },
+  {
+    name: "root without Landlock",
+    by: ["tool", "without", "landlock"],
+    level: "namespaces",
+    missing: ["landlock"],
+  },
+  {
+    name: "root that may not mount",
+    by: ["tool", "without", "mounts"],
+    level: "landlock",
+    missing: ["private-root"],
+  },
+  {
+    name: "root of a user namespace that has no other users",
+    by: ["unshare", "--user", "--map-root-user"],
+    level: "namespaces",
+    missing: ["own-uid"],
+  },
+];
+
+for (const { name, by, uid, level, missing } of DEGRADED) {
+  rootTest(
+    `${name} reaches level ${level}, says what is missing, and boots`,
+    () =>
+      withVm({ by, ...(uid !== undefined && { uid }) }, async (vm) => {
+        await vm.start();
+        const status: HelperStatus = await vm.until("ready");
+        assert.deepEqual([status.level, status.missing], [level, missing]);
+        assertPowerless(status.qemuPid);
+        assertOnlyItsFiles(status.qemuPid);
+        await vm.connected((client) => client.stop());
+        assert.equal((await readHelperExit(vm.dir))?.reason, "stop");
+      }),
+  );
+}

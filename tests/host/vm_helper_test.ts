@@ -1,0 +1,232 @@
+/**
+ * The life of a VM as its node sees it: real QEMU, the image `micro`, real signals. What only C can
+ * see (frames, parsers) is tested in `ffi/vm/tests`.
+ */
+import assert from "node:assert/strict";
+import { connectHelper, isHelperAlive, readHelperExit } from "../../src/host/vm_helper.ts";
+import { say } from "./scratch.ts";
+import { attached, isVmPossible, untilGone, withVm } from "./vm_rig.ts";
+
+const isPossible = isVmPossible();
+
+function vmTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: !isPossible, fn });
+}
+
+/** What a VM leaves: words for people, and an empty lock. */
+const LEFT = ["console", "exit.json", "helper.log", "lock"];
+
+vmTest(
+  "a VM boots until the guest says that it is ready, and stop leaves nothing",
+  () =>
+    withVm({}, async (vm) => {
+      await vm.start();
+      const status = await vm.until("ready");
+      say(`  booted in ${status.bootMs} ms, level ${status.level}`);
+      assert.equal(status.accel, "tcg");
+      assert.match(status.qemu, /^\d+\.\d+\.\d+$/);
+      assert.match(status.consoleTail, /^OMERTA-READY\r?$/m);
+      assert.equal(await isHelperAlive(vm.dir), true);
+      await untilGone([status.pid, status.qemuPid], () => vm.connected((client) => client.stop()));
+      assert.deepEqual(await readHelperExit(vm.dir), {
+        reason: "stop",
+        detail: "stopped on request",
+      });
+      assert.equal(await isHelperAlive(vm.dir), false);
+      assert.deepEqual(vm.files(), LEFT);
+    }),
+);
+
+vmTest(
+  "stop() answers when the lock is free and the files are gone",
+  () =>
+    withVm({}, async (vm) => {
+      await vm.start();
+      await vm.connected((client) => client.stop());
+      assert.deepEqual(vm.files(), LEFT);
+      assert.equal(await isHelperAlive(vm.dir), false);
+      await assert.rejects(connectHelper(vm.dir), { code: "not-found" });
+    }),
+);
+
+vmTest("watch() tells each state until the VM is gone", () =>
+  withVm({}, async (vm) => {
+    await vm.start();
+    await vm.connected(async (client) => {
+      const states: string[] = [];
+      const ready = Promise.withResolvers<void>();
+      const watch = await client.watch((status) => {
+        if (status.state !== states.at(-1)) states.push(status.state);
+        if (status.state === "ready") ready.resolve();
+      });
+      await ready.promise;
+      await client.stop();
+      await watch.ended;
+      assert.deepEqual(states.slice(-4), ["running", "ready", "stopping", "gone"]);
+    });
+  }));
+
+vmTest(
+  "datagrams go both ways between guest and node, and the latest attachment wins",
+  () =>
+    withVm({}, async (vm) => {
+      await vm.start();
+      await attached(vm, (first) =>
+        attached(vm, async (node) => {
+          const datagram = await node.line(); // WireGuard's handshake initiation, type 1, 148 bytes
+          assert.match(datagram, /^01000000[0-9a-f]{288}$/);
+          await node.write(`${"00".repeat(1473)}\n${"ab".repeat(1472)}\n`);
+          await node.line(); // the guest tries again after 5 s; by then both have been handled
+          const status = await vm.connected((client) => client.status());
+          assert.equal(status.attached, true);
+          assert.equal(status.frames.in, 1);
+          assert.ok(status.frames.out >= 2);
+          assert.equal(status.dropped["node-size"], 1);
+          await first.write("00\n"); // refused: its other end is closed
+        }));
+      const refused = Object.keys((await vm.connected((client) => client.status())).dropped);
+      assert.deepEqual(refused.filter((reason) => reason === "protocol" || reason === "port"), []);
+    }),
+);
+
+vmTest(
+  "a lease that nobody renews ends the VM and takes its files",
+  () =>
+    withVm({ leaseMs: 1500, disk: true }, async (vm) => {
+      await vm.start();
+      const { pid, qemuPid } = await vm.connected((client) => client.status());
+      assert.deepEqual(vm.files().filter((name) => name === "seed" || name === "disk").length, 2);
+      await untilGone([pid, qemuPid], () => {});
+      assert.equal((await readHelperExit(vm.dir))?.reason, "lease");
+      assert.deepEqual(vm.files(), LEFT);
+    }),
+);
+
+vmTest(
+  "renew() lengthens a lease, never shortens it, never beyond the end of life",
+  () =>
+    withVm({ leaseMs: 30_000, lifeMs: 100_000 }, async (vm) => {
+      await vm.start();
+      await vm.connected(async (client) => {
+        const shorter = await client.renew(1000);
+        assert.ok(shorter.leaseLeftMs > 20_000 && shorter.leaseLeftMs <= 30_000);
+        const longer = await client.renew(60_000);
+        assert.ok(longer.leaseLeftMs > 50_000 && longer.leaseLeftMs <= 60_000);
+        const most = await client.extend(500_000);
+        assert.equal(most.leaseLeftMs, most.lifeLeftMs);
+        assert.ok(most.lifeLeftMs <= 100_000);
+      });
+    }),
+);
+
+vmTest(
+  "the end of life comes whatever the lease",
+  () =>
+    withVm({ leaseMs: 1000, lifeMs: 1500 }, async (vm) => {
+      await vm.start();
+      const { pid, qemuPid } = await vm.connected((client) => client.renew(60_000));
+      await untilGone([pid, qemuPid], () => {});
+      assert.equal((await readHelperExit(vm.dir))?.reason, "life");
+    }),
+);
+
+vmTest(
+  "a helper that is killed takes QEMU with it and frees the lock",
+  () =>
+    withVm({}, async (vm) => {
+      await vm.start();
+      const { pid, qemuPid } = await vm.until("running");
+      await untilGone([pid, qemuPid], () => Deno.kill(pid, "SIGKILL"));
+      assert.equal(await isHelperAlive(vm.dir), false);
+      assert.equal(await readHelperExit(vm.dir), undefined);
+      await assert.rejects(connectHelper(vm.dir), { code: "not-found" });
+    }),
+);
+
+vmTest("a directory whose helper was killed can be used again", () =>
+  withVm({}, async (vm) => {
+    await vm.start();
+    const { pid, qemuPid } = await vm.until("running");
+    await untilGone([pid, qemuPid], () => Deno.kill(pid, "SIGKILL"));
+    await vm.start();
+    assert.equal((await vm.until("ready")).accel, "tcg");
+  }));
+
+vmTest("a QEMU that is killed is told in exit.json", () =>
+  withVm({}, async (vm) => {
+    await vm.start();
+    const { pid, qemuPid } = await vm.until("running");
+    await untilGone([pid, qemuPid], () => Deno.kill(qemuPid, "SIGKILL"));
+    assert.deepEqual(await readHelperExit(vm.dir), {
+      reason: "qemu-died",
+      detail: "QEMU ended by signal 9",
+    });
+    assert.deepEqual(vm.files(), LEFT);
+  }));
+
+vmTest(
+  "a guest that resets itself has ended its VM",
+  () =>
+    withVm({ append: "omerta.probe=1" }, async (vm) => {
+      await vm.start();
+      const { pid, qemuPid } = await vm.connected((client) => client.status());
+      await untilGone([pid, qemuPid], () => {});
+      const exit = await readHelperExit(vm.dir);
+      assert.deepEqual(exit, { reason: "guest-exit", detail: "the guest ended (guest-reset)" });
+    }),
+);
+
+vmTest("SIGTERM ends a helper in good order", () =>
+  withVm({}, async (vm) => {
+    await vm.start();
+    const { pid, qemuPid } = await vm.until("running");
+    await untilGone([pid, qemuPid], () => Deno.kill(pid, "SIGTERM"));
+    assert.equal((await readHelperExit(vm.dir))?.reason, "stop");
+    assert.deepEqual(vm.files(), LEFT);
+  }));
+
+vmTest(
+  "a helper outlives the node that started it, in a session of its own",
+  () =>
+    withVm({}, async (vm) => {
+      const script = new URL("vm_starter.ts", import.meta.url).pathname;
+      const node = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", script, vm.helper, vm.dir],
+        env: { SPEC: JSON.stringify(vm.spec) },
+        stdin: "null",
+        stdout: "piped",
+      }).spawn();
+      const lines = node.stdout.getReader();
+      assert.equal(new TextDecoder().decode((await lines.read()).value), "started\n");
+      const { pid } = await vm.connected((client) => client.status());
+      await untilGone([node.pid], async () => {
+        node.kill("SIGKILL");
+        await node.status; // reaped: a dead child is a process still
+      });
+      await lines.cancel();
+      const status = await vm.until("ready");
+      assert.equal(status.pid, pid);
+      const stat = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]?.split(" ") ?? [];
+      assert.equal(Number(stat[3]), pid, "it leads its session");
+      assert.equal(stat[4], "0", "it has no terminal");
+    }),
+);
+
+vmTest(
+  "a disk is there for the guest, as large as it was given",
+  () =>
+    withVm({ disk: true }, async (vm) => {
+      await vm.start();
+      const status = await vm.until("ready");
+      assert.match(
+        Deno.readTextFileSync(`/proc/${status.qemuPid}/limits`),
+        /Max file size +16777216/,
+      );
+      const disk = Deno.openSync(`${vm.dir}/disk`);
+      const magic = new Uint8Array(2);
+      disk.seekSync(1024 + 56, Deno.SeekMode.Start);
+      disk.readSync(magic);
+      disk.close();
+      assert.deepEqual([...magic], [0x53, 0xef], "ext4, made by the guest");
+    }),
+);
