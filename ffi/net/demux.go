@@ -106,6 +106,7 @@ func (d *demux) arrived(f frame, from path) dropReason {
 	}
 	r := t.peer.routes.Load()
 	if r == nil || !r.accepts(from) {
+		t.early.keep(from, f.payload, d.at)
 		return dropForeignPath
 	}
 	d.seen(from)

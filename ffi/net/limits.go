@@ -55,6 +55,11 @@ const (
 	peersMax = 4096
 	// peerPathsMax bounds the paths on which a peer is heard: candidates of both families: guess.
 	peerPathsMax = 32
+	// earlyMax bounds the datagrams of a tunnel that wait for the proof of their path; the oldest gives
+	// way. WireGuard begins with one, and answers with one: guess.
+	earlyMax = 4
+	// earlyPatience is how long they wait. A path is proven in a round trip: guess.
+	earlyPatience = time.Second
 	// peerKeyBytesMax holds NETWORK/NODE of 105 characters with room: guess.
 	peerKeyBytesMax = 256
 	// tunnelsMax bounds tunnels; each device costs some 0.5 MiB at rest, see README.md.

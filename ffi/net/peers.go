@@ -197,7 +197,9 @@ func (n *node) peerSet(args peerSet) (map[string]any, *opError) {
 		return nil, failed
 	}
 	p.set = true
-	p.replace(n.routesOf(paths, args))
+	next := n.routesOf(paths, args)
+	p.replace(next)
+	n.deliverEarly(p, next)
 	return map[string]any{}, nil
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -149,5 +150,28 @@ func TestWithoutAStandbyAPathIsNeverLeft(t *testing.T) {
 	p.verdict(r, 2000*ms)
 	if p.routes.Load() != r {
 		t.Fatal("the path changed")
+	}
+}
+
+// A first WireGuard message that overtakes the proof of its path is not lost.
+func TestADatagramThatCameBeforeItsPathWasProvenIsDeliveredThen(t *testing.T) {
+	var e early
+	from := path{addr: netip.MustParseAddrPort("192.0.2.1:1")}
+	other := path{addr: netip.MustParseAddrPort("192.0.2.2:2")}
+	at := now()
+	e.keep(other, []byte("other"), at)
+	for i := range earlyMax {
+		e.keep(from, []byte{byte(i)}, at)
+	}
+	proven := &routes{accept: []*pathState{{path: from}}}
+	if got := e.take(&routes{}, at); len(got) != 0 {
+		t.Fatalf("delivered %d datagrams of paths that nobody proved", len(got))
+	}
+	if got := e.take(proven, at); len(got) != earlyMax || got[0][0] != 0 {
+		t.Fatalf("delivered %v, want the newest %d in order", got, earlyMax)
+	}
+	e.keep(from, []byte("late"), at)
+	if got := e.take(proven, at+instant(2*earlyPatience)); len(got) != 0 || len(e.kept) != 0 {
+		t.Fatalf("delivered %v after its time, kept %d", got, len(e.kept))
 	}
 }

@@ -14,6 +14,7 @@ type tunnel struct {
 	peer   *peer
 	remote atomic.Uint32 // the peer's id for its end; 0: not known yet
 	inside inside
+	early  early
 
 	rxBytes, txBytes atomic.Uint64
 }
