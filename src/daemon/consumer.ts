@@ -189,7 +189,8 @@ export class Consumer {
     const living = all.filter((rental) => !hasEnded(rental.state));
     if (name === null) return onlyOne(living);
     const named = living.find((rental) => rental.name === name) ??
-      all.find((rental) => rental.id === name);
+      all.find((rental) => rental.id === name) ??
+      all.findLast((rental) => rental.name === name);
     if (named !== undefined) return named;
     const fits = (rental: Rental) => name.length >= 4 && rental.id.startsWith(name);
     const prefixed = living.some(fits) ? living.filter(fits) : all.filter(fits);

@@ -16,8 +16,8 @@ export const PING_RETRY_MS: readonly number[] = [250, 250, 500, 1_000];
 export const PONG_WAIT_MS = 400;
 /** Misses in a row that let another path take over; one alone may be a busy peer. Guess. */
 export const MISSES_DOUBT = 2;
-/** Misses in a row that make a path dead: about 2 s with the retries above. */
-export const MISSES_DEAD = 4;
+/** Misses in a row that make a path dead: 1.7 s after the first ping that stayed unanswered. */
+export const MISSES_DEAD = 3;
 /** Paths kept per peer, proven or being tried; the oldest unproven gives way. */
 export const PATHS_PER_PEER_MAX = 24;
 /** An unproven path is forgotten after this. */

@@ -266,7 +266,9 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   #pass(peer: PeerKey, state: PeerState, now: Instant, out: PathOut[]): void {
     let ended = false;
     for (const path of [...state.paths.all()]) {
+      const before = path.misses;
       ended = state.paths.lapse(path, now) || ended;
+      if (path.path === state.active && before === 0 && path.misses > 0) hurry(state, now);
     }
     for (const path of state.paths.all()) {
       if (path.pending.size === 0 && path.nextPingAt !== null && now >= path.nextPingAt) {
@@ -355,6 +357,13 @@ function freshPeer(drives: boolean, now: Instant): PeerState {
 /** Only a relayed peer is worth an upgrade, and only one side drives it. */
 function wantsOffer(state: PeerState): boolean {
   return state.drives && state.punch === null && state.active?.includes("#") === true;
+}
+
+/** The active path missed a ping: whether the others still lead there must be known at once. */
+function hurry(state: PeerState, now: Instant): void {
+  for (const path of state.paths.all()) {
+    if (path.provenAt !== null && path.pending.size === 0) path.nextPingAt = now;
+  }
 }
 
 function pingInterval(state: PeerState, path: PathState): number {
