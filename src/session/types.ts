@@ -68,6 +68,9 @@ export type SessionIn =
   /**
    * Begin a handshake, also where a session exists. While one with the same peer and kind is under
    * way, the path is added to it (at most `ATTEMPT_PATHS_MAX`): whichever answers first counts.
+   *
+   * Ends in exactly one of: `established` with that peer and kind, by either side's handshake, so also
+   * with `initiator: false` where the peer was quicker; or `failed`.
    */
   | {
     readonly type: "connect";

@@ -7,7 +7,6 @@ import {
   keyPairFromPrivate,
   NOISE_PROTOCOL,
   NoiseHandshake,
-  open,
   seal,
 } from "../../src/crypto/mod.ts";
 import { NobleNoise } from "./noble_noise.ts";

@@ -299,6 +299,10 @@ Deno.test("both sides that begin at once use one session in the end (300 storms)
   let met = 0;
   for (let seed = 1; seed <= 300; seed++) {
     const [small, large] = bothBegin(seed);
+    for (const node of [small, large]) {
+      const ends = node.heard("established").length + node.heard("failed").length;
+      assert.ok(ends >= 1, `seed ${seed}: a connect without an end`);
+    }
     if (!small.sessions.has(large.peer) || !large.sessions.has(small.peer)) continue;
     met++;
     const { world } = small;
