@@ -1,7 +1,7 @@
 /*
  * Netlink for the guest's init: one request, one acknowledgement, over a socket per request.
  *
- *   nlmsghdr | family header | attributes (length, type, value, padded to 4), which may hold attributes in turn
+ *   nlmsghdr | family header | attributes: length, type, value, padded to 4; may hold attributes
  *
  * Source: linux/rtnetlink.h, linux/wireguard.h (the protocol of `wg`), linux/genetlink.h.
  */
@@ -41,7 +41,8 @@ static void begin(struct request *request, int type, int flags, const void *fami
 }
 
 static void put(struct request *request, int type, const void *value, size_t length) {
-  struct nlattr attribute = {.nla_len = (unsigned short)(NLA_HDRLEN + length), .nla_type = (unsigned short)type};
+  struct nlattr attribute = {.nla_len = (unsigned short)(NLA_HDRLEN + length),
+                             .nla_type = (unsigned short)type};
   append(request, &attribute, sizeof attribute);
   append(request, value, length);
 }
@@ -74,10 +75,10 @@ static int transact(int protocol, struct request *request) {
   } reply;
   ssize_t count = exchange(protocol, request, &reply, sizeof reply);
   if (count < 0) return -1;
-  if ((size_t)count < NLMSG_LENGTH(sizeof reply.error) || reply.header.nlmsg_type != NLMSG_ERROR) errno = EPROTO;
-  else if (reply.error.error == 0) return 0;
-  else errno = -reply.error.error;
-  return -1;
+  int is_answer = (size_t)count >= NLMSG_LENGTH(sizeof reply.error) &&
+                  reply.header.nlmsg_type == NLMSG_ERROR;
+  errno = is_answer ? -reply.error.error : EPROTO;
+  return errno ? -1 : 0;
 }
 
 int net_add_wireguard(const char *name) {
@@ -102,8 +103,10 @@ int net_link_up(unsigned index, unsigned mtu) {
 int net_add_address(unsigned index, int family, const void *address, int prefix) {
   struct request request;
   size_t length = family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-  struct ifaddrmsg message = {.ifa_family = (unsigned char)family, .ifa_prefixlen = (unsigned char)prefix,
-    .ifa_flags = family == AF_INET6 ? IFA_F_NODAD : 0, .ifa_index = index};
+  struct ifaddrmsg message = {.ifa_family = (unsigned char)family,
+                              .ifa_prefixlen = (unsigned char)prefix,
+                              .ifa_flags = family == AF_INET6 ? IFA_F_NODAD : 0,
+                              .ifa_index = index};
   begin(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &message, sizeof message);
   put(&request, IFA_LOCAL, address, length);
   put(&request, IFA_ADDRESS, address, length);
@@ -112,8 +115,12 @@ int net_add_address(unsigned index, int family, const void *address, int prefix)
 
 int net_add_route(unsigned index, const struct in6_addr *to) {
   struct request request;
-  struct rtmsg family = {.rtm_family = AF_INET6, .rtm_dst_len = 128, .rtm_table = RT_TABLE_MAIN,
-    .rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
+  struct rtmsg family = {.rtm_family = AF_INET6,
+                         .rtm_dst_len = 128,
+                         .rtm_table = RT_TABLE_MAIN,
+                         .rtm_protocol = RTPROT_BOOT,
+                         .rtm_scope = RT_SCOPE_UNIVERSE,
+                         .rtm_type = RTN_UNICAST};
   begin(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &family, sizeof family);
   put(&request, RTA_DST, to, sizeof *to);
   put(&request, RTA_OIF, &index, sizeof index);
@@ -134,7 +141,8 @@ static int wireguard_family(void) {
   ssize_t count = exchange(NETLINK_GENERIC, &request, &reply, sizeof reply);
   if (count < 0) return -1;
   char *end = (char *)&reply + count;
-  for (char *at = reply.attributes; reply.header.nlmsg_type == GENL_ID_CTRL && at + NLA_HDRLEN < end;) {
+  for (char *at = reply.attributes;
+       reply.header.nlmsg_type == GENL_ID_CTRL && at + NLA_HDRLEN < end;) {
     struct nlattr *attribute = (struct nlattr *)at;
     if (attribute->nla_type == CTRL_ATTR_FAMILY_ID) return *(unsigned short *)(at + NLA_HDRLEN);
     at += NLA_ALIGN(attribute->nla_len);
@@ -168,7 +176,8 @@ int wg_set(unsigned index, const struct wg_settings *settings) {
   struct nlattr *peer = open_nest(&request, 0);
   put(&request, WGPEER_A_PUBLIC_KEY, settings->peer_key, WG_KEY);
   put(&request, WGPEER_A_ENDPOINT, &settings->endpoint, sizeof settings->endpoint);
-  put(&request, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, &settings->keepalive_s, sizeof settings->keepalive_s);
+  put(&request, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, &settings->keepalive_s,
+      sizeof settings->keepalive_s);
   put_allowed_address(&request, &settings->peer_address);
   close_nest(&request, peer);
   close_nest(&request, list);

@@ -1,4 +1,4 @@
-/* What the guest's init asks of the kernel over netlink: links, addresses, one route, one WireGuard peer. */
+/* What the guest's init asks of the kernel: links, addresses, a route, a WireGuard peer. */
 #ifndef IMAGE_NET_H
 #define IMAGE_NET_H
 
@@ -21,7 +21,7 @@ int net_add_address(unsigned index, int family, const void *address, int prefix)
 int net_add_route(unsigned index, const struct in6_addr *to);
 int wg_set(unsigned index, const struct wg_settings *settings);
 
-/* Decodes the base64 form of a 32-byte key, which ends at the first character that is none of base64's. */
+/* Decodes the base64 form of a 32-byte key, up to the first character that is not base64's. */
 int decode_key(const char *base64, unsigned char key[WG_KEY]);
 
 #endif
