@@ -38,16 +38,22 @@ static struct client *place_for_client(struct control *control) {
   return oldest;
 }
 
-void control_accept(struct control *control) {
+static bool accept_one(struct control *control) {
   int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (fd < 0) return;
+  if (fd < 0) return false;
   struct client *client = may_speak(fd) ? place_for_client(control) : NULL;
   if (client == NULL) {
     close(fd);
-    return;
+    return true;
   }
   client->fd = fd;
   client->heard_ms = boottime_ms();
+  return true;
+}
+
+/* A bounded number, for the guest waits meanwhile. */
+void control_accept(struct control *control) {
+  for (int i = 0; i < CLIENTS_MAX && accept_one(control);) i++;
 }
 
 static void flush(struct client *client) {

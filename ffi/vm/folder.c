@@ -14,7 +14,8 @@
 #define SOCKET_NAME "ctl.sock"
 #define EXIT_NAME "exit.json"
 #define EXIT_NEW "exit.json.new"
-#define BACKLOG 16
+/* More than one node and its tools ever open at once. */
+#define BACKLOG 128
 
 static int take_lock(struct folder *folder, const char *path, struct failure *failure) {
   folder->lock = openat(folder->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -151,6 +151,14 @@ static void log_launch(void) {
            feature_level(vm.machine.missing), missing);
 }
 
+static void tell_success(int null) {
+  char line[64];
+  int length = snprintf(line, sizeof line, "{\"ok\":true,\"pid\":%d}\n", getpid());
+  if (write_all(STDOUT_FILENO, line, (size_t)length) < 0)
+    log_line(&vm.log, "nobody waits for the answer: %s", strerror(errno));
+  dup2(null, STDOUT_FILENO); /* the caller sees the end */
+}
+
 static int bring_up(const struct spec *spec, int64_t begin_ms, struct failure *failure) {
   if (folder_fill(&vm.folder, failure) < 0) return -1;
   vm.log = (struct log){.fd = vm.folder.log, .start_ms = begin_ms};
@@ -158,16 +166,14 @@ static int bring_up(const struct spec *spec, int64_t begin_ms, struct failure *f
   begin_parts(spec);
   log_launch();
   int dirs[] = {vm.folder.dir, vm.folder.seed.dir, vm.folder.disk.dir};
-  char line[64];
-  int length = snprintf(line, sizeof line, "{\"ok\":true,\"pid\":%d}\n", getpid());
-  if (write_all(STDOUT_FILENO, line, (size_t)length) < 0)
-    log_line(&vm.log, "nobody waits for the answer: %s", strerror(errno));
-  if (to_null(STDOUT_FILENO, failure) < 0) return -1;
-  return lockdown(dirs, COUNT_OF(dirs), vm.folder.owner != geteuid(), failure);
+  if (lockdown(dirs, COUNT_OF(dirs), vm.folder.owner != geteuid(), failure) < 0) return -1;
+  if (vm_come_up(&vm, failure) < 0) return -1;
+  tell_success(STDIN_FILENO); /* which is /dev/null by now */
+  return 0;
 }
 
 static int give_up(const struct failure *failure) {
-  if (vm.machine.pid > 0) machine_destroy(&vm.machine);
+  if (vm.machine.pid > 0 && vm.state != VM_GONE) machine_destroy(&vm.machine);
   folder_discard(&vm.folder);
   return print_failure(failure);
 }

@@ -41,6 +41,7 @@ static const unsigned short ALLOWED[] = {
     SYS_setsockopt, SYS_timerfd_settime, SYS_clock_gettime, 424 /* pidfd_send_signal */,
     SYS_waitid, SYS_wait4, SYS_ftruncate, SYS_fsync, SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_fstat,
     SYS_newfstatat, SYS_restart_syscall, SYS_rt_sigreturn, SYS_exit, SYS_exit_group, SYS_getpid, SYS_geteuid,
+    SYS_dup2,
 };
 
 _Static_assert(COUNT_OF(DENIED) <= CALLS_MAX && COUNT_OF(ALLOWED) <= CALLS_MAX, "too many calls");

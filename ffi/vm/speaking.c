@@ -8,13 +8,17 @@
 
 /* QEMU speaks after 30 to 100 ms; a machine that swaps may need far more. */
 #define SPEAK_MS 15000
+/* From the first closed descriptor of a process to its end. */
+#define END_MS 1000
 /* What a shell and the dynamic loader return for a program that cannot be started. */
 #define STATUS_NO_LIBRARY 127
 
 static bool speaks(const struct machine *machine) {
   struct pollfd set[] = {{.fd = machine->qmp, .events = POLLIN},
                          {.fd = machine->pidfd, .events = POLLIN}};
-  return poll(set, COUNT_OF(set), SPEAK_MS) > 0 && (set[0].revents & POLLIN);
+  char byte;
+  if (poll(set, COUNT_OF(set), SPEAK_MS) <= 0) return false;
+  return recv(machine->qmp, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
 void machine_words(const struct machine *machine, char *words, size_t size) {
@@ -26,8 +30,11 @@ void machine_words(const struct machine *machine, char *words, size_t size) {
   if (line != NULL) memmove(words, line + 1, strlen(line + 1) + 1);
 }
 
+/* The status of a QEMU whose monitor is closed, so that it is about to end; -1 if it is not. */
 static int exit_status(const struct machine *machine) {
+  struct pollfd ended_soon = {.fd = machine->pidfd, .events = POLLIN};
   siginfo_t status;
+  if (poll(&ended_soon, 1, END_MS) <= 0) return -1;
   memset(&status, 0, sizeof status);
   int flags = WEXITED | WNOHANG | WNOWAIT;
   bool ended = waitid(P_PIDFD, (id_t)machine->pidfd, &status, flags) == 0 && status.si_pid != 0;

@@ -182,11 +182,20 @@ static void dispatch(struct vm *vm, const struct pollfd set[SLOTS]) {
   if (set[SLOT_PIDFD].revents) on_dead(vm);
 }
 
-void vm_serve(struct vm *vm) {
+static void turn(struct vm *vm) {
   struct pollfd set[SLOTS];
-  while (vm->state != VM_GONE) {
-    on_deadlines(vm);
-    fill(vm, set);
-    if (poll(set, SLOTS, until(vm)) > 0) dispatch(vm, set);
-  }
+  on_deadlines(vm);
+  fill(vm, set);
+  if (poll(set, SLOTS, until(vm)) > 0) dispatch(vm, set);
+}
+
+int vm_come_up(struct vm *vm, struct failure *failure) {
+  while (vm->state == VM_STARTING) turn(vm);
+  if (!vm->ending) return 0;
+  while (vm->state != VM_GONE) turn(vm);
+  return fail(failure, "vm-failed", "QEMU did not start: %s", vm->detail);
+}
+
+void vm_serve(struct vm *vm) {
+  while (vm->state != VM_GONE) turn(vm);
 }

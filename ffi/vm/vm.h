@@ -46,6 +46,8 @@ struct vm {
   struct control control;
 };
 
+/* Serves until QEMU answers, which it does when its machine is made. -1 if it ended instead. */
+int vm_come_up(struct vm *vm, struct failure *failure);
 /* Serves until the VM is gone. */
 void vm_serve(struct vm *vm);
 

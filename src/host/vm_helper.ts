@@ -124,7 +124,7 @@ async function runHelper(
     clearTimeout(timer);
     child.stdin?.destroy();
     child.stdout?.destroy();
-    child.unref();
+    if (child.pid !== undefined) child.unref(); // there is none where it could not be started
   }
 }
 

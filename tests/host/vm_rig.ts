@@ -211,6 +211,14 @@ async function endVm(dir: string): Promise<void> {
   await client.stop().finally(() => client.close());
 }
 
+/** A copy of the tool that any user may run. */
+export function copyTool(vm: Vm): string {
+  const path = `${vm.dir}/tool`;
+  Deno.copyFileSync(TOOL, path);
+  Deno.chmodSync(path, 0o755);
+  return path;
+}
+
 /** A program of ffi/vm's tests that prints lines; see `ffi/vm/tests/tool.c`. */
 export class Tool {
   readonly #process: Deno.ChildProcess;
