@@ -148,6 +148,7 @@ e2e("no provider, or one that is gone, is unreachable", {}, async (lab) => {
   await lab.consumer.json(["network", "join", "-"], { stdin: invite });
   await lab.consumer.fails(["consumer", "request", "--dry-run"], { exit: 5, code: "no-provider" });
   const { node, ready } = await startProvider(lab.provider, invite, ["--dry-run"]);
+  await lab.consumer.json(["consumer", "request", "--dry-run"]);
   await node.stop("SIGKILL");
   await lab.consumer.fails([
     "consumer",
@@ -158,6 +159,20 @@ e2e("no provider, or one that is gone, is unreachable", {}, async (lab) => {
     "--timeout",
     "30s",
   ], { exit: 5, code: /^(unreachable|no-provider)$/ });
+});
+
+e2e("a provider that came a moment ago is found by its id", {}, async (lab) => {
+  const { invite } = await startRelay(lab.relay);
+  await lab.consumer.json(["network", "join", "-"], { stdin: invite });
+  const { ready } = await startProvider(lab.provider, invite, ["--dry-run"]);
+  const vm = await lab.consumer.json([
+    "consumer",
+    "request",
+    "--dry-run",
+    "--peer",
+    ready.node.id,
+  ]);
+  assertEquals([vm.state, vm.provider], ["ready", ready.node.id], "state and provider");
 });
 
 e2e("only the owner sees and releases a VM; the provider's owner evicts it", {}, async (lab) => {

@@ -258,6 +258,7 @@ function baseEnv(): Record<string, string> {
     PATH: Deno.env.get("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C.UTF-8",
     DENO_DIR: Deno.env.get("DENO_DIR") ?? `${home}/.cache/deno`,
+    OMERTA_AS_BUILT: "1",
   };
   const temporary = Deno.env.get("TMPDIR");
   if (temporary !== undefined) env["TMPDIR"] = temporary;
