@@ -216,9 +216,10 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     if (kind === "invite") this.#invitePaths.set(peer, path);
     else this.#path({ type: "peer-up", peer, path, punch: this.#self < up.node }, turn);
     turn.out.push({ type: "peer-up", peer, kind, member, path, initiator, renewed });
+    // A connect to a named peer is over whoever's handshake came through first.
     const ended = this.#takeConnects(({ input }) =>
-      initiator && input.key.network === up.network && input.key.kind === kind &&
-      (input.peer === up.node || (input.peer === null && input.path === path))
+      input.key.network === up.network && input.key.kind === kind &&
+      (input.peer === up.node || (input.peer === null && initiator && input.path === path))
     );
     for (const { token } of ended) turn.out.push({ type: "connected", token, peer });
   }
