@@ -1,13 +1,13 @@
 /**
- * Where the images of guests are found, and that they are what they say. An image is a directory with
- * a manifest; the SHA-256 of the manifest is the image's id, and it names the SHA-256 of every file.
+ * Where the images of guests are found, and that they are what they say. An image is a directory
+ * with a manifest; the SHA-256 of the manifest is the image's id, and it names that of every file.
  *
- *     embedded directory ──unpack──▶ STATE/images/ID/{manifest.json,kernel,initrd}   (0700, renamed whole)
+ *     embedded directory ──unpack──▶ STATE/images/ID/   (manifest and files; 0700, renamed whole)
  *     (virtual in a compiled binary:        │ a hash is wrong
  *      QEMU cannot open files there)        ▼
  *                                    STATE/images/ID.corrupt, and unpacked anew
  *
- * Every use reads and hashes every file again: a flipped byte is found before a guest boots from it.
+ * Every use hashes every file again: a flipped bit is found before a guest boots from it.
  * An embedded image wins over others of its name; the older unpacked ones of that name are removed.
  *
  * @module

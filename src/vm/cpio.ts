@@ -2,13 +2,14 @@
  * A writer of `newc` cpio archives, the form in which Linux takes an initramfs.
  *
  * ```
- *  110 bytes, ASCII   "070701" + 13 numbers of 8 hex digits:
- *                     ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
+ *  110 bytes, ASCII   "070701" + 13 numbers of 8 hex digits: ino mode uid gid nlink mtime filesize
+ *                     devmajor devminor rdevmajor rdevminor namesize check
  *  name NUL, zeros to a multiple of 4; data, zeros to a multiple of 4; … ; the entry "TRAILER!!!"
  * ```
  *
- * An archive put before a compressed initramfs must not be compressed itself and must end on a multiple of 4.
- * Everything belongs to root and has time 0, so that the same files give the same bytes. No links, no devices.
+ * An archive put before a compressed initramfs must not be compressed itself, and must end on a
+ * multiple of 4. Everything belongs to root and has time 0, so that the same files give the same
+ * bytes. No links, no devices.
  *
  * Source: Linux Documentation/driver-api/early-userspace/buffer-format.rst.
  *

@@ -1,6 +1,6 @@
 /**
- * What one guest is told: its keys, its peer, who may log in. It travels as a small archive in front of the
- * image's initramfs, never on a command line, and the guest's init wipes it after use.
+ * What one guest is told: its keys, its peer, who may log in. It travels as a small archive in front
+ * of the image's initramfs, never on a command line, and the guest's init wipes it after use.
  *
  * ```
  *  omerta/env              KEY=value lines: HOSTNAME ADDRESS PEER_ADDRESS PEER_PUBLIC_KEY
@@ -62,7 +62,7 @@ export function guestSeed(seed: GuestSeed): Uint8Array {
   ]);
 }
 
-/** A host name for a guest out of the words of a person: `a-z 0-9 -`, at most 63 characters, never empty. */
+/** A host name out of the words of a person: `a-z 0-9 -`, at most 63 characters, never empty. */
 export function guestHostname(name: string): string {
   const plain = name.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-").slice(0, 63);
   return plain.replaceAll(/^-+|-+$/g, "") || "guest";

@@ -1,13 +1,14 @@
 /**
- * The ssh host key of a guest, an Ed25519 key that the provider makes for it: as the file that dropbear
- * reads, and as the line that the renter's ssh pins.
+ * The ssh host key of a guest, an Ed25519 key that the provider makes for it: as the file that
+ * dropbear reads, and as the line that the renter's ssh pins.
  *
  * ```
  *  dropbear file   string "ssh-ed25519" | string seed(32) ++ public(32)
  *  public blob     string "ssh-ed25519" | string public(32)        string = u32 length, bytes
  * ```
  *
- * Source: dropbear `buf_put_ed25519_priv_key`; RFC 8709 §4 for the public key, RFC 4251 §5 for `string`.
+ * Source: dropbear `buf_put_ed25519_priv_key`; RFC 8709 §4 for the public key, RFC 4251 §5 for
+ * `string`.
  *
  * @module
  */
@@ -18,8 +19,8 @@ const KEY_BYTES = 32;
 
 /**
  * The contents of dropbear's host key file.
- * `seed` is the private key's 32-byte seed, `publicKey` the 32 bytes that belong to it (not checked here: this
- * part computes no keys). Throws `RangeError` for other lengths.
+ * `seed` is the private key's 32-byte seed, `publicKey` the 32 bytes that belong to it (not checked:
+ * this part computes no keys). Throws `RangeError` for other lengths.
  */
 export function dropbearHostKey(seed: Uint8Array, publicKey: Uint8Array): Uint8Array {
   checkLength("host key seed", seed);
@@ -27,7 +28,7 @@ export function dropbearHostKey(seed: Uint8Array, publicKey: Uint8Array): Uint8A
   return concatBytes(sshText(KEY_TYPE), sshString(concatBytes(seed, publicKey)));
 }
 
-/** The public host key as `ssh-ed25519 BASE64`, to stand in a known-hosts line after the host's name. */
+/** The public host key as `ssh-ed25519 BASE64`: what follows the name in a known-hosts line. */
 export function sshHostKeyLine(publicKey: Uint8Array): string {
   checkLength("host public key", publicKey);
   const blob = concatBytes(sshText(KEY_TYPE), sshString(publicKey));

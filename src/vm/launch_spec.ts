@@ -11,7 +11,7 @@ export interface LaunchSpec {
   readonly qemu: string;
   readonly kernel: string;
   readonly initrd: string;
-  /** The guest's seed archive: put in front of the initramfs, and removed by the helper at the end. */
+  /** The guest's seed archive: put before the initramfs, and removed by the helper at the end. */
   readonly seed: string;
   /** The manifest's kernel command line; the helper adds what depends on host and accelerator. */
   readonly append: string;

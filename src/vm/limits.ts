@@ -28,7 +28,7 @@ export type VmLimitReason = "bad-cpu" | "bad-memory" | "bad-storage" | "bad-leas
 
 const MIB = 2 ** 20;
 
-/** In MiB. The image `micro` boots in 100 (measured); this leaves 50 for what runs there and its files. */
+/** The image `micro` boots in 100 MiB (measured); in 128 it has 50 for programs and files. */
 export const MEMORY_MIB_MIN = 128;
 /** 1 TiB: a guess, beyond it nothing was tried. */
 export const MEMORY_MIB_MAX = 2 ** 20;

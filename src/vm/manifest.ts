@@ -3,7 +3,8 @@
  *
  * ```json
  * {"schema":"omerta.image/1","name":"micro","arch":"x86_64",
- *  "kernel":{"file":"kernel","sha256":"…","bytes":1},"initrd":{"file":"initrd",…},"append":"console=ttyS0 …"}
+ *  "kernel":{"file":"kernel","sha256":"…","bytes":1},"initrd":{"file":"initrd",…},
+ *  "append":"console=ttyS0 …"}
  * ```
  *
  * @module
@@ -46,7 +47,7 @@ export const MANIFEST_BYTES_MAX = 16 * 1024;
 /** Largest file of an image, in bytes: a kernel or initramfs has to fit into a guest's memory. */
 export const IMAGE_FILE_BYTES_MAX = 2 ** 30;
 
-/** Below the kernel's own limit of 2048 (x86 COMMAND_LINE_SIZE), with room for the helper's words. */
+/** Half of the kernel's limit (x86 COMMAND_LINE_SIZE): the helper adds words of its own. */
 const APPEND_CHARS_MAX = 1024;
 
 const SCHEMA = "omerta.image/1";

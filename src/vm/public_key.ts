@@ -7,7 +7,7 @@
  *  ecdsa-sha2-nistp256 … 384 … 521      string type | string curve | string point(04 x y)
  *  ssh-rsa                              string type | mpint e | mpint n
  *  sk-ssh-ed25519@openssh.com           string type | string key(32) | string application
- *  sk-ecdsa-sha2-nistp256@openssh.com   string type | string curve | string point | string application
+ *  sk-ecdsa-sha2-nistp256@openssh.com   the same as without sk- | string application
  * ```
  *
  * Whether a point lies on its curve is left to sshd, which only compares and verifies.
@@ -71,7 +71,7 @@ const BLOB_CHECKS: Readonly<Record<SshKeyType, BlobCheck>> = {
 };
 
 /**
- * Parses the text of a public key file: exactly one key, with or without a comment and one line end.
+ * Parses the text of a public key file: exactly one key, perhaps a comment and one line end.
  * Options, further lines, control characters and anything after the key's own bytes are refused.
  */
 export function parseSshPublicKey(text: string): Result<SshPublicKey, SshKeyReason> {

@@ -1,6 +1,6 @@
 /**
- * How long QEMU alone needs to boot the image, to the line that it prints when sshd listens, to sshd's banner,
- * and to a first command: what everything around it is compared with.
+ * How long QEMU alone needs to boot the image: to the line that it prints when sshd listens, to
+ * sshd's banner, and to a first command. What everything around it is compared with.
  *
  *     scripts/bench boot
  *

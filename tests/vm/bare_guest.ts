@@ -1,7 +1,7 @@
 /**
- * The image `micro` in QEMU, with nothing of ours around it: for tests of the image itself, and as the anchor
- * of benchmarks. QEMU's own user network stands in for relay, tunnel and helper, and the guest listens there
- * too (`omerta.bare=1`), which no VM that is lent ever does.
+ * The image `micro` in QEMU, with nothing of ours around it: for tests of the image itself, and as
+ * the anchor of benchmarks. QEMU's own user network stands in for relay, tunnel and helper, and the
+ * guest listens there too (`omerta.bare=1`), which no VM that is lent ever does.
  *
  * @module
  */
@@ -87,7 +87,7 @@ export class BareGuest implements AsyncDisposable {
     }
   }
 
-  /** Reads the first bytes that a connection to the guest's ssh port gives; empty where it is refused. */
+  /** The first bytes that a connection to the guest's ssh port gives; none where it is refused. */
   async banner(): Promise<{ text: string; ms: number }> {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port: this.port });
     const bytes = new Uint8Array(64);
@@ -177,7 +177,7 @@ async function prepare(folder: string, port: number, options: BareOptions): Prom
   ];
 }
 
-/** A guest's seed with new keys; leaves our ssh key, a stranger's, and the host's public one in the folder. */
+/** A seed with new keys; leaves our ssh key, a stranger's, and known hosts in the folder. */
 async function makeSeed(folder: string): Promise<Uint8Array> {
   const host = generateKeyPairSync("ed25519");
   const hostPublicKey = rawKey(host.publicKey, "x");

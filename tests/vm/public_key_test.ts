@@ -39,7 +39,7 @@ const modulus = (bytes: number) =>
   concatBytes(Uint8Array.of(0, 0xff), new Uint8Array(bytes - 1).fill(1));
 const exponent = Uint8Array.of(1, 0, 1);
 
-Deno.test("parseSshPublicKey() takes every type that ssh-keygen makes, and drops the comment", () => {
+Deno.test("parseSshPublicKey() takes all that ssh-keygen makes, and drops the comment", () => {
   for (const [type, line] of Object.entries(KEYS)) {
     const parsed = parseSshPublicKey(line);
     strictEqual(parsed.ok && parsed.value.type, type);
