@@ -61,22 +61,31 @@ export class Observations {
     return [...counts].sort((a, b) => b[1] - a[1]).map(([address]) => address);
   }
 
-  /** Judges the mapping of one family; `local` are our own addresses with port. */
+  /**
+   * Judges the mapping of one family; `local` are our own addresses with port. Whoever sees one of
+   * those stands on our side of the NAT and tells nothing of it. Each prefix has one voice, and the
+   * majority counts, so that one liar changes nothing.
+   */
   judge(family: "ipv4" | "ipv6", local: readonly string[], now: Instant): NatJudgement {
     const seen = this.#fresh(now).filter((o) => o.address.startsWith("[") === (family === "ipv6"));
-    const prefixes = new Set(seen.map((o) => o.prefix));
-    const addresses = new Set(seen.map((o) => o.address));
-    const observers = prefixes.size;
-    if (observers === 0) return { mapping: "unknown", observers };
-    if ([...addresses].every((address) => local.includes(address))) {
-      return { mapping: "none", observers };
+    const outside = seen.filter((o) => !local.includes(o.address));
+    if (seen.length > 0 && outside.length === 0) {
+      return { mapping: "none", observers: voices(seen) };
     }
+    const observers = voices(outside);
     if (observers < 2) return { mapping: "unknown", observers };
-    const mapping = addresses.size === 1 ? "endpoint-independent" : "address-and-port-dependent";
-    return { mapping, observers };
+    const groups = [...Map.groupBy(outside, (o) => o.address).values()];
+    const agreed = Math.max(...groups.map(voices));
+    const isSame = 2 * agreed > observers;
+    return { mapping: isSame ? "endpoint-independent" : "address-and-port-dependent", observers };
   }
 
   #fresh(now: Instant): Observation[] {
     return [...this.#byObserver.values()].filter((o) => now < after(o.at, OBSERVATION_MS));
   }
+}
+
+/** How many prefixes speak. */
+function voices(observations: readonly Observation[]): number {
+  return new Set(observations.map(({ prefix }) => prefix)).size;
 }

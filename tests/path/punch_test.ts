@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import type { Instant } from "../../src/base/mod.ts";
+import { OPENER_TTL, PUNCH_SCHEDULE_MS } from "../../src/path/constants.ts";
+import { Punch } from "../../src/path/punch.ts";
+
+const at = (ms: number) => ms as Instant;
+const A = { address: "192.0.2.1:1", probesMax: PUNCH_SCHEDULE_MS.length };
+const B = { address: "192.0.2.2:2", probesMax: 3 };
+
+Deno.test("Punch opens towards every target with a short life", () => {
+  const openers = new Punch([A, B], at(100)).openers();
+  const expected = [A, B].map(({ address }) => ({ address, ttl: OPENER_TTL }));
+  assert.deepEqual(openers, expected);
+});
+
+Deno.test("Punch follows its schedule from the start that was agreed on", () => {
+  const punch = new Punch([A], at(100));
+  assert.deepEqual(punch.due(at(99)), []);
+  for (const offset of PUNCH_SCHEDULE_MS) {
+    assert.equal(punch.dueAt(), 100 + offset);
+    assert.deepEqual(punch.due(at(100 + offset)), [{ address: A.address, ttl: 0 }]);
+    assert.deepEqual(punch.due(at(100 + offset)), []);
+  }
+  assert.equal(punch.dueAt(), undefined);
+});
+
+Deno.test("Punch gives a target no more than its budget, and the others theirs", () => {
+  const punch = new Punch([A, B], at(0));
+  const shots = PUNCH_SCHEDULE_MS.flatMap((offset) => punch.due(at(offset)));
+  const count = (address: string) => shots.filter((shot) => shot.address === address).length;
+  assert.deepEqual([count(A.address), count(B.address)], [A.probesMax, B.probesMax]);
+});
+
+Deno.test("Punch that was woken too late makes up for nothing beyond the budget", () => {
+  const punch = new Punch([B], at(0));
+  assert.equal(punch.due(at(60_000)).length, B.probesMax);
+  assert.equal(punch.dueAt(), undefined);
+});
