@@ -296,8 +296,10 @@ function corrupt(directory: string, problem: string): OmertaError {
 }
 
 function corruptSource(directory: string, problem: string): OmertaError {
-  return new OmertaError("image-corrupt", `The image in ${directory} is damaged: ${problem}`, {
-    hint: Deno.build.standalone
+  const isCarried = Deno.build.standalone; // the directory exists inside this process only
+  const image = isCarried ? "The image in this binary" : `The image in ${directory}`;
+  return new OmertaError("image-corrupt", `${image} is damaged: ${problem}`, {
+    hint: isCarried
       ? "This binary is damaged: get it again, and compare its hash."
       : "Run scripts/image --force.",
   });
