@@ -25,10 +25,11 @@ export function choosePaths(paths: Iterable<PathState>, current: string | null):
   proven.sort((a, b) => score(a) - score(b) || (a.path < b.path ? -1 : 1));
   const best = proven[0];
   if (best === undefined) return { active: null, standby: null };
-  const held = proven.find((path) => path.path === current && path.misses < MISSES_DOUBT);
+  const held = proven.find((path) => path.path === current && isHealthy(path));
   const active = held !== undefined && !clearlyBetter(best, held) ? held : best;
   const rest = proven.filter((path) => path !== active);
-  const standby = rest.find((path) => path.relayed !== active.relayed) ?? rest[0];
+  const other = rest.find((path) => path.relayed !== active.relayed && isHealthy(path));
+  const standby = other ?? rest[0];
   return { active: active.path, standby: standby?.path ?? null };
 }
 
@@ -36,10 +37,13 @@ export function choosePaths(paths: Iterable<PathState>, current: string | null):
 function score(path: PathState): number {
   const rtt = path.rttMs ?? 1_000;
   const base = path.relayed ? rtt * RELAY_FACTOR + RELAY_MARGIN_MS : rtt;
-  return path.misses < MISSES_DOUBT ? base : base + path.misses * 10_000;
+  return isHealthy(path) ? base : base + path.misses * 10_000;
+}
+
+function isHealthy(path: PathState): boolean {
+  return path.misses < MISSES_DOUBT;
 }
 
 function clearlyBetter(a: PathState, b: PathState): boolean {
-  if (a.relayed !== b.relayed) return score(a) < score(b);
   return score(a) < score(b) - HYSTERESIS_MS && score(a) < score(b) * HYSTERESIS_FACTOR;
 }
