@@ -57,9 +57,7 @@ export async function assetPath(name: AssetName, stateDirectory: string): Promis
   const source = new URL(name, BUILD_DIRECTORY).pathname;
   if (!Deno.build.standalone) return await existing(source, name);
   const program = { name, sha256: await embeddedHash(name), read: () => Deno.readFile(source) };
-  const path = await unpack(program, stateDirectory);
-  await settle();
-  return path;
+  return await unpack(program, stateDirectory);
 }
 
 /**
@@ -89,14 +87,6 @@ async function embeddedHash(name: AssetName): Promise<string> {
   throw new OmertaError("native-damaged", `This binary does not contain ${name}`, {
     hint: "Get a whole binary: it is made by scripts/build.",
   });
-}
-
-/**
- * Waits until the runtime has let go of what was collected before: the interpreter that serves as a
- * base of compiled binaries where V8 cannot be had binds a library wrongly while that is pending.
- */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /**
@@ -177,7 +167,8 @@ function unpackError(name: AssetName, cause: unknown): OmertaError {
   });
 }
 
-// Both calls are nonblocking for the reason that `settle` gives, not for their duration.
+// Both calls are nonblocking, but not for their duration: a function that is called at once is tied to an
+// object that Deno's QuickJS engine may take for another one; the call then aborts the process.
 
 async function mayExecute(path: string): Promise<boolean> {
   const libc = Deno.dlopen(Deno.build.os === "darwin" ? "libSystem.dylib" : "libc.so.6", {
