@@ -76,16 +76,13 @@ export interface SpliceOptions {
   readonly ticket: string;
 }
 
-const SYMBOLS = {
-  omerta_net_open: { parameters: ["buffer", "i32", "buffer", "i32"], result: "i32" },
-  omerta_net_send: { parameters: ["i32", "buffer", "i32"], result: "i32" },
-  omerta_net_command: { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" },
+/** Functions that park or wait: called by name, on a thread of the runtime. */
+const WAITING = {
   omerta_net_poll: {
     parameters: ["i32", "buffer", "i32", "i32"],
     result: "i32",
     nonblocking: true,
   },
-  omerta_net_wake: { parameters: ["i32"], result: "void" },
   omerta_net_close: { parameters: ["i32"], result: "i32", nonblocking: true },
   omerta_net_splice: {
     parameters: ["buffer", "i32", "buffer", "i32"],
@@ -94,7 +91,28 @@ const SYMBOLS = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-type Library = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+/**
+ * Functions that answer at once: only their addresses are looked up, and they are called by those.
+ * Called by name, each is tied to an object that Deno's QuickJS engine collects while it is in use;
+ * the next call aborts the process.
+ */
+const ADDRESSES = {
+  omerta_net_open: { type: "pointer" },
+  omerta_net_send: { type: "pointer" },
+  omerta_net_command: { type: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const OPEN = { parameters: ["buffer", "i32", "buffer", "i32"], result: "i32" } as const;
+const SEND = { parameters: ["i32", "buffer", "i32"], result: "i32" } as const;
+const COMMAND = { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" } as const;
+
+/** The library, ready to be called. */
+interface Library {
+  readonly waiting: Deno.DynamicLibrary<typeof WAITING>["symbols"];
+  readonly open: Deno.UnsafeFnPointer<typeof OPEN>;
+  readonly send: Deno.UnsafeFnPointer<typeof SEND>;
+  readonly command: Deno.UnsafeFnPointer<typeof COMMAND>;
+}
 
 /** Room for the answer of a command; a longer one is asked for again with what it needs. */
 const ANSWER_BYTES = 64 * 1024;
@@ -123,7 +141,7 @@ export function openNet(options: NetOptions): NetHost {
   const library = loadLibrary(options.library);
   const config = encodeJson({ port: options.port, streamSocket: options.streamSocket });
   const out = new Uint8Array(4096);
-  const handle = library.omerta_net_open(config, config.length, out, out.length);
+  const handle = library.open.call(config, config.length, out, out.length);
   const answer = checked(decodeJson(out));
   return new NativeNet(library, handle, Number(answer["port"]), options);
 }
@@ -138,7 +156,7 @@ export async function splice({ library, socket, ticket }: SpliceOptions): Promis
   const native = loadLibrary(library);
   const request = encodeJson({ socket, ticket, stdin: 0, stdout: 1 });
   const out = new Uint8Array(4096);
-  const written = await native.omerta_net_splice(request, request.length, out, out.length);
+  const written = await native.waiting.omerta_net_splice(request, request.length, out, out.length);
   checked(decodeJson(out.subarray(0, written)));
 }
 
@@ -147,12 +165,26 @@ function loadLibrary(file: string): Library {
   const known = libraries.get(file);
   if (known !== undefined) return known;
   try {
-    const { symbols } = Deno.dlopen(file, SYMBOLS);
-    libraries.set(file, symbols);
-    return symbols;
+    const { symbols } = Deno.dlopen(file, { ...WAITING, ...ADDRESSES });
+    const library: Library = {
+      waiting: symbols,
+      open: callable(symbols.omerta_net_open, OPEN),
+      send: callable(symbols.omerta_net_send, SEND),
+      command: callable(symbols.omerta_net_command, COMMAND),
+    };
+    libraries.set(file, library);
+    return library;
   } catch (cause) {
     throw new OmertaError("native-damaged", `cannot load ${file}`, { cause });
   }
+}
+
+function callable<const F extends Deno.ForeignFunction>(
+  pointer: Deno.PointerValue,
+  definition: F,
+): Deno.UnsafeFnPointer<F> {
+  if (pointer === null) throw new TypeError("Cannot call the library: a function has no address");
+  return new Deno.UnsafeFnPointer(pointer as Deno.PointerObject<F>, definition);
 }
 
 class NativeNet implements NetHost {
@@ -195,14 +227,14 @@ class NativeNet implements NetHost {
     if (!this.#closed) {
       this.#flush();
       this.#closed = true;
-      await this.#library.omerta_net_close(this.#handle);
+      await this.#library.waiting.omerta_net_close(this.#handle);
     }
     await this.#polling;
   }
 
   #command(text: Uint8Array<ArrayBuffer>): number {
     const answer = this.#answer;
-    return this.#library.omerta_net_command(
+    return this.#library.command.call(
       this.#handle,
       text,
       text.length,
@@ -234,13 +266,13 @@ class NativeNet implements NetHost {
     if (this.#batchBytes === 0 || this.#closed) return;
     const length = this.#batchBytes;
     this.#batchBytes = 0;
-    this.#library.omerta_net_send(this.#handle, this.#batch, length);
+    this.#library.send.call(this.#handle, this.#batch, length);
   }
 
   async #poll(): Promise<void> {
     const buffer = new Uint8Array(POLL_BYTES);
     for (;;) {
-      const read = await this.#library.omerta_net_poll(
+      const read = await this.#library.waiting.omerta_net_poll(
         this.#handle,
         buffer,
         buffer.length,
