@@ -109,11 +109,14 @@ static void remove_doomed(struct doomed *doomed) {
   close_fd(&doomed->dir);
 }
 
-void folder_clear(struct folder *folder) {
-  if (folder->listener >= 0) unlinkat(folder->dir, SOCKET_NAME, 0);
-  close_fd(&folder->listener);
+void folder_forget(struct folder *folder) {
   remove_doomed(&folder->seed);
   remove_doomed(&folder->disk);
+}
+
+void folder_close(struct folder *folder) {
+  if (folder->listener >= 0) unlinkat(folder->dir, SOCKET_NAME, 0);
+  close_fd(&folder->listener);
 }
 
 /* Written before it gets its name, so that whoever sees it sees all of it. */
@@ -127,7 +130,8 @@ void folder_write_exit(struct folder *folder, const char *content) {
 }
 
 void folder_discard(struct folder *folder) {
-  folder_clear(folder);
+  folder_forget(folder);
+  folder_close(folder);
   if (folder->exit_file >= 0) unlinkat(folder->dir, EXIT_NEW, 0);
   close_fd(&folder->exit_file);
 }

@@ -78,9 +78,10 @@ int landlock_reader(const struct reach *reach, const int *fds, size_t count, boo
   return restrict_self(ruleset, result);
 }
 
-int landlock_remover(const int *dirs, size_t count) {
+int landlock_remover(int dir) {
   uint64_t handled;
   int ruleset = create(&handled, false);
   if (ruleset < 0) return -1;
-  return restrict_self(ruleset, allow_fds(ruleset, dirs, count, FS_REMOVE_FILE | FS_MAKE_REG));
+  int result = dir < 0 ? 0 : allow(ruleset, dir, FS_REMOVE_FILE | FS_MAKE_REG);
+  return restrict_self(ruleset, result);
 }

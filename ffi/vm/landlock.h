@@ -13,7 +13,7 @@
  * /dev/kvm if `kvm`; no TCP, no abstract sockets, no signals to outside. 0, or -1 with errno. */
 int landlock_reader(const struct reach *reach, const int *fds, size_t count, bool kvm);
 
-/* Bounds this process to removing and renaming files in the folders `dirs` (-1: skipped). */
-int landlock_remover(const int *dirs, size_t count);
+/* Bounds this process to removing and renaming files in the folder `dir`; -1: to nothing. */
+int landlock_remover(int dir);
 
 #endif

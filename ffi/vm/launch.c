@@ -3,7 +3,7 @@
 
 #include "jail.h"
 #include "linux_abi.h"
-#include "seccomp.h"
+#include "user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,12 +63,6 @@ static int open_ends(struct ends *ends, struct failure *failure) {
   fail_errno(failure, "vm-failed", errno, "cannot make sockets");
   close_ends(ends);
   return -1;
-}
-
-/* An unused user for this VM: the pid is unique while we live, and QEMU never outlives us. The
- * range from 1879048192 on is assigned to nobody (systemd's list of UIDs). */
-static uid_t own_uid(void) {
-  return 1879048192u + (uid_t)getpid();
 }
 
 static void kill_child(pid_t pid, int *pidfd) {
@@ -174,7 +168,7 @@ static int start(const struct launch *launch, struct ends *ends, int null, int k
   struct jail jail = {
       .features = launch->features,
       .root = geteuid() == 0,
-      .uid = own_uid(),
+      .uid = unused_user(),
       .caller_uid = geteuid(),
       .caller_gid = getegid(),
       .kvm = launch->wish.kvm,

@@ -22,12 +22,12 @@ static int keep_capabilities(uint32_t keep) {
   return (int)syscall(SYS_capset, &header, kept);
 }
 
-int lockdown(const int *dirs, size_t count, bool foreign, struct failure *failure) {
+int lockdown(int dir, bool foreign, struct failure *failure) {
   uint32_t keep = 1u << CAP_KILL | (foreign ? 1u << CAP_DAC_OVERRIDE : 0);
   bool ok = prctl(PR_SET_DUMPABLE, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
             keep_capabilities(keep) == 0;
   if (!ok) return fail_errno(failure, "vm-failed", errno, "cannot give up privileges");
-  int ignored = landlock_remover(dirs, count); /* an older kernel: the call filter remains */
+  int ignored = landlock_remover(dir); /* an older kernel: the call filter remains */
   (void)ignored;
 #ifndef OMERTA_SANITIZE
   if (seccomp_lock_helper() < 0)

@@ -9,8 +9,8 @@
 
 #include "util.h"
 
-/* `dirs`: the folders in which files may still be removed and renamed (-1 is skipped).
- * `foreign`: they belong to another user than this process. */
-int lockdown(const int *dirs, size_t count, bool foreign, struct failure *failure);
+/* `dir`: the folder in which files may still be removed and renamed; -1: none.
+ * `foreign`: it belongs to another user than this process. */
+int lockdown(int dir, bool foreign, struct failure *failure);
 
 #endif

@@ -142,7 +142,7 @@ static void boot_kvm(const struct spec *spec, struct launch *launch, struct verd
   verdict->missing = machine.missing;
   console_begin(&console, -1, "OMERTA-PROBE");
   qmp_begin(&qmp, machine.qmp);
-  if (lockdown(NULL, 0, false, &failure) == 0)
+  if (lockdown(-1, false, &failure) == 0)
     wait_for_marker(verdict, until_ms);
   else
     snprintf(verdict->reason, sizeof verdict->reason, "%s", failure.message);

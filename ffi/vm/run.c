@@ -65,7 +65,7 @@ static int open_image(const char *path, struct failure *failure) {
   return fail(failure, "vm-failed", "%s is no regular file", path);
 }
 
-/* The seed holds keys: it is copied to memory and needed no more. */
+/* The seed holds keys, and is needed no more when it is copied to memory. */
 static int open_initrd(const struct spec *spec, struct failure *failure) {
   int seed = -1;
   int image = open_image(spec->initrd, failure);
@@ -163,10 +163,10 @@ static int bring_up(const struct spec *spec, int64_t begin_ms, struct failure *f
   if (folder_fill(&vm.folder, failure) < 0) return -1;
   vm.log = (struct log){.fd = vm.folder.log, .start_ms = begin_ms};
   if (open_events(spec, begin_ms, failure) < 0 || boot(spec, failure) < 0) return -1;
+  folder_forget(&vm.folder);
   begin_parts(spec);
   log_launch();
-  int dirs[] = {vm.folder.dir, vm.folder.seed.dir, vm.folder.disk.dir};
-  if (lockdown(dirs, COUNT_OF(dirs), vm.folder.owner != geteuid(), failure) < 0) return -1;
+  if (lockdown(vm.folder.dir, vm.folder.owner != geteuid(), failure) < 0) return -1;
   if (vm_come_up(&vm, failure) < 0) return -1;
   tell_success(STDIN_FILENO); /* which is /dev/null by now */
   return 0;

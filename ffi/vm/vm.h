@@ -5,8 +5,8 @@
  *       │                      │                           │ stop, lease, life, SIGTERM
  *       └──────────────────────┴───────────────────────────┴─▶ stopping ─QEMU reaped─▶ gone
  *
- * QEMU's end by itself leads straight to gone. `gone` writes exit.json, removes what goes with the
- * VM, frees the lock, answers who asked to stop, and the process ends.
+ * QEMU's end by itself leads straight to gone. `gone` writes exit.json, removes ctl.sock, frees the
+ * lock, answers who asked to stop, and the process ends.
  */
 #ifndef OMERTA_VM_H
 #define OMERTA_VM_H

@@ -60,7 +60,7 @@ void vm_gone(struct vm *vm) {
   log_line(&vm->log, "gone: %s, %s", vm_reason_name(vm->reason), vm->detail);
   vm->state = VM_GONE;
   write_exit(vm);
-  folder_clear(&vm->folder);
+  folder_close(&vm->folder);
   close_fd(&vm->folder.lock);
   vm_announce(vm);
   for (size_t i = 0; i < CLIENTS_MAX; i++) {

@@ -11,6 +11,7 @@ import {
   copyTool,
   isRoot,
   isVmPossible,
+  newSeed,
   QEMU,
   Tool,
   untilGone,
@@ -132,10 +133,11 @@ vmTest(
   () =>
     withVm({}, async (vm) => {
       await vm.start();
+      const seed = newSeed(vm);
       await assert.rejects(vm.start(), { code: "exists" });
+      assert.ok(vm.files().includes("seed"), seed);
       const status = await vm.connected((client) => client.status());
       assert.equal(status.state, "running");
-      assert.ok(vm.files().includes("seed"));
     }),
 );
 

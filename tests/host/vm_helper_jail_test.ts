@@ -45,7 +45,7 @@ function ownNamespaces(pid: number): string[] {
 }
 
 function assertOnlyItsFiles(pid: number): void {
-  const strange = descriptors(pid).filter((target) =>
+  const strange = descriptors(pid).map(([, target]) => target).filter((target) =>
     !/^(socket:|anon_inode:|pipe:|\/memfd:|\/dev\/null|\/dev\/kvm$)/.test(target)
   );
   assert.deepEqual(strange.filter((target) => !/\/kernel$/.test(target)), []);
@@ -78,7 +78,7 @@ vmTest(
       assert.equal(statusField(pid, "Seccomp"), "2");
       const kill = 1 << 5; // CAP_KILL: QEMU has another user, where the helper is root
       assert.equal(Number(`0x${statusField(pid, "CapEff")}`) & ~kill, 0);
-      const held = descriptors(pid).filter((target) => /memfd|kernel|initrd|seed/.test(target));
+      const held = descriptors(pid).filter(([, target]) => /memfd|kernel|initrd|seed/.test(target));
       assert.deepEqual(held, []);
     }),
 );

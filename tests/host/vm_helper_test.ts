@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { connectHelper, isHelperAlive, readHelperExit } from "../../src/host/vm_helper.ts";
 import { say } from "./scratch.ts";
-import { attached, isVmPossible, untilGone, withVm } from "./vm_rig.ts";
+import { attached, descriptors, isVmPossible, newSeed, untilGone, withVm } from "./vm_rig.ts";
 
 const isPossible = isVmPossible();
 
@@ -82,23 +82,34 @@ vmTest(
           assert.equal(status.frames.in, 1);
           assert.ok(status.frames.out >= 2);
           assert.equal(status.dropped["node-size"], 1);
-          await first.write("00\n"); // refused: its other end is closed
+          await first.write("00\n");
+          assert.equal(await first.line(), "refused", "the helper closed its end");
         }));
       const refused = Object.keys((await vm.connected((client) => client.status())).dropped);
       assert.deepEqual(refused.filter((reason) => reason === "protocol" || reason === "port"), []);
     }),
 );
 
+vmTest("a lease that nobody renews ends the VM", () =>
+  withVm({ leaseMs: 1500 }, async (vm) => {
+    await vm.start();
+    const { pid, qemuPid } = await vm.connected((client) => client.status());
+    await untilGone([pid, qemuPid], () => {});
+    assert.equal((await readHelperExit(vm.dir))?.reason, "lease");
+    assert.deepEqual(vm.files(), LEFT);
+  }));
+
 vmTest(
-  "a lease that nobody renews ends the VM and takes its files",
+  "seed and disk lose their names at the start, so that no crash can leave them",
   () =>
-    withVm({ leaseMs: 1500, disk: true }, async (vm) => {
+    withVm({ disk: true }, async (vm) => {
       await vm.start();
       const { pid, qemuPid } = await vm.connected((client) => client.status());
-      assert.deepEqual(vm.files().filter((name) => name === "seed" || name === "disk").length, 2);
-      await untilGone([pid, qemuPid], () => {});
-      assert.equal((await readHelperExit(vm.dir))?.reason, "lease");
-      assert.deepEqual(vm.files(), LEFT);
+      const names = vm.files().filter((name) => name === "seed" || name === "disk");
+      assert.deepEqual(names, []);
+      await untilGone([pid, qemuPid], () => Deno.kill(pid, "SIGKILL"));
+      const left = vm.files();
+      assert.deepEqual(left, ["console", "ctl.sock", "exit.json.new", "helper.log", "lock"]);
     }),
 );
 
@@ -148,7 +159,7 @@ vmTest("a directory whose helper was killed can be used again", () =>
     await vm.start();
     const { pid, qemuPid } = await vm.until("running");
     await untilGone([pid, qemuPid], () => Deno.kill(pid, "SIGKILL"));
-    await vm.start();
+    await vm.start({ seed: newSeed(vm) });
     assert.equal((await vm.until("ready")).accel, "tcg");
   }));
 
@@ -222,7 +233,9 @@ vmTest(
         Deno.readTextFileSync(`/proc/${status.qemuPid}/limits`),
         /Max file size +16777216/,
       );
-      const disk = Deno.openSync(`${vm.dir}/disk`);
+      const isDisk = (target: string) => target.endsWith("/disk (deleted)");
+      const fd = descriptors(status.qemuPid).find(([, target]) => isDisk(target));
+      const disk = Deno.openSync(`/proc/${status.qemuPid}/fd/${fd?.[0]}`);
       const magic = new Uint8Array(2);
       disk.seekSync(1024 + 56, Deno.SeekMode.Start);
       disk.readSync(magic);

@@ -18,9 +18,10 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const BUILD = `${ROOT}build`;
 const IMAGE = `${BUILD}/image/micro`;
 
-/** The helper under test. */
-export const HELPER = `${BUILD}/omerta-vm`;
-const TOOL = `${HELPER}.obj/tool`;
+const TOOLS = `${BUILD}/omerta-vm.obj`;
+/** The helper under test; another one, such as that of `make asan`, by OMERTA_TEST_HELPER. */
+export const HELPER = Deno.env.get("OMERTA_TEST_HELPER") ?? `${BUILD}/omerta-vm`;
+const TOOL = `${TOOLS}/tool`;
 /** The emulator of Debian's package. */
 export const QEMU = "/usr/bin/qemu-system-x86_64";
 
@@ -31,7 +32,7 @@ export function isVmPossible(): boolean {
     return false;
   }
   runNow(`${ROOT}scripts/native`, "vm", "image");
-  runNow("make", "-s", "-C", `${ROOT}ffi/vm`, `OUT=${HELPER}`, "tools");
+  runNow("make", "-s", "-C", `${ROOT}ffi/vm`, `OUT=${BUILD}/omerta-vm`, "tools");
   return true;
 }
 
@@ -160,7 +161,7 @@ function copy(from: string, to: string): string {
 
 function fakeQemu(scratch: string, name: string): string {
   Deno.mkdirSync(`${scratch}/bin`);
-  Deno.copyFileSync(`${HELPER}.obj/fake_qemu`, `${scratch}/bin/${name}`);
+  Deno.copyFileSync(`${TOOLS}/fake_qemu`, `${scratch}/bin/${name}`);
   Deno.chmodSync(scratch, 0o755);
   return `${scratch}/bin/${name}`;
 }
@@ -198,6 +199,11 @@ function writeSeed(path: string): string {
   });
   Deno.writeFileSync(path, seed, { mode: 0o600 });
   return path;
+}
+
+/** A seed for another start: the one before is gone. */
+export function newSeed(vm: Vm): string {
+  return writeSeed(`${vm.dir}/seed`);
 }
 
 /** Ends what a failed test left, by the means of last resort. */
@@ -285,10 +291,13 @@ export function statusField(pid: number, name: string): string {
   return line?.slice(name.length + 1).trim() ?? "";
 }
 
-/** What the descriptors of a process are. */
-export function descriptors(pid: number): string[] {
+/** The descriptors of a process: their numbers, and what they are. */
+export function descriptors(pid: number): [string, string][] {
   const folder = `/proc/${pid}/fd`;
-  return [...Deno.readDirSync(folder)].map(({ name }) => Deno.readLinkSync(`${folder}/${name}`));
+  return [...Deno.readDirSync(folder)].map(({ name }) => [
+    name,
+    Deno.readLinkSync(`${folder}/${name}`),
+  ]);
 }
 
 function isThere(path: string): boolean {

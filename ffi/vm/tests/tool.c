@@ -4,7 +4,8 @@
  *
  *   tool attach CTL_SOCK [seqpacket]   attaches a socketpair; prints the helper's answer, then each
  *                                      datagram from the guest in hex; sends each line of hex on
- *                                      stdin to the guest; ends with stdin
+ *                                      stdin to the guest ("refused" where there is
+ *                                      no other end any more); ends with stdin
  *   tool await PID…                    prints "waiting", and "gone" when none of them runs
  *   tool without WORD,… PROGRAM …      runs a program to which the kernel refuses, as containers do,
  *                                      user-ns, namespaces, mounts, landlock
@@ -83,7 +84,7 @@ static void run_attached(int fd) {
   setvbuf(stdin, NULL, _IONBF, 0);
   while (poll(set, 2, -1) > 0) {
     if (set[0].revents && fgets(line, sizeof line, stdin) == NULL) return;
-    if (set[0].revents && send_hex(fd, line) < 0) perror("send");
+    if (set[0].revents && send_hex(fd, line) < 0) printf("refused\n"), fflush(stdout);
     if (!set[1].revents) continue;
     ssize_t got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (got > 0) print_hex(bytes, got);
