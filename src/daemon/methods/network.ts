@@ -1,0 +1,135 @@
+/**
+ * `network.*`: making, joining and leaving networks, and inviting to them.
+ *
+ * @module
+ */
+import type { ApiTable } from "../../api/server.ts";
+import { OmertaError, splitPeerKey } from "../../base/mod.ts";
+import { joinNetwork } from "../joining.ts";
+import { makeInvite, networkDocs } from "../node.ts";
+import { timestamp, timestampOrNull } from "../rental.ts";
+import * as schemas from "../schemas.ts";
+import { later, type TableParts } from "./parts.ts";
+
+/** The default life of an invite that is made with a network. */
+const INVITE_MS = 86_400_000;
+
+/** All methods about networks. */
+export function networkMethods(parts: TableParts): ApiTable {
+  return { ...belongingMethods(parts), ...authorityMethods(parts) };
+}
+
+/** Belonging to networks. */
+function belongingMethods({ node, standing, alias }: TableParts): ApiTable {
+  const { networks, context } = node;
+  return {
+    "network.create": {
+      input: schemas.NETWORK_CREATE,
+      run: ({ name }) => {
+        const joined = networks.create(name);
+        const order = { grants: ["rent", "provide"] as const, uses: null, lifeMs: INVITE_MS };
+        const made = orUnreachable(() => makeInvite(networks, standing, joined, order));
+        return Promise.resolve({
+          network: networks.document(joined),
+          invite: made?.text ?? null,
+          invite_id: made?.row.id ?? null,
+          expires_at: timestampOrNull(made?.row.expiresAtMs ?? null),
+          lan_only: made?.lanOnly ?? false,
+        });
+      },
+    },
+    "network.join": {
+      input: schemas.NETWORK_JOIN,
+      run: async (input, { signal, progress }) => {
+        progress("asking the admitter of the invite");
+        const parts = { context, networks, alias };
+        const { joined, isNew } = await joinNetwork(parts, input.invite, signal);
+        return { network: networks.document(joined), joined: isNew };
+      },
+    },
+    "network.list": {
+      input: schemas.NOTHING,
+      run: () => Promise.resolve({ networks: networkDocs(networks) }),
+    },
+    "network.show": {
+      input: schemas.NETWORK,
+      run: ({ network }) => later(() => ({ network: networks.details(networks.require(network)) })),
+    },
+    "network.leave": {
+      input: schemas.NETWORK,
+      run: ({ network }) =>
+        later(() => {
+          const joined = networks.require(network);
+          const document = networks.document(joined);
+          for (const peer of node.peers.connected()) {
+            if (splitPeerKey(peer).network !== joined.row.id) continue;
+            context.loop.input({ type: "disconnect", peer, kind: "epoch" });
+          }
+          networks.leave(joined);
+          return { network: document };
+        }),
+    },
+  };
+}
+
+/** Inviting, and handing the authority over. */
+function authorityMethods({ node, standing }: TableParts): ApiTable {
+  const { networks } = node;
+  return {
+    "network.invite": {
+      input: schemas.NETWORK_INVITE,
+      run: ({ network, grants, uses, expiresMs }) =>
+        later(() => {
+          const joined = networks.require(network);
+          const order = { grants, uses, lifeMs: expiresMs };
+          const { text, row, lanOnly } = makeInvite(networks, standing, joined, order);
+          return {
+            network: networks.document(joined),
+            invite: text,
+            invite_id: row.id,
+            expires_at: timestamp(row.expiresAtMs),
+            lan_only: lanOnly,
+          };
+        }),
+    },
+    "network.invites": {
+      input: schemas.NETWORK,
+      run: ({ network }) =>
+        later(() => {
+          const joined = networks.require(network);
+          return { network: networks.document(joined), invites: networks.invites(joined) };
+        }),
+    },
+    "network.revoke": {
+      input: schemas.NETWORK_REVOKE,
+      run: ({ network, target }) =>
+        later(() => {
+          const joined = networks.require(network);
+          const id = networks.revokeInvite(joined, target);
+          return { network: networks.document(joined), revoked: { kind: "invite", id } };
+        }),
+    },
+    "network.export": {
+      input: schemas.NETWORK,
+      run: ({ network }) =>
+        later(() => {
+          const joined = networks.require(network);
+          return { network: networks.document(joined), export: networks.export(joined) };
+        }),
+    },
+    "network.import": {
+      input: schemas.NETWORK_IMPORT,
+      run: (input) => later(() => ({ network: networks.document(networks.import(input.export)) })),
+    },
+  };
+}
+
+/** A network can be made where nobody could reach an invite: then it has none yet. */
+function orUnreachable<T>(make: () => T): T | null {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof OmertaError && error.code === "invite-unreachable") return null;
+    throw error;
+  }
+}

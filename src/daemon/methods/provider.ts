@@ -1,0 +1,98 @@
+/**
+ * `provider.*`: what is lent, and taking it back.
+ *
+ * @module
+ */
+import type { ErrorDoc, ProviderEvictResult, ProviderStatusResult } from "../../api/methods.ts";
+import type { ApiTable } from "../../api/server.ts";
+import { OmertaError, type VmId } from "../../base/mod.ts";
+import { resolveName } from "../../membership/mod.ts";
+import type { NodeParts } from "../node.ts";
+import { timestampOrNull } from "../rental.ts";
+import * as schemas from "../schemas.ts";
+import { leaseEnd, type TableParts } from "./parts.ts";
+
+/** All methods about lending. */
+export function providerMethods({ node }: TableParts): ApiTable {
+  return {
+    "provider.status": { input: schemas.NOTHING, run: () => providerStatus(node) },
+    "provider.evict": {
+      input: schemas.PROVIDER_EVICT,
+      run: ({ vms, all }) => evict(node, vms, all),
+    },
+  };
+}
+
+async function providerStatus(node: NodeParts): Promise<ProviderStatusResult> {
+  const provider = requireProvider(node);
+  const { policy } = provider;
+  const used = provider.used();
+  const views = await provider.views();
+  const { accelerator } = node;
+  const confinement = views.find(({ figures }) => figures?.confinement)?.figures?.confinement ??
+    accelerator?.confinement;
+  return {
+    accepting: policy.accepting && used.vms < policy.maxVms,
+    capacity: {
+      cpu: policy.cpu,
+      memory_bytes: policy.memoryBytes,
+      storage_bytes: policy.storageBytes,
+      vms: policy.maxVms,
+    },
+    used: {
+      cpu: used.cpu,
+      memory_bytes: used.memoryBytes,
+      storage_bytes: used.storageBytes,
+      vms: used.vms,
+    },
+    accelerator: {
+      kind: accelerator?.kind ?? null,
+      probed_at: timestampOrNull(accelerator?.probedAtMs ?? null),
+      reason: accelerator?.reason ?? null,
+    },
+    confinement: { level: confinement?.level ?? null, missing: confinement?.missing ?? [] },
+    vms: views.map(({ vm, figures }) => ({
+      id: vm.id,
+      owner: vm.owner,
+      state: vm.state,
+      cpu: vm.requirements.cpu,
+      memory_bytes: vm.requirements.memoryBytes,
+      lease_expires_at: leaseEnd(node, vm.deadline),
+      pid: figures?.pid ?? null,
+      dropped_frames: figures?.droppedFrames ?? null,
+    })),
+  };
+}
+
+async function evict(
+  node: NodeParts,
+  names: readonly string[],
+  all: boolean,
+): Promise<ProviderEvictResult> {
+  const provider = requireProvider(node);
+  const living = (await provider.views()).map(({ vm }) => ({ id: vm.id, alias: null }));
+  const evicted: string[] = [];
+  const failed: { id: string; error: ErrorDoc }[] = [];
+  for (const name of all ? living.map(({ id }) => id) : names) {
+    const found = resolveName(name, living);
+    try {
+      if (!found.ok) throw new OmertaError(found.reason, `No one VM is meant by ${name}`);
+      await provider.evict(found.value.id as VmId);
+      evicted.push(found.value.id);
+    } catch (error) {
+      const known = error instanceof OmertaError
+        ? error
+        : new OmertaError("internal", String(error));
+      const { code, message, hint = null, exit } = known;
+      failed.push({ id: name, error: { code, message, hint, exit } });
+    }
+  }
+  return { evicted, failed };
+}
+
+function requireProvider({ provider }: NodeParts): NonNullable<NodeParts["provider"]> {
+  if (provider !== null) return provider;
+  throw new OmertaError("no-node", "The node of this state is no provider", {
+    hint: "Start one with `omerta provider`.",
+  });
+}
