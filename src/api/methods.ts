@@ -263,11 +263,13 @@ export interface MeshPingResult {
 // ---------------------------------------------------------------------------------------------
 // Relay
 
+/** How much was forwarded. */
 export interface TrafficDoc {
   readonly packets: number;
   readonly bytes: number;
 }
 
+/** What a relay forwards, and between whom. */
 export interface RelayStatusResult {
   readonly sessions: number;
   readonly forwarded: { readonly control: TrafficDoc; readonly tunnel: TrafficDoc };
@@ -284,6 +286,7 @@ export interface RelayStatusResult {
 // ---------------------------------------------------------------------------------------------
 // Provider
 
+/** Sizes that a provider lends, or that are used. */
 export interface ProviderRoom {
   readonly cpu: number;
   readonly memory_bytes: number;
@@ -331,6 +334,7 @@ export interface ProviderEvictResult {
 // ---------------------------------------------------------------------------------------------
 // Consumer
 
+/** Where a VM stands in its life. */
 export type VmState =
   | "requested"
   | "reserved"
@@ -484,8 +488,10 @@ export interface ConsumerReleaseResult {
 // ---------------------------------------------------------------------------------------------
 // The node itself
 
+/** Whether a person started the node, or a command that needed one. */
 export type NodeMode = "foreground" | "background";
 
+/** Who runs. */
 export interface NodeInfoResult {
   readonly pid: number;
   /** Identifies the code that runs: a command of another build takes over from a lingering node. */

@@ -197,7 +197,7 @@ export class Networks {
     }
     const { network, name, authoritySeed, epochs, revocations } = read.value;
     const known = this.#joined.get(network);
-    if (known?.admitter != null) return known;
+    if (known !== undefined && known.admitter !== null) return known;
     const nowMs = this.#context.wallMs();
     const joined = this.#found(network, {
       name,
@@ -342,7 +342,9 @@ export class Networks {
   redeem({ peer }: Caller, question: { readonly s: Uint8Array }): Answer<"redeem"> {
     const [network, subject] = peer.split("/") as [NetworkId, NodeId];
     const joined = this.#joined.get(network);
-    if (joined?.admitter == null) throw new OmertaError("invite-unknown", "No invite is made here");
+    if (joined === undefined || joined.admitter === null) {
+      throw new OmertaError("invite-unknown", "No invite is made here");
+    }
     const nowMs = this.#context.wallMs();
     const admitted = admit(joined.admitter, { subject, question: encodeBody(question), nowMs });
     if (!admitted.ok) throw redeemError(admitted.reason);
@@ -361,8 +363,8 @@ export class Networks {
   /** A member asks for a fresh certificate. */
   renew({ peer }: Caller, question: { readonly c: Uint8Array }): Answer<"renew"> {
     const [network, subject] = peer.split("/") as [NetworkId, NodeId];
-    const admitter = this.#joined.get(network)?.admitter;
-    if (admitter == null) throw new OmertaError("unsupported", "This node admits nobody");
+    const admitter = this.#joined.get(network)?.admitter ?? null;
+    if (admitter === null) throw new OmertaError("unsupported", "This node admits nobody");
     const nowMs = this.#context.wallMs();
     const renewed = renew(admitter, { subject, question: encodeBody(question), nowMs });
     if (!renewed.ok) throw new OmertaError("not-member", `Not renewed: ${renewed.reason}`);

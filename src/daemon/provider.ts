@@ -14,7 +14,6 @@
  */
 import {
   type ErrorCode,
-  type Instant,
   type NetworkId,
   OmertaError,
   type PeerKey,
@@ -433,13 +432,14 @@ export class Provider {
 
   #openTunnel(vm: HostVm, hosted: Hosted): void {
     const { created, running } = hosted;
-    if (created === null || running?.control == null) return;
+    const control = running?.control ?? null;
+    if (created === null || control === null) return;
     const owner = peerKey(hosted.network, vm.owner);
     const plan = guestPlan({
       tunnel: created.localTunnel,
       peer: owner,
       remote: created.remoteTunnel,
-      control: running.control,
+      control,
     });
     this.#context.net.command("tunnel.open", { ...plan });
     this.#context.loop.input({ type: "demand", peer: owner, demand: "busy" });

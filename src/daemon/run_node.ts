@@ -167,23 +167,7 @@ class NodeRun {
     const reach = new Reach(context, { networks, peers, relays });
     const tunnels = new Tunnels(context.net);
     const market = openMarket(context, { networks, peers, relays });
-    const self = { program: programArguments(), state: this.#paths.dir };
-    const consumer = new Consumer({
-      context,
-      reach,
-      tunnels,
-      sshKeys: new SshKeys(this.#paths),
-      market,
-      sshCommand: (target) =>
-        sshCommand({
-          id: target.id,
-          name: target.name,
-          user: target.user,
-          identityFile: target.identity_file,
-          knownHostsFile: target.known_hosts_file,
-        }, self),
-      pathTo: (peer) => peers.pathTo(peer),
-    });
+    const consumer = this.#openConsumer(context, { reach, tunnels, market, peers });
     this.#closers.push(() => relays.close(), () => consumer.close());
     this.#serveMembers(context, networks);
     networks.onChange(() => context.loop.input({ type: "keys", keys: networks.acceptedKeys() }));
@@ -218,6 +202,28 @@ class NodeRun {
     this.#serveApi(node, standing);
     this.#options.onReady(this.#ready(node, standing, made));
     this.#step({ type: "wake" });
+  }
+
+  #openConsumer(
+    context: Context,
+    parts: Pick<NodeParts, "reach" | "tunnels" | "market" | "peers">,
+  ): Consumer {
+    const { peers, ...shared } = parts;
+    const self = { program: programArguments(), state: this.#paths.dir };
+    return new Consumer({
+      context,
+      ...shared,
+      sshKeys: new SshKeys(this.#paths),
+      sshCommand: (target) =>
+        sshCommand({
+          id: target.id,
+          name: target.name,
+          user: target.user,
+          identityFile: target.identity_file,
+          knownHostsFile: target.known_hosts_file,
+        }, self),
+      pathTo: (peer) => peers.pathTo(peer),
+    });
   }
 
   // Opening --------------------------------------------------------------------------------------

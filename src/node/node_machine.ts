@@ -42,7 +42,6 @@ import {
   RpcMachine,
   type RpcOut,
   type SessionIn,
-  type SessionKind,
   SessionMachine,
   type SessionOptions,
   type SessionOut,
