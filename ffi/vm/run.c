@@ -1,6 +1,7 @@
 /* run: see run.h. */
 #include "run.h"
 
+#include "cgroup.h"
 #include "lockdown.h"
 #include "tsc.h"
 #include "vm.h"
@@ -162,6 +163,7 @@ static void tell_success(int null) {
 static int bring_up(const struct spec *spec, int64_t begin_ms, struct failure *failure) {
   if (folder_fill(&vm.folder, failure) < 0) return -1;
   vm.log = (struct log){.fd = vm.folder.log, .start_ms = begin_ms};
+  if (cgroup_leave()) log_line(&vm.log, "left the node's control group");
   if (open_events(spec, begin_ms, failure) < 0 || boot(spec, failure) < 0) return -1;
   folder_forget(&vm.folder);
   begin_parts(spec);

@@ -5,7 +5,15 @@
 import assert from "node:assert/strict";
 import { connectHelper, isHelperAlive, readHelperExit } from "../../src/host/vm_helper.ts";
 import { say } from "./scratch.ts";
-import { attached, descriptors, isVmPossible, newSeed, untilGone, withVm } from "./vm_rig.ts";
+import {
+  attached,
+  descriptors,
+  isRoot,
+  isVmPossible,
+  newSeed,
+  untilGone,
+  withVm,
+} from "./vm_rig.ts";
 
 const isPossible = isVmPossible();
 
@@ -243,3 +251,35 @@ vmTest(
       assert.deepEqual([...magic], [0x53, 0xef], "ext4, made by the guest");
     }),
 );
+
+Deno.test({
+  name: "a helper leaves its node's control group for one beside it",
+  ignore: !isPossible || !isRoot(),
+  fn: () =>
+    withGroup((group) =>
+      withVm(
+        { by: ["sh", "-c", `'echo 0 >${group}/node/cgroup.procs; exec "$@"'`, "-"] },
+        async (vm) => {
+          await vm.start();
+          const { pid, qemuPid } = await vm.connected((client) => client.status());
+          const [, own = ""] = /^0::(.*)$/m.exec(Deno.readTextFileSync(`/proc/${pid}/cgroup`)) ??
+            [];
+          assert.match(own, /\/omerta-test-\d+\/omerta-vms$/);
+          await untilGone([pid, qemuPid], () => vm.connected((client) => client.stop()));
+        },
+      )
+    ),
+});
+
+/** A control group with one for a node in it; none where the kernel has none of version 2. */
+async function withGroup(test: (group: string) => Promise<void>): Promise<void> {
+  const mount = /^cgroup2 (\S+) cgroup2/m.exec(Deno.readTextFileSync("/proc/mounts"))?.[1];
+  if (mount === undefined) return say("  no cgroup2 is mounted: nothing to leave");
+  const group = `${mount}/omerta-test-${Deno.pid}`;
+  Deno.mkdirSync(`${group}/node`, { recursive: true });
+  try {
+    await test(group);
+  } finally {
+    for (const name of ["/node", "/omerta-vms", ""]) Deno.removeSync(group + name);
+  }
+}

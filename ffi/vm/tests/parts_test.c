@@ -1,4 +1,5 @@
 /* Tests of the small parts: lease, console, monitor, text, levels of confinement, command line. */
+#include "../cgroup.h"
 #include "../console.h"
 #include "../features.h"
 #include "../lease.h"
@@ -192,6 +193,23 @@ static void command_line_follows_accel(void) {
   CHECK(strstr(after(&args, "-blockdev"), "filename=/dev/fdset/1") != NULL);
 }
 
+static void cgroup_is_beside_the_nodes(void) {
+  char path[PATH_MAX];
+  CHECK(cgroup_sibling("0::/system.slice/omerta.service\n", path));
+  CHECK_TEXT(path, "/system.slice/omerta-vms");
+  CHECK(cgroup_sibling("9:name=systemd:/x\n1:cpu:/\n0::/one\n", path));
+  CHECK_TEXT(path, "/omerta-vms");
+  CHECK(!cgroup_sibling("0::/\n", path));
+  CHECK(!cgroup_sibling("9:pids:/x/y\n", path));
+  CHECK(!cgroup_sibling("", path));
+  char deep[2 * PATH_MAX];
+  memset(deep, 'a', sizeof deep - 1);
+  memcpy(deep, "0::/", 4);
+  deep[sizeof deep - 3] = '/';
+  deep[sizeof deep - 1] = 0;
+  CHECK(!cgroup_sibling(deep, path));
+}
+
 static void tsc_is_measured_alike_twice(void) {
   long first = tsc_khz_since(tsc_sample());
   long second = tsc_khz_since(tsc_sample());
@@ -212,6 +230,7 @@ int main(void) {
       {"the level follows from what is missing", levels_follow_what_is_missing},
       {"without a user namespace a user has none", without_user_ns_a_user_has_no_others},
       {"QEMU's command line follows the accelerator", command_line_follows_accel},
+      {"the group of VMs is beside the node's", cgroup_is_beside_the_nodes},
       {"the time stamp counter is measured alike twice", tsc_is_measured_alike_twice},
   };
   return RUN_TESTS("parts", tests);
