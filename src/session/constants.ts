@@ -24,6 +24,11 @@ export const HANDSHAKE_TIMEOUT_MS = 5_000;
 export const PENDING_MS = 10_000;
 /** Paths on which one handshake of ours is tried at the same time. Guess. */
 export const ATTEMPT_PATHS_MAX = 4;
+/**
+ * A hello is answered on the path on which it came first, which its finish then proves; on another one
+ * only after this, when the first answer seems lost: then nothing is proven. Guess: three sendings.
+ */
+export const ELSEWHERE_MS = 1_000;
 /** Repetitions of message 1 that are answered per handshake: sendings × paths, with reserve. */
 export const REPLIES_MAX = 24;
 

@@ -80,6 +80,8 @@ export interface Pending {
   readonly key: AcceptedKey;
   readonly noise: NoiseHandshake;
   readonly reply: Uint8Array;
+  /** The only path to which the reply was sent; `undefined` when it went to several. */
+  repliedTo: string | undefined;
   readonly begunAt: Instant;
   /** Times that the reply was sent. */
   replies: number;

@@ -63,15 +63,17 @@ export function connect<Member>(
   begin(core, { peer: input.peer, key, paths: [input.path], isRenewal: false }, turn);
 }
 
-/** Renews a link before it is too old; what comes of it shows in the slot. */
+/**
+ * Renews a link before it is too old; what comes of it shows in the slot. Never where a datagram came
+ * from last: its source may be forged, and a hello is large.
+ */
 export function renew<Member>(
   core: SessionCore<Member>,
   link: Link<Member>,
   turn: Turn<Member>,
 ): void {
-  const paths = [...new Set([link.sentPath, link.heardPath])];
   const key = newestKey(core, link.is.key);
-  begin(core, { peer: link.is.slot.node, key, paths, isRenewal: true }, turn);
+  begin(core, { peer: link.is.slot.node, key, paths: [link.sentPath], isRenewal: true }, turn);
 }
 
 /** Takes a reply that names an attempt. */
@@ -318,6 +320,7 @@ function linkOf<Member>(
     payload: met.introduction.payload,
     member: met.member,
     path,
+    provenPath: path,
     replaced,
     begunAt: attempt.begunAt,
     createdAt: turn.now,

@@ -46,6 +46,8 @@ export interface LinkOptions<Member> {
   readonly payload: Uint8Array;
   readonly member: Member;
   readonly path: string;
+  /** The path at which the peer must be, for it answered what was sent only there. */
+  readonly provenPath: string | undefined;
   /** Our id of the session that the initiator wants this one to replace, if it had one. */
   readonly replaced: number | undefined;
   /** When the handshake began, as we saw it. */
@@ -60,8 +62,9 @@ export class Link<Member> {
   role: LinkRole;
   /** When the first authenticated datagram came. */
   confirmedAt: Instant | undefined;
-  /** The path of the newest datagram received, and of the last one sent. */
+  /** The path of the newest datagram received: its source may be forged. */
   heardPath: string;
+  /** The path on which we send, probes left out. */
   sentPath: string;
   heardAt: Instant;
   sent = 0;
@@ -80,7 +83,7 @@ export class Link<Member> {
     this.is = options;
     this.role = options.initiator ? "ours" : "theirs";
     this.heardPath = options.path;
-    this.sentPath = options.path;
+    this.sentPath = options.provenPath ?? options.path;
     this.heardAt = options.createdAt;
   }
 

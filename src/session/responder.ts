@@ -8,14 +8,15 @@
  * ```
  *
  * A repeated hello gets the same reply again; one whose handshake is over gets nothing. The link
- * replaces nothing until the first datagram comes on it.
+ * replaces nothing until the first datagram comes on it. Sources can be forged, by members too: only
+ * the path to which alone the reply went is proven by the finish, wherever the finish comes from.
  *
  * @module
  */
 import { after, concatBytes, equalBytes, type Instant } from "../base/mod.ts";
 import { isGateMacGood, NoiseHandshake, seal, sha256 } from "../crypto/mod.ts";
 import { CONTROL, pathSource } from "../wire/mod.ts";
-import { HELLO_BYTES, PENDING_MS, REPLIES_MAX } from "./constants.ts";
+import { ELSEWHERE_MS, HELLO_BYTES, PENDING_MS, REPLIES_MAX } from "./constants.ts";
 import {
   endLink,
   type Fault,
@@ -94,7 +95,7 @@ function greet<Member>(
   if (known !== undefined) return repeatReply(core, known, path, turn);
   const budget = core.limiter.take(pathSource(path), turn.now);
   if (budget !== "taken") return budget;
-  const pending = answer(core, key, message, turn.now);
+  const pending = answer(core, key, { message, path }, turn.now);
   if (pending === undefined) return "bad-handshake";
   core.hellos.set(mac.toHex(), pending.id);
   keep(core, pending, turn.now);
@@ -110,6 +111,10 @@ function repeatReply<Member>(
 ): DropReason | undefined {
   const pending = core.pending.get(id);
   if (pending === undefined || pending.replies >= REPLIES_MAX) return "replayed-hello";
+  if (path !== pending.repliedTo) {
+    if (turn.now < after(pending.begunAt, ELSEWHERE_MS)) return "answered-elsewhere";
+    pending.repliedTo = undefined;
+  }
   pending.replies++;
   turn.out.push({ type: "transmit", path, bytes: pending.reply.slice() });
   return undefined;
@@ -119,7 +124,7 @@ function repeatReply<Member>(
 function answer<Member>(
   core: SessionCore<Member>,
   key: AcceptedKey,
-  message: Uint8Array,
+  { message, path }: { message: Uint8Array; path: string },
   now: Instant,
 ): Pending | undefined {
   const { staticKey, random } = core.options;
@@ -144,6 +149,7 @@ function answer<Member>(
     key,
     noise,
     reply: encodeNamed(CONTROL.reply, remoteId, reply.value),
+    repliedTo: path,
     begunAt: now,
     replies: 1,
     refusal: undefined,
@@ -186,6 +192,7 @@ function accept<Member>(
     payload: met.introduction.payload,
     member: met.member,
     path,
+    provenPath: pending.repliedTo,
     replaced: met.introduction.replaced,
     begunAt: pending.begunAt,
     createdAt: turn.now,

@@ -87,6 +87,8 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
         return this.#core.setKeys(input.keys);
       case "send":
         return this.#send(input, turn);
+      case "moved":
+        return this.#moved(input);
       case "close":
         return this.#close(input, turn);
       case "wake":
@@ -222,8 +224,13 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
     const ttl = input.ttl ?? 0;
     const bytes = link.seal(input.payload);
     if (ttl > 0) return void turn.out.push({ type: "transmit", path: input.path, bytes, ttl });
-    link.sentPath = input.path; // one with a short time to live is not meant to arrive
+    if (!isProbe(input.payload)) link.sentPath = input.path;
     turn.out.push({ type: "transmit", path: input.path, bytes });
+  }
+
+  #moved({ peer, path }: Extract<SessionIn, { type: "moved" }>): void {
+    const link = this.#core.slots.get(peer, "epoch")?.current;
+    if (link !== undefined) link.sentPath = path;
   }
 
   #close(input: Extract<SessionIn, { type: "close" }>, turn: Turn<Member>): void {
@@ -293,7 +300,7 @@ function tellEstablished<Member>(
   renewed: boolean,
   turn: Turn<Member>,
 ): void {
-  const { slot, initiator, payload, member } = link.is;
+  const { slot, initiator, payload, member, provenPath } = link.is;
   const { peer, node, network, kind } = slot;
   core.established++;
   turn.out.push({
@@ -303,7 +310,8 @@ function tellEstablished<Member>(
     network,
     kind,
     initiator,
-    path: link.heardPath,
+    path: provenPath ?? link.heardPath,
+    proven: provenPath !== undefined,
     payload: payload.slice(),
     member,
     renewed,
@@ -326,6 +334,11 @@ function closeSlot<Member>(
   endSession(core, slot, { reason: "closed" }, turn);
   if (ours !== undefined) failLink(core, ours, { reason: "closed" }, turn);
   for (const link of linksOf(slot)) endLink(core, link);
+}
+
+/** Pings and pongs go to where a peer only may be. */
+function isProbe(payload: Uint8Array): boolean {
+  return payload[0] === MESSAGE.ping || payload[0] === MESSAGE.pong;
 }
 
 /** A link's deadline has come: what it means depends on its role. */

@@ -95,6 +95,8 @@ export type SessionIn =
     /** Time to live of the datagram; 0 or absent: the system's. */
     readonly ttl?: number;
   }
+  /** The peer is proven to be reached on `path`: the session is renewed there. */
+  | { readonly type: "moved"; readonly peer: PeerKey; readonly path: string }
   /** End sessions with a peer (of one kind, or all) and tell it, and give up handshakes with it. */
   | {
     readonly type: "close";
@@ -123,6 +125,11 @@ export type SessionOut<Member> =
     /** Whether the handshake was ours. */
     readonly initiator: boolean;
     readonly path: string;
+    /**
+     * Whether the peer is known to be at `path`, for it answered what was sent there alone. Else the
+     * path is but where it says that it is: send nothing there that is larger than what came.
+     */
+    readonly proven: boolean;
     /** What the peer showed. */
     readonly payload: Uint8Array;
     /** What `verifyPeer` made of it. */
@@ -184,6 +191,7 @@ export type DropReason =
   | "unknown-key"
   | "bad-mac"
   | "replayed-hello"
+  | "answered-elsewhere"
   | "source-limit"
   | "global-limit"
   | "peers-full"
