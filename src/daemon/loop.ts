@@ -111,9 +111,9 @@ export class Loop {
   input(input: NodeIn): void {
     if (this.#closed) return;
     const out: NodeOut<Member>[] = [];
-    this.machine.handle(input, this.#now(), out);
-    for (const output of out) this.#perform(output);
-    this.#arm();
+    this.#guard(() => this.machine.handle(input, this.#now(), out));
+    for (const output of out) this.#guard(() => this.#perform(output));
+    this.#guard(() => this.#arm());
   }
 
   /**
@@ -158,6 +158,15 @@ export class Loop {
       waiting.reject(new OmertaError("unreachable", "The node is ending"));
     }
     this.#waiting.clear();
+  }
+
+  /** A defect in one step must not end the node, nor keep the next steps from being done. */
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#onDefect(error);
+    }
   }
 
   #await(

@@ -109,6 +109,13 @@ class NodeRun {
   }
 
   async run(): Promise<void> {
+    // VMs hang on this process: a promise that nobody waited for is a defect, not its end.
+    const onRejection = (event: PromiseRejectionEvent) => {
+      event.preventDefault();
+      this.#defect(event.reason, "in the background");
+    };
+    globalThis.addEventListener("unhandledrejection", onRejection);
+    this.#closers.push(() => globalThis.removeEventListener("unhandledrejection", onRejection));
     try {
       await this.#start();
       await this.#ended.promise;
@@ -335,7 +342,7 @@ class NodeRun {
         hint: "Try the protocol with --dry-run, or rent from here.",
       });
     }
-    const qemu = Deno.env.get("OMERTA_QEMU") ?? findExecutable("qemu-system-x86_64");
+    const qemu = findExecutable(Deno.env.get("OMERTA_QEMU") ?? "qemu-system-x86_64");
     if (qemu === undefined) {
       throw new OmertaError("qemu-missing", "QEMU is not installed", {
         hint: "Install it (Debian: apt install qemu-system-x86), or try with --dry-run.",

@@ -86,11 +86,12 @@ export function localAddresses(): LocalAddress[] {
 /** Where programs are that a user's PATH often lacks. */
 const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/** The absolute path of a program by its name, or `undefined` where there is none to execute. */
+/** The absolute path of a program by its name, or absolute path, or `undefined` where there is none to execute. */
 export function findExecutable(
   name: string,
   path = Deno.env.get("PATH") ?? "",
 ): string | undefined {
+  if (name.startsWith("/")) return isExecutable(name) ? name : undefined;
   const directories = path.split(":").filter((directory) => directory.startsWith("/"));
   return [...directories, ...SYSTEM_DIRECTORIES]
     .map((directory) => `${directory}/${name}`)
