@@ -39,6 +39,7 @@ import {
   sshAddress,
   toRow,
   tunnelPlan,
+  useOf,
   vmDocument,
 } from "./rental.ts";
 import { Renting, type RentingParts } from "./renting.ts";
@@ -206,13 +207,6 @@ export class Consumer {
     });
   }
 
-  /** The session with a provider is up, or came back. */
-  onPeerUp(peer: PeerKey): void {
-    if (this.#hasOpenTunnel(peer)) {
-      this.#context.loop.input({ type: "demand", peer, demand: "busy" });
-    }
-  }
-
   /** The session with a provider ended: an open tunnel wants it back. */
   onPeerDown(peer: PeerKey): void {
     if (!this.#hasOpenTunnel(peer) || this.#reaching.has(peer) || this.#ending) return;
@@ -264,6 +258,7 @@ export class Consumer {
     if (plan === null) return;
     await this.#parts.reach.peer(plan.peer);
     this.#parts.tunnels.open(plan);
+    this.#context.demands.claim(plan.peer, useOf(rental), "busy");
     const signal = AbortSignal.timeout(FINISH_MS);
     await this.#parts.tunnels.probeSsh(plan.tunnel, FINISH_MS, signal);
     const current = this.#rentals.get(rental.id) ?? rental;
@@ -438,7 +433,7 @@ export class Consumer {
     if (plan === null) throw notReady(rental);
     await this.#parts.reach.peer(plan.peer, options);
     this.#parts.tunnels.open(plan);
-    this.#context.loop.input({ type: "demand", peer: plan.peer, demand: "busy" });
+    this.#context.demands.claim(plan.peer, useOf(rental), "busy");
   }
 
   async #reachAgain(peer: PeerKey): Promise<void> {
@@ -493,7 +488,10 @@ export class Consumer {
     const before = this.#rentals.get(rental.id);
     this.#rentals.set(rental.id, rental);
     this.#context.store.rentals.put(toRow(rental));
-    if (hasEnded(rental.state)) this.#parts.tunnels.close(rental.localTunnel);
+    if (hasEnded(rental.state)) {
+      this.#parts.tunnels.close(rental.localTunnel);
+      this.#context.demands.drop(providerOf(rental), useOf(rental));
+    }
     if (before?.created === rental.created && !hasEnded(rental.state)) return;
     this.#writeKnownHosts();
     this.#beat();

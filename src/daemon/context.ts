@@ -9,6 +9,7 @@ import type { Log } from "../host/log.ts";
 import type { NetHost } from "../host/net.ts";
 import type { StatePaths } from "../host/state.ts";
 import type { Store } from "../host/store.ts";
+import type { Demands } from "./demands.ts";
 import type { Loop } from "./loop.ts";
 
 /** The parts of a running node that its use cases share. */
@@ -19,6 +20,7 @@ export interface Context {
   /** The X25519 key of Noise; new at every start. */
   readonly staticKey: KeyPair;
   readonly loop: Loop;
+  readonly demands: Demands;
   readonly net: NetHost;
   readonly log: Log;
   readonly random: Random;

@@ -86,14 +86,14 @@ export interface MadeInvite {
 
 /** The networks of a running node. */
 export class Networks {
-  readonly #context: Omit<Context, "loop">;
+  readonly #context: Omit<Context, "loop" | "demands">;
   readonly #joined = new Map<NetworkId, Joined>();
   /** Networks that are being joined now: their certificates are judged, nothing else. */
   readonly #joining = new Set<NetworkId>();
   readonly #alias: () => string | null;
   readonly #onChange = new Set<() => void>();
 
-  constructor(context: Omit<Context, "loop">, alias: () => string | null) {
+  constructor(context: Omit<Context, "loop" | "demands">, alias: () => string | null) {
     this.#context = context;
     this.#alias = alias;
     for (const row of context.store.networks.list()) this.#load(row);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { MeshPingInput, MeshPingItem, MeshPingResult } from "../api/methods.ts";
-import { type PeerKey, splitPeerKey } from "../base/mod.ts";
+import { type PeerKey, randomUint32, splitPeerKey } from "../base/mod.ts";
 import { delay } from "../host/delay.ts";
 import type { Context } from "./context.ts";
 import type { Peers } from "./peers.ts";
@@ -24,7 +24,8 @@ export async function pingPeer(
   const rtts: number[] = [];
   let sent = 0;
   let directAfterMs: number | null = null;
-  context.loop.input({ type: "demand", peer, demand: "busy" });
+  const use = `ping ${randomUint32(context.random)}`;
+  context.demands.claim(peer, use, "busy");
   try {
     while (sent < ping.count && !(ping.untilDirect && directAfterMs !== null)) {
       const rttMs = await pingOnce(context, peer, on.signal);
@@ -37,7 +38,7 @@ export async function pingPeer(
       if (!isLast) await delay(ping.intervalMs, on.signal);
     }
   } finally {
-    if (!on.signal.aborted) context.loop.input({ type: "demand", peer, demand: "hold" });
+    context.demands.drop(peer, use);
   }
   return {
     peer: splitPeerKey(peer).node,

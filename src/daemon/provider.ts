@@ -314,7 +314,7 @@ export class Provider {
     this.#book.ended(id, happening.reason, happening.detail);
     this.#tell(id);
     hosted.running = null;
-    this.#closeTunnel(hosted);
+    this.#closeTunnel(vm, hosted);
     const sweep = () => this.#runnerOf(vm).sweep(id).finally(() => hosted.gone.resolve());
     this.#context.background(`sweep VM ${id}`, sweep);
   }
@@ -442,10 +442,11 @@ export class Provider {
       control,
     });
     this.#context.net.command("tunnel.open", { ...plan });
-    this.#context.loop.input({ type: "demand", peer: owner, demand: "busy" });
+    this.#context.demands.claim(owner, `lent VM ${vm.id}`, "busy");
   }
 
-  #closeTunnel({ created }: Hosted): void {
+  #closeTunnel(vm: HostVm, { created, network }: Hosted): void {
+    this.#context.demands.drop(peerKey(network, vm.owner), `lent VM ${vm.id}`);
     if (created === null) return;
     try {
       this.#context.net.command("tunnel.close", { tunnel: created.localTunnel });
@@ -454,15 +455,6 @@ export class Provider {
     }
   }
 
-  /** The session of an owner came up again: its VMs make the path busy. */
-  onPeerUp(peer: PeerKey): void {
-    const { node } = splitPeerKey(peer);
-    if (this.#book.living().some((vm) => vm.owner === node && !vm.dryRun)) {
-      this.#context.loop.input({ type: "demand", peer, demand: "busy" });
-    }
-  }
-
-  /** The helper's end of a tunnel closed; the runner tells separately what became of the VM. */
   #freshTunnel(): number {
     const taken = new Set([...this.#hosted.values()].map((h) => h.created?.localTunnel));
     for (;;) {

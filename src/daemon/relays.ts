@@ -89,11 +89,14 @@ export class Relays {
         const peer = peerKey(joined.row.id, entry.id);
         if (this.#kept.has(peer)) continue;
         this.#kept.set(peer, { entry, attempt: 0 });
+        this.#context.demands.claim(peer, "relay", "warm");
         if (!this.#context.loop.machine.isConnected(peer)) this.#connectSoon(peer, 0);
       }
     }
     for (const peer of this.#kept.keys()) {
-      if (this.#networks.get(splitPeerKey(peer).network) === undefined) this.#kept.delete(peer);
+      if (this.#networks.get(splitPeerKey(peer).network) !== undefined) continue;
+      this.#kept.delete(peer);
+      this.#context.demands.drop(peer, "relay");
     }
     this.publishSoon();
   }
@@ -168,7 +171,6 @@ export class Relays {
     if (kept === undefined) return;
     if (event.type === "peer-up") {
       kept.attempt = 0;
-      this.#context.loop.input({ type: "demand", peer: event.peer, demand: "warm" });
       if (!event.renewed) this.publishSoon();
       this.#context.background("renew the certificate", () => this.#renew(event.peer));
     } else this.#connectSoon(event.peer, kept.attempt);

@@ -69,6 +69,11 @@ export function providerOf(rental: Rental): PeerKey {
   return peerKey(rental.network, rental.provider);
 }
 
+/** By what a rental claims its provider's paths. */
+export function useOf(rental: Pick<Rental, "id">): string {
+  return `rented VM ${rental.id}`;
+}
+
 /** The row of a rental. */
 export function toRow(rental: Rental): RentalRow {
   const { created, identityFile, accelerator, dryRun, timings, reason, localTunnel } = rental;

@@ -24,7 +24,7 @@ import type { Answer, VmStateMessage } from "../node/mod.ts";
 import { guestHostname } from "../vm/mod.ts";
 import type { Context } from "./context.ts";
 import type { Reach } from "./reach.ts";
-import { hasEnded, providerOf, type Rental, tunnelPlan } from "./rental.ts";
+import { hasEnded, providerOf, type Rental, tunnelPlan, useOf } from "./rental.ts";
 import type { RequestKey, SshKeys } from "./ssh_keys.ts";
 import type { Tunnels } from "./tunnels.ts";
 
@@ -278,7 +278,7 @@ export class Renting {
     const plan = tunnelPlan(rental);
     if (plan === null) throw new OmertaError("internal", "A created VM has no tunnel");
     this.#parts.tunnels.open(plan);
-    this.#context.loop.input({ type: "demand", peer: plan.peer, demand: "busy" });
+    this.#context.demands.claim(plan.peer, useOf(rental), "busy");
     this.#parts.progress("boot", "the machine boots");
     const ended = new AbortController();
     let bootMs: number | null = null;

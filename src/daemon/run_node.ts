@@ -39,6 +39,7 @@ import { NodeMachine } from "../node/mod.ts";
 import { type AcceleratorVerdict, judgeAccelerator } from "./accelerator.ts";
 import { Consumer } from "./consumer.ts";
 import type { Context } from "./context.ts";
+import { Demands } from "./demands.ts";
 import { joinNetwork, readInvite } from "./joining.ts";
 import { type LingerIn, LingerMachine, type LingerOut } from "./linger.ts";
 import { Loop } from "./loop.ts";
@@ -160,7 +161,7 @@ class NodeRun {
     const loop = new Loop({ machine, net, now: monotonicNow, onDefect: (e) => this.#defect(e) });
     this.#closers.push(() => loop.close());
     deliver((path, bytes) => loop.input({ type: "datagram", path, bytes }));
-    await this.#compose({ ...shared, loop }, networks);
+    await this.#compose({ ...shared, loop, demands: new Demands(loop) }, networks);
   }
 
   async #compose(context: Context, networks: Networks): Promise<void> {
@@ -398,11 +399,9 @@ class NodeRun {
   }
 
   #follow(node: NodeParts): void {
-    const { context, consumer, provider, peers, networks, tunnels } = node;
+    const { context, consumer, peers, networks, tunnels } = node;
     context.loop.listen((event) => {
       if (event.type === "peer-up" && event.kind === "epoch") {
-        consumer.onPeerUp(event.peer);
-        provider?.onPeerUp(event.peer);
         if (!event.renewed && peers.holds(event.peer, "relay")) this.#warmPaths(node);
       }
       if (event.type === "peer-down" && event.kind === "epoch") consumer.onPeerDown(event.peer);
