@@ -6,7 +6,12 @@
  * @module
  */
 import type { AddressScope } from "../wire/mod.ts";
-import { CANDIDATES_MAX, PUNCH_SCHEDULE_MS, UNVOUCHED_PROBES_MAX } from "./constants.ts";
+import {
+  CANDIDATES_MAX,
+  PUNCH_SCHEDULE_MS,
+  UNVOUCHED_PROBES_MAX,
+  VOUCHED_ATTEMPTS_MAX,
+} from "./constants.ts";
 
 /** A candidate of a peer with what is known of it. */
 export interface Candidate {
@@ -28,7 +33,10 @@ export interface CandidateContext {
 /** A candidate that will be tried, with the number of probes that it may get. */
 export interface Target {
   readonly address: string;
+  /** Of one attempt. */
   readonly probesMax: number;
+  /** Of all attempts within the window of `ProbeBudget`. */
+  readonly windowProbesMax: number;
 }
 
 /** The targets to try, in order, each with its budget. */
@@ -39,10 +47,11 @@ export function admissibleTargets(
   return candidates
     .filter((candidate) => isAdmissible(candidate, context))
     .slice(0, CANDIDATES_MAX)
-    .map(({ address, vouched, attached }) => ({
-      address,
-      probesMax: vouched || attached ? PUNCH_SCHEDULE_MS.length : UNVOUCHED_PROBES_MAX,
-    }));
+    .map(({ address, vouched, attached }) => {
+      const probesMax = vouched || attached ? PUNCH_SCHEDULE_MS.length : UNVOUCHED_PROBES_MAX;
+      const attemptsMax = vouched || attached ? VOUCHED_ATTEMPTS_MAX : 1;
+      return { address, probesMax, windowProbesMax: probesMax * attemptsMax };
+    });
 }
 
 function isAdmissible(candidate: Candidate, context: CandidateContext): boolean {

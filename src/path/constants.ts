@@ -26,6 +26,8 @@ export const UNPROVEN_MS = 5_000;
 export const PUNCH_SCHEDULE_MS: readonly number[] = [0, 40, 80, 160, 320, 640, 1_000];
 /** Probes to a candidate that no third party observed. Source: the design, "nobody can be aimed". */
 export const UNVOUCHED_PROBES_MAX = 3;
+/** Whole attempts within a window of `ProbeBudget` at an address that was observed. Guess. */
+export const VOUCHED_ATTEMPTS_MAX = 4;
 /** Candidates taken from a peer. Source: overlay research §5.6 (at most 16). */
 export const CANDIDATES_MAX = 16;
 /** The opener's time to live: it must leave the own NAT and die before the peer's. Guess: 2. */

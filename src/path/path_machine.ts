@@ -3,7 +3,7 @@
  * from relayed to direct, and says when a peer cannot be reached any more.
  *
  * The crypto is elsewhere: what it sends goes inside the peer's session, and what it takes came out
- * of one. So a spoofed datagram never reaches it.
+ * of one. So what reaches it is the peer's word; the address that it came from may be forged.
  *
  * @module
  */
@@ -18,6 +18,7 @@ import {
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
+import { ProbeBudget } from "./budget.ts";
 import { choosePaths } from "./choice.ts";
 import {
   MISSES_DOUBT,
@@ -26,11 +27,15 @@ import {
   PING_HOLD_MS,
   PING_WARM_MS,
   PUNCH_BACKOFF_MS,
+  UNVOUCHED_PROBES_MAX,
 } from "./constants.ts";
 import { encodePing, encodePong, parseProbe } from "./messages.ts";
 import { lossOf, type PathState, PeerPaths, prove } from "./peer_paths.ts";
 import { Punch, type PunchShot } from "./punch.ts";
 import type { Demand, PathIn, PathOut, PathView } from "./types.ts";
+
+/** The routes of a peer of which no path is proven: the data path does not know it. */
+const NO_ROUTES = JSON.stringify([null, null, []]);
 
 interface PeerState {
   readonly paths: PeerPaths;
@@ -48,6 +53,7 @@ interface PeerState {
 /** The machine of all paths of a node. */
 export class PathMachine implements Machine<PathIn, PathOut> {
   readonly #random: Random;
+  readonly #budget = new ProbeBudget();
   readonly #peers = new BoundedMap<PeerKey, PeerState>(PEERS_MAX, "refuse");
 
   constructor(random: Random) {
@@ -135,18 +141,21 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     const state = this.#peers.get(input.peer) ?? freshPeer(input.punch, now);
     if (!this.#peers.set(input.peer, state)) return;
     state.drives = input.punch;
-    const path = state.paths.add(input.path, now);
+    const path = state.paths.add(input.path, now, !input.proven);
     if (path === undefined) return;
-    path.heardAt = now;
-    path.misses = 0;
-    prove(path, now);
+    if (input.proven) {
+      path.heardAt = now;
+      path.misses = 0;
+      prove(path, now);
+    } else claim(path, now);
     this.#choose(input.peer, state, out);
     this.#onWake(now, out);
   }
 
   #onPeerDown(peer: PeerKey, out: PathOut[]): void {
-    if (!this.#peers.delete(peer)) return;
-    out.push({ type: "routes", peer, active: null, standby: null, accept: [] });
+    const wasRouted = (this.#peers.get(peer)?.routes ?? NO_ROUTES) !== NO_ROUTES;
+    this.#peers.delete(peer);
+    if (wasRouted) out.push({ type: "routes", peer, active: null, standby: null, accept: [] });
   }
 
   #onAddPath(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
@@ -175,11 +184,12 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     const path = state.paths.get(input.path);
     if (path === undefined) return;
     if (!state.paths.ponged(path, probe.value.nonce, now)) return;
+    this.#budget.answered(path.path, now);
     const { observed } = probe.value;
     if (observed !== null && !path.relayed) {
       out.push({ type: "observed", peer: input.peer, address: observed });
     }
-    if (!path.relayed) state.punch = null;
+    if (!path.relayed) Object.assign(state, { punch: null, attempts: 0 });
     this.#choose(input.peer, state, out);
     path.nextPingAt = after(now, pingInterval(state, path));
   }
@@ -190,18 +200,17 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     ping: { path: string; nonce: Uint8Array },
     { now, out }: { now: Instant; out: PathOut[] },
   ): void {
-    const known = state.paths.get(ping.path) !== undefined;
-    const path = state.paths.add(ping.path, now);
+    const path = state.paths.add(ping.path, now, true);
     if (path === undefined) return;
     path.heardAt = now;
-    path.nextPingAt ??= now; // It answers for its address: no longer a mere claim.
+    claim(path, now);
+    // Whom we may not ask whether the peer is there, we do not answer either: its source may be forged.
+    const isAsked = path.provenAt !== null || path.pending.size > 0;
+    if (!isAsked && !this.#budget.allows(path.path, path.unansweredMax, now)) return;
     const observed = path.relayed ? null : ping.path;
     const payload = encodePong(ping.nonce, observed);
     out.push({ type: "send", peer, path: ping.path, payload, ttl: 0 });
-    if (!known) {
-      this.#ping(peer, state, path, { now, out });
-      this.#choose(peer, state, out);
-    }
+    if (!isAsked) this.#ping(peer, state, path, { now, out });
   }
 
   #onHeard(peer: PeerKey, path: string, now: Instant): void {
@@ -277,7 +286,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     }
     if (state.punch !== null) this.#shoot(peer, state, state.punch.due(now), { now, out });
     if (state.punch?.dueAt() === undefined) state.punch = null;
-    if (ended) this.#settle(peer, state, now, out);
+    if (ended || isEmpty(state.paths)) this.#settle(peer, state, now, out);
     else this.#choose(peer, state, out);
     this.#offer(peer, state, now, out);
   }
@@ -296,14 +305,17 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     shots: readonly PunchShot[],
     { now, out }: { now: Instant; out: PathOut[] },
   ): void {
-    for (const { address, ttl } of shots) {
-      if (ttl === 0) {
-        const path = state.paths.add(address, now, true);
-        if (path !== undefined) this.#ping(peer, state, path, { now, out });
-      } else {
+    for (const { address, ttl, windowProbesMax } of shots) {
+      if (ttl > 0) {
+        if (!this.#budget.open(address, now)) continue;
         const payload = encodePing(this.#random.bytes(8));
         out.push({ type: "send", peer, path: address, payload, ttl });
+        continue;
       }
+      const path = state.paths.add(address, now, true);
+      if (path === undefined) continue;
+      path.unansweredMax = Math.max(path.unansweredMax, windowProbesMax);
+      this.#ping(peer, state, path, { now, out });
     }
   }
 
@@ -313,6 +325,13 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     path: PathState,
     { now, out }: { now: Instant; out: PathOut[] },
   ): void {
+    if (path.provenAt === null) {
+      if (!this.#budget.allows(path.path, path.unansweredMax, now)) {
+        path.nextPingAt = null;
+        return;
+      }
+      this.#budget.spend(path.path, now);
+    }
     const payload = encodePing(state.paths.pinged(path, now, this.#random));
     out.push({ type: "send", peer, path: path.path, payload, ttl: 0 });
   }
@@ -346,7 +365,7 @@ function freshPeer(drives: boolean, now: Instant): PeerState {
     demand: "hold",
     active: null,
     standby: null,
-    routes: "",
+    routes: NO_ROUTES,
     drives,
     attempts: 0,
     nextOfferAt: now,
@@ -354,9 +373,22 @@ function freshPeer(drives: boolean, now: Instant): PeerState {
   };
 }
 
-/** Only a relayed peer is worth an upgrade, and only one side drives it. */
+function isEmpty(paths: PeerPaths): boolean {
+  return paths.all().next().done === true;
+}
+
+/** Only a peer without a direct path is worth an upgrade, and only one side drives it. */
 function wantsOffer(state: PeerState): boolean {
-  return state.drives && state.punch === null && state.active?.includes("#") === true;
+  if (!state.drives || state.punch !== null || state.active === null) return false;
+  return ![...state.paths.all()].some((path) => path.provenAt !== null && !path.relayed);
+}
+
+/** The peer says that it is there, and its source may be forged: a few pings may ask. */
+function claim(path: PathState, now: Instant): void {
+  if (path.provenAt !== null || path.isClaimed) return;
+  path.isClaimed = true;
+  path.unansweredMax += UNVOUCHED_PROBES_MAX;
+  path.nextPingAt = now;
 }
 
 /** The active path missed a ping: whether the others still lead there must be known at once. */

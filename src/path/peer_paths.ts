@@ -38,6 +38,10 @@ export interface PathState {
   /** Whether each of the last pings was answered, newest last. */
   readonly answers: boolean[];
   readonly sinceAt: Instant;
+  /** Pings that it may get before it answers, by the window of `ProbeBudget`. */
+  unansweredMax: number;
+  /** Whether the peer pinged us from there before it answered. */
+  isClaimed: boolean;
 }
 
 /** Pings per path that may wait for their pong at one time. */
@@ -58,7 +62,7 @@ export class PeerPaths {
 
   /**
    * The path's state, made when it is new; `undefined` where there is no room for another. A `quiet`
-   * one is not pinged again until it has answered: it is a mere claim of the peer.
+   * one is not pinged by the timer: it is a mere claim of the peer.
    */
   add(path: string, now: Instant, quiet = false): PathState | undefined {
     const known = this.#paths.get(path);
@@ -75,6 +79,8 @@ export class PeerPaths {
       pending: new Map(),
       answers: [],
       sinceAt: now,
+      unansweredMax: quiet ? 0 : Infinity,
+      isClaimed: false,
     };
     this.#paths.set(path, state);
     return state;
@@ -109,7 +115,7 @@ export class PeerPaths {
     return true;
   }
 
-  /** Counts the last ping as missed when its time is over; `true` where that ends the path. */
+  /** Counts the last ping as missed when its time is over; `true` where a proven path ends. */
   lapse(state: PathState, now: Instant): boolean {
     if (state.nextPingAt !== null && now >= state.nextPingAt && state.pending.size > 0) {
       state.pending.clear();
@@ -121,7 +127,7 @@ export class PeerPaths {
       ? now >= after(state.sinceAt, UNPROVEN_MS)
       : state.misses >= MISSES_DEAD;
     if (over) this.#paths.delete(state.path);
-    return over;
+    return over && state.provenAt !== null;
   }
 
   /** When the path wants attention next. */

@@ -15,22 +15,24 @@ export interface PunchShot {
   readonly address: string;
   /** 0 is the system's default. */
   readonly ttl: number;
+  /** As in `Target`. */
+  readonly windowProbesMax: number;
 }
 
 /** A running attempt. */
 export class Punch {
   readonly #startAt: Instant;
-  readonly #targets: { address: string; left: number }[];
+  readonly #targets: { readonly target: Target; left: number }[];
   #step = 0;
 
   constructor(targets: readonly Target[], startAt: Instant) {
-    this.#targets = targets.map(({ address, probesMax }) => ({ address, left: probesMax }));
+    this.#targets = targets.map((target) => ({ target, left: target.probesMax }));
     this.#startAt = startAt;
   }
 
-  /** The openers, to be sent at once. They do not count: they never reach the peer. */
+  /** The openers, to be sent at once. They do not count: they are not to reach the peer. */
   openers(): PunchShot[] {
-    return this.#targets.map(({ address }) => ({ address, ttl: OPENER_TTL }));
+    return this.#targets.map(({ target }) => shotAt(target, OPENER_TTL));
   }
 
   /** When the next full pings are due; `undefined` when the attempt is over. */
@@ -44,10 +46,14 @@ export class Punch {
     const shots: PunchShot[] = [];
     for (let at = this.dueAt(); at !== undefined && at <= now; at = this.dueAt()) {
       this.#step++;
-      for (const target of this.#targets) {
-        if (target.left-- > 0) shots.push({ address: target.address, ttl: 0 });
+      for (const entry of this.#targets) {
+        if (entry.left-- > 0) shots.push(shotAt(entry.target, 0));
       }
     }
     return shots;
   }
+}
+
+function shotAt({ address, windowProbesMax }: Target, ttl: number): PunchShot {
+  return { address, ttl, windowProbesMax };
 }

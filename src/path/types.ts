@@ -14,11 +14,13 @@ export type Demand = "hold" | "warm" | "busy";
 
 /** Inputs of the path machine. */
 export type PathIn =
-  /** A session with the peer was proved over `path`; `punch` makes us drive the upgrade. */
+  /** A session with the peer is up; `punch` makes us drive the upgrade. */
   | {
     readonly type: "peer-up";
     readonly peer: PeerKey;
     readonly path: string;
+    /** Whether the handshake proved that the peer is at `path`; else pings must. */
+    readonly proven: boolean;
     readonly punch: boolean;
   }
   | { readonly type: "peer-down"; readonly peer: PeerKey }

@@ -5,6 +5,7 @@ import {
   CANDIDATES_MAX,
   PUNCH_SCHEDULE_MS,
   UNVOUCHED_PROBES_MAX,
+  VOUCHED_ATTEMPTS_MAX,
 } from "../../src/path/constants.ts";
 
 const ALL = PUNCH_SCHEDULE_MS.length;
@@ -37,7 +38,9 @@ for (const [name, probes] of Object.entries(TABLE)) {
       const address = "192.0.2.1:9000";
       const candidate = { address, scope: scope as AddressScope, vouched, attached };
       const targets = admissibleTargets([candidate], { loopback: loopback !== undefined });
-      assert.deepEqual(targets, expected === 0 ? [] : [{ address, probesMax: expected }]);
+      const windowProbesMax = expected === FEW ? FEW : expected * VOUCHED_ATTEMPTS_MAX;
+      const target = { address, probesMax: expected, windowProbesMax };
+      assert.deepEqual(targets, expected === 0 ? [] : [target]);
     });
   }
 }

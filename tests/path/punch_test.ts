@@ -4,13 +4,15 @@ import { OPENER_TTL, PUNCH_SCHEDULE_MS } from "../../src/path/constants.ts";
 import { Punch } from "../../src/path/punch.ts";
 
 const at = (ms: number) => ms as Instant;
-const A = { address: "192.0.2.1:1", probesMax: PUNCH_SCHEDULE_MS.length };
-const B = { address: "192.0.2.2:2", probesMax: 3 };
+const A = { address: "192.0.2.1:1", probesMax: PUNCH_SCHEDULE_MS.length, windowProbesMax: 28 };
+const B = { address: "192.0.2.2:2", probesMax: 3, windowProbesMax: 3 };
+const shot = ({ address, windowProbesMax }: typeof A, ttl: number) => {
+  return { address, ttl, windowProbesMax };
+};
 
 Deno.test("Punch opens towards every target with a short life", () => {
   const openers = new Punch([A, B], at(100)).openers();
-  const expected = [A, B].map(({ address }) => ({ address, ttl: OPENER_TTL }));
-  assert.deepEqual(openers, expected);
+  assert.deepEqual(openers, [shot(A, OPENER_TTL), shot(B, OPENER_TTL)]);
 });
 
 Deno.test("Punch follows its schedule from the start that was agreed on", () => {
@@ -18,7 +20,7 @@ Deno.test("Punch follows its schedule from the start that was agreed on", () => 
   assert.deepEqual(punch.due(at(99)), []);
   for (const offset of PUNCH_SCHEDULE_MS) {
     assert.equal(punch.dueAt(), 100 + offset);
-    assert.deepEqual(punch.due(at(100 + offset)), [{ address: A.address, ttl: 0 }]);
+    assert.deepEqual(punch.due(at(100 + offset)), [shot(A, 0)]);
     assert.deepEqual(punch.due(at(100 + offset)), []);
   }
   assert.equal(punch.dueAt(), undefined);

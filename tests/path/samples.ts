@@ -21,6 +21,8 @@ export function pathState(path: string, changes: Partial<PathState> = {}): PathS
     pending: new Map(),
     answers: [],
     sinceAt: at(0),
+    unansweredMax: Infinity,
+    isClaimed: false,
     ...changes,
   };
 }
