@@ -115,8 +115,14 @@ class NodeRun {
       event.preventDefault();
       this.#defect(event.reason, "in the background");
     };
+    const onError = (event: ErrorEvent) => {
+      event.preventDefault();
+      this.#defect(event.error, "in a timer");
+    };
     globalThis.addEventListener("unhandledrejection", onRejection);
+    globalThis.addEventListener("error", onError);
     this.#closers.push(() => globalThis.removeEventListener("unhandledrejection", onRejection));
+    this.#closers.push(() => globalThis.removeEventListener("error", onError));
     try {
       await this.#start();
       await this.#ended.promise;
@@ -248,7 +254,7 @@ class NodeRun {
         streamSocket: this.#paths.streamSocket,
         library,
         onDatagram: (path, bytes) => receive(path, bytes),
-        onEvent: (event) => this.#onNetEvent(event),
+        onEvent: (event) => this.#onEvent(event),
       });
     const net = this.#openPort(store, open);
     this.#closers.push(() => net.close());
@@ -508,6 +514,15 @@ class NodeRun {
     if (at === undefined) return;
     const waitMs = Math.max(0, at - monotonicNow());
     this.#lingerTimer = setTimeout(() => this.#step({ type: "wake" }), waitMs);
+  }
+
+  /** One event that meets a defect must not keep the native library's next ones from coming. */
+  #onEvent(event: NetEvent): void {
+    try {
+      this.#onNetEvent(event);
+    } catch (error) {
+      this.#defect(error, `at the event ${event.type}`);
+    }
   }
 
   #background(what: string, task: () => Promise<unknown>): void {
