@@ -74,7 +74,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   readonly #observations = new Observations();
   readonly #vouched = new BoundedMap<PeerKey, string>(VOUCHED_MAX, "evict-oldest");
   readonly #connects = new BoundedMap<number, Connect>(CONNECTS_MAX, "refuse");
-  /** The path of each invite session: those have no path machine. */
+  /** The proven path of each invite session: those have no path machine. */
   readonly #invitePaths = new BoundedMap<PeerKey, string>(CONNECTS_MAX, "evict-oldest");
   /** Our own calls for candidates, by token; host's tokens are positive. */
   readonly #offers = new Map<number, PeerKey>();
@@ -211,9 +211,10 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     up: Extract<SessionOut<Member>, { type: "established" }>,
     turn: Turn<Member>,
   ): void {
-    const { peer, kind, member, path, initiator, renewed } = up;
-    if (kind === "invite") this.#invitePaths.set(peer, path);
-    else this.#path({ type: "peer-up", peer, path, punch: this.#self < up.node }, turn);
+    const { peer, kind, member, path, initiator, renewed, proven } = up;
+    const punch = this.#self < up.node;
+    if (kind === "epoch") this.#path({ type: "peer-up", peer, path, proven, punch }, turn);
+    else if (proven) this.#invitePaths.set(peer, path);
     turn.out.push({ type: "peer-up", peer, kind, member, path, initiator, renewed });
     // A connect to a named peer is over whoever's handshake came through first.
     const ended = this.#takeConnects(({ input }) =>
@@ -238,8 +239,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     { peer, kind, path, payload }: Extract<SessionOut<Member>, { type: "received" }>,
     turn: Turn<Member>,
   ): void {
-    if (kind === "invite") this.#invitePaths.set(peer, path);
-    else this.#path({ type: "heard", peer, path }, turn);
+    if (kind === "epoch") this.#path({ type: "heard", peer, path }, turn);
     switch (payload[0]) {
       case PING:
       case PONG:
@@ -318,9 +318,12 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
       case "send":
         return this.#session(output, turn);
       case "routes":
-      case "moved":
         turn.out.push(output);
         return;
+      case "moved":
+        turn.out.push(output);
+        if (output.to === null) return;
+        return this.#session({ type: "moved", peer: output.peer, path: output.to }, turn);
       case "observed":
         return this.#onObserved(output.peer, output.address, turn);
       case "offer-candidates":
