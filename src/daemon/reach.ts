@@ -17,6 +17,7 @@ import { addressScope, formatPath, parseAddress, parsePath } from "../wire/mod.t
 import type { Context } from "./context.ts";
 import type { CallOptions } from "./loop.ts";
 import type { Joined, Networks } from "./networks.ts";
+import { noteSighting } from "./offers.ts";
 import type { Peers } from "./peers.ts";
 import type { Relays } from "./relays.ts";
 
@@ -141,7 +142,8 @@ export class Reach {
       { peer: node },
       options,
     );
-    this.#context.loop.input({ type: "vouch", peer, address });
+    const { loop } = this.#context;
+    noteSighting({ loop, peers: this.#peers }, relay, { peer, address });
     const at = parsePath(this.#context.loop.machine.activePath(relay) ?? "");
     if (!at.ok) throw new OmertaError("unreachable", "The relay went away");
     return formatPath({ address: at.value.address, session });

@@ -46,6 +46,7 @@ import { Loop } from "./loop.ts";
 import { openMarket } from "./market.ts";
 import { apiTable } from "./methods/mod.ts";
 import { Networks } from "./networks.ts";
+import { takeOffer } from "./offers.ts";
 import { makeInvite, networkDocs, type NodeParts, ownFacts, Standing } from "./node.ts";
 import { Peers } from "./peers.ts";
 import { Provider } from "./provider.ts";
@@ -183,7 +184,7 @@ class NodeRun {
     const market = openMarket(context, { networks, peers, relays });
     const consumer = this.#openConsumer(context, { reach, tunnels, market, peers });
     this.#closers.push(() => relays.close(), () => consumer.close());
-    this.#serveMembers(context, networks);
+    this.#serveMembers(context, networks, peers);
     networks.onChange(() => context.loop.input({ type: "keys", keys: networks.acceptedKeys() }));
     context.loop.input({ type: "keys", keys: networks.acceptedKeys() });
     await standing.start();
@@ -393,15 +394,10 @@ class NodeRun {
 
   // Serving --------------------------------------------------------------------------------------
 
-  #serveMembers({ loop }: Context, networks: Networks): void {
+  #serveMembers({ loop }: Context, networks: Networks, peers: Peers): void {
     loop.serve("redeem", (caller, question) => networks.redeem(caller, question));
     loop.serve("renew", (caller, question) => networks.renew(caller, question));
-    loop.serve("relay.offer", (caller, { peer, address }) => {
-      const network = caller.peer.split("/")[0];
-      const key = `${network}/${peer}` as typeof caller.peer;
-      loop.input({ type: "vouch", peer: key, address });
-      return {};
-    });
+    loop.serve("relay.offer", ({ peer }, offer) => takeOffer({ loop, peers }, peer, offer));
   }
 
   #follow(node: NodeParts): void {
