@@ -80,7 +80,7 @@ const STATES = {
 
 const INPUTS = {
   "peer-up, same path": { type: "peer-up", peer: PEER, path: RELAYED, proven: true, punch: true },
-  "peer-up, other path": { ...same("routes ping:other"), unknown: "routes moved ping:other" },
+  "peer-up, other path": { type: "peer-up", peer: PEER, path: OTHER, proven: true, punch: true },
   "peer-up, unproven": { type: "peer-up", peer: PEER, path: OTHER, proven: false, punch: true },
   "peer-down": { type: "peer-down", peer: PEER },
   "add-path": { type: "add-path", peer: PEER, path: OTHER },
