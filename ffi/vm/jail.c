@@ -117,7 +117,7 @@ static int drop_capabilities(void) {
   return (int)syscall(SYS_capset, &header, none);
 }
 
-static int enter_root(const struct jail *jail) {
+static void enter_root(const struct jail *jail) {
   struct root root = {
       .reach = jail->reach,
       .kvm = jail->kvm,
@@ -125,7 +125,7 @@ static int enter_root(const struct jail *jail) {
       .make_device = jail->root && HAS(jail->features, OWN_UID),
       .kvm_user = jail->uid,
   };
-  return root_enter(&root);
+  if (root_enter(&root) < 0) report(SYNC_FD, FEATURE_PRIVATE_ROOT, root.failed);
 }
 
 static int bound_files(const struct jail *jail) {
@@ -138,7 +138,7 @@ static void optional(enum feature feature, int result) {
 }
 
 static void set_identity(const struct jail *jail) {
-  if (HAS(jail->features, PRIVATE_ROOT)) optional(FEATURE_PRIVATE_ROOT, enter_root(jail));
+  if (HAS(jail->features, PRIVATE_ROOT)) enter_root(jail);
   if (!jail->root) return;
   if (HAS(jail->features, OWN_UID)) optional(FEATURE_OWN_UID, change_user(jail->uid));
   if (HAS(jail->features, USER_NS)) optional(FEATURE_USER_NS, enter_user_ns());

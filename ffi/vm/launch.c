@@ -137,15 +137,23 @@ static int feature_to_drop(const struct jail *jail, const struct jail_report *re
   return -1;
 }
 
+static void note(struct machine *machine, int feature, const struct jail_report *report) {
+  size_t used = strlen(machine->why);
+  snprintf(machine->why + used, sizeof machine->why - used, "%s%s: %s at %.31s", used ? "; " : "",
+           feature_name((enum feature)feature), strerror(report->error), report->what);
+}
+
 /* Each round drops one feature, so there are at most FEATURE_COUNT of them. */
 static int spawn_degrading(struct jail *jail, struct machine *machine, struct failure *failure) {
   unsigned all = jail->root ? FEATURES_ALL : FEATURES_ALL & ~(1u << FEATURE_OWN_UID);
   jail->features &= all;
+  machine->why[0] = 0;
   for (;;) {
     struct jail_report report;
     if (spawn(jail, machine, &report) == 0) break;
     int feature = feature_to_drop(jail, &report);
     if (feature < 0 || !((jail->features >> feature) & 1u)) return explain(jail, &report, failure);
+    note(machine, feature, &report);
     jail->features = features_without(jail->features, (enum feature)feature, jail->root);
   }
   machine->missing = all & ~jail->features;

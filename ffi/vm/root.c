@@ -2,7 +2,7 @@
  * root: see root.h.
  *
  * With the mount calls of Linux 5.2 to 5.12 every piece is first made as a descriptor, out of
- * sight, and then put in its place; nothing of the old root can be reached in between.
+ * sight, and then put in its place with all its restrictions on.
  */
 #include "root.h"
 
@@ -103,31 +103,50 @@ static int put_device(int base, const struct root *root) {
   return fchownat(base, "dev/kvm", root->kvm_user, root->kvm_user, AT_SYMLINK_NOFOLLOW);
 }
 
-static int fill(int base, int proc, const struct root *root) {
-  for (size_t i = 0; i < root->reach->count; i++)
-    if (put_reach(base, root->reach->paths[i]) < 0) return -1;
+static int fill(int base, int proc, struct root *root) {
+  for (size_t i = 0; i < root->reach->count; i++) {
+    root->failed = root->reach->paths[i];
+    if (put_reach(base, root->failed) < 0) return -1;
+  }
+  root->failed = "/proc in place";
   if (put(base, proc, "/proc", true) < 0) return -1;
+  root->failed = "/dev/kvm";
   return root->kvm ? put_device(base, root) : 0;
 }
 
-/* Puts the filled tmpfs over a folder that surely exists and makes it the root. */
 static int become_root(int base) {
-  if (abi_move_mount(base, AT_FDCWD, "/proc") < 0 || fchdir(base) < 0) return -1;
+  if (fchdir(base) < 0) return -1;
   if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0) return -1;
   if (chdir("/") < 0) return -1;
   return abi_mount_setattr(AT_FDCWD, "/", 0, ABI_MOUNT_RDONLY);
 }
 
-int root_enter(const struct root *root) {
+static int make_proc(const struct root *root) {
+  uint64_t attr = ABI_MOUNT_RDONLY | ABI_MOUNT_NOSUID | ABI_MOUNT_NODEV | ABI_MOUNT_NOEXEC;
+  return root->own_proc ? new_proc() : view("/proc", attr);
+}
+
+/* First it is put over a folder that surely exists: before Linux 6.15 nothing can be mounted on what
+ * is not itself in place. */
+static int fill_and_become(int base, int proc, struct root *root) {
+  root->failed = "the new root";
+  if (abi_move_mount(base, AT_FDCWD, "/proc") < 0) return -1;
+  if (fill(base, proc, root) < 0) return -1;
+  root->failed = "the change of root";
+  return become_root(base);
+}
+
+int root_enter(struct root *root) {
+  root->failed = "private mounts";
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return -1;
-  int proc = root->own_proc ? new_proc() : view("/proc", ABI_MOUNT_RDONLY | ABI_MOUNT_NOSUID |
-                                                             ABI_MOUNT_NODEV | ABI_MOUNT_NOEXEC);
+  root->failed = "/proc";
+  int proc = make_proc(root);
   if (proc < 0) return -1;
+  root->failed = "tmpfs";
   unsigned attr = ABI_MOUNT_NOSUID | (root->kvm ? 0 : ABI_MOUNT_NODEV);
   int base = new_filesystem("tmpfs", "mode", "755", attr);
   if (base < 0) return -1;
-  int result = fill(base, proc, root);
-  if (result == 0) result = become_root(base);
+  int result = fill_and_become(base, proc, root);
   int error = errno;
   close(base);
   errno = error;

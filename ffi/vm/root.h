@@ -13,10 +13,11 @@ struct root {
   bool own_proc;  /* the process has a PID namespace of its own */
   uid_t kvm_user; /* who may open the device, where `make_device` */
   bool make_device;
+  const char *failed; /* set by root_enter(): the piece that could not be made */
 };
 
 /* Moves this process, alone in its mount namespace, into the new root. 0, or -1 with errno; after
  * a failure the process is good for nothing but ending. */
-int root_enter(const struct root *root);
+int root_enter(struct root *root);
 
 #endif

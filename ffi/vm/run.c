@@ -150,6 +150,7 @@ static void log_launch(void) {
   feature_list(&text, vm.machine.missing);
   log_line(&vm.log, "QEMU is process %d, level %s, missing %s", vm.machine.pid,
            feature_level(vm.machine.missing), missing);
+  if (vm.machine.why[0] != 0) log_line(&vm.log, "%s", vm.machine.why);
 }
 
 static void tell_success(int null) {
