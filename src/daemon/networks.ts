@@ -36,6 +36,7 @@ import {
   renewalDueMs,
   resolveName,
   RevocationBook,
+  type Role,
   verifyCertificate,
   verifyRevocation,
 } from "../membership/mod.ts";
@@ -554,6 +555,16 @@ export class Networks {
     for (const listener of this.#onChange) listener();
   }
 }
+
+/** Of some roles, those that a membership includes. */
+export function grantedRoles(roles: readonly Role[], grants: readonly Grant[]): Role[] {
+  return roles.filter((role) => grants.includes(GRANT_OF_ROLE[role]));
+}
+
+const GRANT_OF_ROLE = { relay: "relay", provider: "provide" } as const satisfies Record<
+  Role,
+  Grant
+>;
 
 /** That an invite could not be redeemed by anybody. */
 export function unreachableInvite(): OmertaError {

@@ -7,12 +7,14 @@
 import type { RelayStatusResult, TrafficDoc } from "../api/methods.ts";
 import { OmertaError, type PeerKey, peerKey, splitPeerKey } from "../base/mod.ts";
 import { verifyRecord } from "../membership/mod.ts";
-import { type Answer, type Question, RECORDS_PER_PAGE } from "../node/mod.ts";
+import type { Answer, Question } from "../node/mod.ts";
 import { RelayBook, type RelayRefusal, type RelaySession } from "../relay/mod.ts";
 import { isRelayed } from "../wire/mod.ts";
 import type { Context } from "./context.ts";
 import type { Caller, LoopEvent } from "./loop.ts";
-import type { Networks } from "./networks.ts";
+import { grantedRoles, type Networks } from "./networks.ts";
+import type { Peers } from "./peers.ts";
+import { recordPage } from "./record_page.ts";
 
 /** How often idle sessions are looked for. */
 const SWEEP_MS = 15_000;
@@ -36,12 +38,14 @@ interface NativeStats {
 export class RelayService {
   readonly #context: Context;
   readonly #networks: Networks;
+  readonly #peers: Pick<Peers, "member">;
   readonly #book: RelayBook;
   readonly #sweep: ReturnType<typeof setInterval>;
 
-  constructor(context: Context, networks: Networks) {
+  constructor(context: Context, networks: Networks, peers: Pick<Peers, "member">) {
     this.#context = context;
     this.#networks = networks;
+    this.#peers = peers;
     this.#book = new RelayBook(context.random);
     context.loop.serve("relay.allocate", (caller, question) => this.#allocate(caller, question));
     context.loop.serve("record.publish", (caller, question) => this.#publish(caller, question));
@@ -100,8 +104,13 @@ export class RelayService {
     const nowMs = this.#context.wallMs();
     const verified = verifyRecord(record, { network, nowMs });
     if (!verified.ok) throw new OmertaError("refused", `The record is refused: ${verified.reason}`);
-    if (verified.value.id !== node) {
+    const { id, roles } = verified.value;
+    if (id !== node) {
       throw new OmertaError("not-allowed", "A member publishes its own record only");
+    }
+    const grants = this.#peers.member(peer)?.grants ?? [];
+    if (grantedRoles(roles, grants).length < roles.length) {
+      throw new OmertaError("not-allowed", "A record says no more than its member may do");
     }
     this.#networks.get(network)?.records.put(verified.value, nowMs);
     return {};
@@ -110,11 +119,8 @@ export class RelayService {
   #list({ peer }: Caller, { after }: Question<"record.list">): Answer<"record.list"> {
     const { network } = splitPeerKey(peer);
     const all = this.#networks.get(network)?.records.list(this.#context.wallMs()) ?? [];
-    const rest = all.toSorted((a, b) => a.id < b.id ? -1 : 1)
-      .filter(({ id }) => after === null || id > after);
-    const page = rest.slice(0, RECORDS_PER_PAGE);
-    const next = rest.length > page.length ? page.at(-1)?.id ?? null : null;
-    return { records: page.map(({ bytes }) => bytes), next };
+    const { page, more } = recordPage(all, after);
+    return { records: page.map(({ bytes }) => bytes), next: more ? page.at(-1)?.id ?? null : null };
   }
 
   /** The proven direct address of a registered member. */

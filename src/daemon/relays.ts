@@ -27,7 +27,7 @@ import {
 import { isRelayed, parseAddress } from "../wire/mod.ts";
 import type { Context } from "./context.ts";
 import type { LoopEvent } from "./loop.ts";
-import type { Entry, Joined, Networks } from "./networks.ts";
+import { type Entry, grantedRoles, type Joined, type Networks } from "./networks.ts";
 import type { Peers } from "./peers.ts";
 
 /** Relays with which a node keeps a session, per network. Source: the record has room for three. */
@@ -111,11 +111,12 @@ export class Relays {
     await Promise.race([Promise.any(connects).catch(() => {}), aborted.promise]);
   }
 
-  /** The relays of a network with which there is a session over a direct path. */
+  /** The relays of a network, by their certificates, with which there is a session over a direct path. */
   connected(network: NetworkId): PeerKey[] {
     return [...this.#kept.keys()].filter((peer) => {
       const path = this.#context.loop.machine.activePath(peer);
-      return splitPeerKey(peer).network === network && path !== null && !isRelayed(path);
+      return splitPeerKey(peer).network === network && this.#peers.holds(peer, "relay") &&
+        path !== null && !isRelayed(path);
     });
   }
 
@@ -176,15 +177,26 @@ export class Relays {
     } else this.#connectSoon(event.peer, kept.attempt);
   }
 
-  /** Entries of the invite first, then relays that publish themselves. */
+  /**
+   * Entries of the invite first, then relays that publish themselves: anybody may say that it is one,
+   * so that those do not come before it, and one whose certificate says otherwise is left out.
+   */
   #targets(joined: Joined): Entry[] {
     const records = joined.records.withRole("relay", this.#context.wallMs());
-    const published = records.map(({ id, addresses }) => ({ id, addresses }));
-    const all = new Map(
-      [...published, ...this.#networks.entries(joined)].map((entry) => [entry.id, entry]),
-    );
-    all.delete(this.#context.identity.id);
-    return [...all.values()].filter(({ addresses }) => addresses.length > 0).slice(0, RELAYS_MAX);
+    const entries = this.#networks.entries(joined);
+    const published = records
+      .filter(({ id }) => !this.#isPretender(peerKey(joined.row.id, id)))
+      .map(({ id, addresses }) => ({ id, addresses }));
+    const all = new Map(published.map((entry) => [entry.id, entry]));
+    for (const { id } of [...entries, this.#context.identity]) all.delete(id);
+    return [...entries, ...all.values()]
+      .filter(({ id, addresses }) => id !== this.#context.identity.id && addresses.length > 0)
+      .slice(0, RELAYS_MAX);
+  }
+
+  /** Whether the peer is connected and no relay. */
+  #isPretender(peer: PeerKey): boolean {
+    return this.#peers.member(peer) !== undefined && !this.#peers.holds(peer, "relay");
   }
 
   #connectSoon(peer: PeerKey, attempt: number): void {
@@ -271,7 +283,7 @@ export class Relays {
       network,
       seq: this.#nextSeq(nowMs),
       alias,
-      roles,
+      roles: grantedRoles(roles, joined.certificate.grants),
       staticKey: this.#context.staticKey.publicKey,
       addresses: addresses.filter((a) => parseAddress(a).ok).slice(0, RECORD_LIMITS.addressesMax),
       relays: this.home(network),

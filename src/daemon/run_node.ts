@@ -189,7 +189,7 @@ class NodeRun {
     context.loop.input({ type: "keys", keys: networks.acceptedKeys() });
     await standing.start();
     const made = await this.#enterNetwork(context, networks, standing);
-    const relay = this.#options.roles.relay ? new RelayService(context, networks) : null;
+    const relay = this.#options.roles.relay ? new RelayService(context, networks, peers) : null;
     if (relay !== null) this.#closers.push(() => relay.close());
     if (this.#options.roles.provider) {
       const opened = await this.#openProvider(context, peers, () => relays.publishSoon());
