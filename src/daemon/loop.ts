@@ -28,6 +28,8 @@ import {
   type Question,
 } from "../node/mod.ts";
 import type { FailReason, RpcResult, SessionKind } from "../session/mod.ts";
+import { CallBudget } from "./call_budget.ts";
+import { outward } from "./outward.ts";
 
 /** Native time without an answer after which an active path counts as dead. Guess. */
 const DEAD_MS = 1_500;
@@ -78,6 +80,7 @@ export class Loop {
   readonly #handlers = new Map<CallName, CallHandler<CallName>>();
   readonly #listeners = new Set<(event: LoopEvent) => void>();
   readonly #waiting = new Map<number, Waiting>();
+  readonly #budget = new CallBudget();
   #nextToken = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -226,11 +229,9 @@ export class Loop {
       const body = encodeBody(await this.#handle(request.name, request.body, { peer, kind }));
       this.input({ type: "answer", peer, kind, call, ok: true, body });
     } catch (error) {
-      const refusal = error instanceof OmertaError
-        ? { code: error.code, message: error.message }
-        : { code: "internal", message: "The peer met a defect of its own" };
       if (!(error instanceof OmertaError)) this.#onDefect(error);
-      this.input({ type: "answer", peer, kind, call, ok: false, body: encodeRefusal(refusal) });
+      const body = encodeRefusal(outward(error));
+      this.input({ type: "answer", peer, kind, call, ok: false, body });
     }
   }
 
@@ -241,6 +242,9 @@ export class Loop {
     }
     if (caller.kind === "invite" && name !== "redeem") {
       throw new OmertaError("not-allowed", "An invite's session only redeems the invite");
+    }
+    if (!this.#budget.take(caller.peer, name, this.#now())) {
+      throw new OmertaError("refused", "You ask too often: wait a moment");
     }
     const question = parseQuestion(name, body);
     if (!question.ok) throw new OmertaError("refused", "The question is malformed");

@@ -46,6 +46,7 @@ import {
 } from "../vm/mod.ts";
 import type { Context } from "./context.ts";
 import type { Caller } from "./loop.ts";
+import { withoutPaths } from "./outward.ts";
 import type { RunningVm, VmFigures, VmHappening, VmRunner } from "./vm_runner.ts";
 
 /** The guest's only user. */
@@ -562,7 +563,8 @@ function endSentence(vm: HostVm): string {
     "lost": "nothing of it was left after the provider's restart",
   };
   const why = sentences[vm.endReason ?? "failed"];
-  return vm.endDetail === null ? why : `${why}: ${vm.endDetail}`.slice(0, 500);
+  if (vm.endDetail === null) return why;
+  return `${why}: ${withoutPaths(vm.endDetail)}`.slice(0, 500).toWellFormed();
 }
 
 function roundOrNull(value: number | null): number | null {

@@ -96,7 +96,7 @@ export const CALLS = {
   },
   "vm.reserve": {
     question: v.strictObject({
-      key: v.nullable(text(64)),
+      key: v.nullable(v.pipe(text(64), v.regex(/^[\x21-\x7e]+$/))),
       cpu: count(1_024),
       memoryBytes: count(tebibyte),
       storageBytes: count(64 * tebibyte),
@@ -181,7 +181,8 @@ export function parseAnswer<N extends CallName>(
 
 /** The body of a refusal. */
 export function encodeRefusal(refusal: Refusal): Uint8Array {
-  return encodeBody({ code: refusal.code, message: refusal.message.slice(0, 500) });
+  const message = refusal.message.slice(0, 500).toWellFormed(); // cut within a character, perhaps
+  return encodeBody({ code: refusal.code, message });
 }
 
 /** Parses a refusal; unknown codes become `refused`. */
