@@ -84,10 +84,14 @@ static int enter_user_ns(void) {
   return unshare(CLONE_NEWUSER) < 0 ? -1 : map_user(uid, gid);
 }
 
-/* Another user than root, keeping the capabilities that the steps after it need. */
-static int change_user(uid_t uid) {
+/* Another user than root, keeping the capabilities that the steps after it need. In a private root
+ * the device is this user's own; else it takes the group that may use the common one. */
+static int change_user(const struct jail *jail) {
+  uid_t uid = jail->uid;
+  gid_t group = (gid_t)jail->kvm_group;
+  bool common = jail->kvm && jail->kvm_group >= 0 && !HAS(jail->features, PRIVATE_ROOT);
   if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0) return -1;
-  if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0) return -1;
+  if (setgroups(common ? 1 : 0, &group) < 0 || setresgid(uid, uid, uid) < 0) return -1;
   return setresuid(uid, uid, uid);
 }
 
@@ -140,7 +144,7 @@ static void optional(enum feature feature, int result) {
 static void set_identity(const struct jail *jail) {
   if (HAS(jail->features, PRIVATE_ROOT)) enter_root(jail);
   if (!jail->root) return;
-  if (HAS(jail->features, OWN_UID)) optional(FEATURE_OWN_UID, change_user(jail->uid));
+  if (HAS(jail->features, OWN_UID)) optional(FEATURE_OWN_UID, change_user(jail));
   if (HAS(jail->features, USER_NS)) optional(FEATURE_USER_NS, enter_user_ns());
 }
 

@@ -34,6 +34,7 @@ struct jail {
   uid_t uid; /* of QEMU, where root */
   unsigned caller_uid, caller_gid; /* of the helper */
   bool kvm;
+  int64_t kvm_group; /* of those who may use /dev/kvm; -1: none */
   uint64_t file_bytes; /* RLIMIT_FSIZE: as much as its disk holds */
   const char *qemu;    /* real path */
   char *const *argv;

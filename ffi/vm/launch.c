@@ -166,6 +166,12 @@ static int readable_by_other(int fd) {
   return fstat(fd, &facts) == 0 && (facts.st_mode & S_IROTH);
 }
 
+static int64_t kvm_group(void) {
+  struct stat facts;
+  bool shared = stat("/dev/kvm", &facts) == 0 && (facts.st_mode & S_IRGRP) && (facts.st_mode & S_IWGRP);
+  return shared ? (int64_t)facts.st_gid : -1;
+}
+
 static int start(const struct launch *launch, struct ends *ends, int null, int kernel,
                  struct machine *machine, struct failure *failure) {
   struct qemu_args args;
@@ -180,6 +186,7 @@ static int start(const struct launch *launch, struct ends *ends, int null, int k
       .caller_uid = geteuid(),
       .caller_gid = getegid(),
       .kvm = launch->wish.kvm,
+      .kvm_group = kvm_group(),
       .file_bytes = launch->disk_bytes,
       .qemu = launch->qemu,
       .argv = args.argv,

@@ -300,6 +300,16 @@ export function descriptors(pid: number): [string, string][] {
   ]);
 }
 
+/** Runs `ffi/vm/tests/nested`; its lines, or `undefined` where it lacks packages. */
+export async function nested(): Promise<string[] | undefined> {
+  const packages = `${BUILD}/image/cache/debs`;
+  const names = isThere(packages) ? [...Deno.readDirSync(packages)].map(({ name }) => name) : [];
+  if (!names.some((name) => /^linux-image-.*-cloud-amd64_/.test(name))) return undefined;
+  const args = [`${BUILD}/omerta-vm`, TOOL, IMAGE, packages];
+  const { stdout } = await new Deno.Command(`${ROOT}ffi/vm/tests/nested`, { args }).output();
+  return new TextDecoder().decode(stdout).split("\n");
+}
+
 function isThere(path: string): boolean {
   try {
     Deno.statSync(path);

@@ -7,10 +7,12 @@
  *                                      stdin to the guest ("refused" where there is
  *                                      no other end any more); ends with stdin
  *   tool await PID…                    prints "waiting", and "gone" when none of them runs
+ *   tool as UID GROUP PROGRAM …        runs a program as another user with one more group
  *   tool without WORD,… PROGRAM …      runs a program to which the kernel refuses, as containers do,
  *                                      user-ns, namespaces, mounts, landlock
  */
 #include <errno.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -145,7 +147,16 @@ static void run_without(char *words, char **command) {
   die(command[0]);
 }
 
+static void run_as(char **words) {
+  gid_t group = (gid_t)atoi(words[1]);
+  uid_t uid = (uid_t)atoi(words[0]);
+  if (setgroups(1, &group) < 0 || setgid(uid) < 0 || setuid(uid) < 0) die("user");
+  execvp(words[2], words + 2);
+  die(words[2]);
+}
+
 int main(int argc, char **argv) {
+  if (argc >= 5 && strcmp(argv[1], "as") == 0) run_as(argv + 2);
   if (argc >= 4 && strcmp(argv[1], "without") == 0) run_without(argv[2], argv + 3);
   if (argc >= 3 && strcmp(argv[1], "attach") == 0) {
     run_attached(attach_to(argv[2], argc > 3 ? SOCK_SEQPACKET : SOCK_DGRAM));
