@@ -174,7 +174,6 @@ export class Provider {
   ): Promise<Answer<"vm.reserve">> {
     this.#requireGrant(caller);
     const { key, dryRun, ...requirements } = question;
-    if (!dryRun && !this.#parts.dryRunOnly) await this.#parts.checkImage(requirements.image);
     const { node: owner, network } = splitPeerKey(caller.peer);
     const isDry = dryRun || this.#parts.dryRunOnly;
     requireVmSize(requirements);
@@ -189,6 +188,7 @@ export class Provider {
       const gone = Promise.withResolvers<void>();
       this.#hosted.set(vm.id, { network, created: null, running: null, bootMs: null, gone });
       this.#changed(vm);
+      if (!isDry) await this.#requireImage(vm);
     } else this.#touch(vm);
     return {
       vm: vm.id,
@@ -197,6 +197,17 @@ export class Provider {
       accelerator: vm.dryRun ? null : this.#parts.runner.accelerator,
       dryRun: vm.dryRun,
     };
+  }
+
+  /** Hashes the image: work that nobody gets done to whom the book lends nothing. */
+  async #requireImage(vm: HostVm): Promise<void> {
+    try {
+      await this.#parts.checkImage(vm.requirements.image);
+    } catch (error) {
+      const released = this.#book.release(vm.owner, vm.id);
+      if (released.ok) this.#changed(released.value);
+      throw error;
+    }
   }
 
   #create(caller: Caller, question: Question<"vm.create">): Answer<"vm.create"> {
@@ -360,6 +371,9 @@ export class Provider {
     for (const { vm, stop } of this.#book.expire(this.#context.now())) {
       if (stop) this.#context.background(`end VM ${vm.id}`, () => this.#stop(vm));
       else this.#tell(vm.id);
+    }
+    for (const id of this.#hosted.keys()) {
+      if (this.#book.get(id) === undefined) this.#hosted.delete(id); // the book is bounded
     }
     this.#context.store.pruneVms(this.#context.wallMs() - ENDED_KEPT_MS);
     this.#arm();

@@ -123,6 +123,11 @@ export class Renting {
     this.#parts.progress("reserve", `asking ${candidates.length} provider(s)`);
     const reserved = await this.#match(network, candidates);
     this.#mark("reserve");
+    const holder = this.#parts.current(reserved.vm as VmId);
+    if (holder !== undefined && !hasEnded(holder.state)) {
+      // An honest provider draws ids by lot; this one would have us forget another VM.
+      throw new OmertaError("refused", "The provider gives the VM the id of another that lives");
+    }
     const { cpu, memoryBytes, storageBytes, image, leaseMs } = this.#input;
     const now = this.#context.wallMs();
     const rental: Rental = {
