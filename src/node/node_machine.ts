@@ -47,7 +47,7 @@ import {
   type SessionOut,
   type SessionStats,
 } from "../session/mod.ts";
-import { addressScope, parseAddress, parsePath, prefixOf } from "../wire/mod.ts";
+import { addressScope, formatAddress, parseAddress, parsePath, prefixOf } from "../wire/mod.ts";
 import { encodeBody, parseAnswer, parseQuestion } from "./protocol.ts";
 import type { LocalAddresses, NodeIn, NodeOut } from "./types.ts";
 
@@ -391,9 +391,9 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   }
 
   #targets(peer: PeerKey, addresses: readonly string[]): Target[] {
-    const vouched = this.#vouched.get(peer);
-    const all = vouched === undefined ? addresses : [vouched, ...addresses];
-    const candidates = [...new Set(all)].flatMap((address) => {
+    const vouched = canonical(this.#vouched.get(peer) ?? "");
+    const named = [vouched, ...addresses.map(canonical)].filter((address) => address !== null);
+    const candidates = [...new Set(named)].flatMap((address) => {
       const parsed = parseAddress(address);
       if (!parsed.ok || this.#local.addresses.includes(address)) return [];
       const { ip } = parsed.value;
@@ -409,6 +409,12 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     const path = parsePath(this.#paths.active(peer) ?? "");
     return path.ok && addressScope(path.value.address.ip) === "loopback";
   }
+}
+
+/** The one spelling of an address, so that a peer cannot name one address as many. */
+function canonical(address: string): string | null {
+  const parsed = parseAddress(address);
+  return parsed.ok ? formatAddress(parsed.value) : null;
 }
 
 /** One input's turn: the time, what comes out, and the peers whose last path ended in it. */
