@@ -325,7 +325,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
         if (output.to === null) return;
         return this.#session({ type: "moved", peer: output.peer, path: output.to }, turn);
       case "observed":
-        return this.#onObserved(output.peer, output.address, turn);
+        return this.#onObserved(output, turn);
       case "offer-candidates":
         return this.#offerCandidates(output.peer, turn);
       case "lost":
@@ -336,8 +336,11 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     }
   }
 
-  #onObserved(peer: PeerKey, address: string, turn: Turn<Member>): void {
-    const observer = parsePath(this.#paths.active(peer) ?? "");
+  #onObserved(
+    { peer, path, address }: Extract<PathOut, { type: "observed" }>,
+    turn: Turn<Member>,
+  ): void {
+    const observer = parsePath(path);
     const seen = parseAddress(address);
     if (!observer.ok || !seen.ok || addressScope(seen.value.ip) === "unusable") return;
     const prefix = prefixOf(observer.value.address.ip);

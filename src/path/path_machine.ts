@@ -187,7 +187,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     this.#budget.answered(path.path, now);
     const { observed } = probe.value;
     if (observed !== null && !path.relayed) {
-      out.push({ type: "observed", peer: input.peer, address: observed });
+      out.push({ type: "observed", peer: input.peer, path: path.path, address: observed });
     }
     if (!path.relayed) Object.assign(state, { punch: null, attempts: 0 });
     this.#choose(input.peer, state, out);

@@ -77,8 +77,13 @@ export type PathOut =
     readonly from: string | null;
     readonly to: string | null;
   }
-  /** The peer sees us at `address`. */
-  | { readonly type: "observed"; readonly peer: PeerKey; readonly address: string }
+  /** The peer, which is at the other end of the direct `path`, sees us at `address`. */
+  | {
+    readonly type: "observed";
+    readonly peer: PeerKey;
+    readonly path: string;
+    readonly address: string;
+  }
   /** Time to exchange candidates with the peer: we drive, and the path is relayed. */
   | { readonly type: "offer-candidates"; readonly peer: PeerKey; readonly attempt: number }
   /** No path to the peer is left. */
