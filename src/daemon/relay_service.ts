@@ -85,8 +85,8 @@ export class RelayService {
     const allocated = this.#book.allocate(a, b, this.#context.now());
     if (!allocated.ok) throw refusalError(allocated.reason);
     const session = allocated.value;
-    this.#set(session);
     try {
+      this.#set(session);
       const offer = { session: session.id, peer: node, address: a.address };
       await this.#context.loop.call(other, "relay.offer", offer, { timeoutMs: OFFER_MS });
     } catch (error) {
@@ -153,7 +153,11 @@ export class RelayService {
 
   #remove({ id }: RelaySession): void {
     this.#book.remove(id);
-    this.#context.net.command("relay.remove", { session: id });
+    try {
+      this.#context.net.command("relay.remove", { session: id });
+    } catch (error) {
+      this.#context.log.debug("a relay session was gone already", { error: String(error) });
+    }
   }
 
   #stats(): NativeStats {

@@ -19,8 +19,13 @@ import {
   type Result,
 } from "../base/mod.ts";
 
-/** Sessions that one member may be an end of. Source: overlay research §5.8. */
+/** Sessions that one member may have asked for. Source: overlay research §5.8. */
 export const SESSIONS_PER_MEMBER_MAX = 64;
+/**
+ * Sessions that one member may be an end of, whoever asked: far more, so that a few who ask for sessions
+ * with a provider do not take it from the others. Guess.
+ */
+export const SESSIONS_WITH_MEMBER_MAX = 1_024;
 /** Sessions of the whole relay. Guess: 4096 sessions cost under 2 MiB. */
 export const SESSIONS_MAX = 4_096;
 /** A session that forwarded nothing for so long is closed. Source: overlay research §5.8 (5 min). */
@@ -33,7 +38,7 @@ export interface RelayEnd {
   readonly address: string;
 }
 
-/** A session: `id` names it on the wire. */
+/** A session: `id` names it on the wire; `a` asked for it last. */
 export interface RelaySession {
   readonly id: number;
   readonly a: RelayEnd;
@@ -62,7 +67,9 @@ export class RelayBook {
     const known = this.#byPair.get(pairOf(a.peer, b.peer));
     if (known === undefined) {
       if (this.#sessions.size >= SESSIONS_MAX) return fail("relay-full");
-      if (this.#isAtLimit(a.peer) || this.#isAtLimit(b.peer)) return fail("member-limit");
+      if (this.#hasAsked(a.peer) >= SESSIONS_PER_MEMBER_MAX) return fail("member-limit");
+      const fullest = Math.max(...[a, b].map(({ peer }) => this.#byPeer.get(peer)?.size ?? 0));
+      if (fullest >= SESSIONS_WITH_MEMBER_MAX) return fail("member-limit");
     }
     const session = { id: known ?? this.#freshId(), a, b, usedAt: now };
     this.#put(session);
@@ -118,8 +125,8 @@ export class RelayBook {
     return [...this.#byPeer.get(peer) ?? []].flatMap((id) => this.#sessions.get(id) ?? []);
   }
 
-  #isAtLimit(peer: PeerKey): boolean {
-    return (this.#byPeer.get(peer)?.size ?? 0) >= SESSIONS_PER_MEMBER_MAX;
+  #hasAsked(peer: PeerKey): number {
+    return this.#of(peer).filter(({ a }) => a.peer === peer).length;
   }
 
   #put(session: RelaySession): void {

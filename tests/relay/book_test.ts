@@ -11,6 +11,7 @@ import {
   type RelayEnd,
   SESSION_IDLE_MS,
   SESSIONS_PER_MEMBER_MAX,
+  SESSIONS_WITH_MEMBER_MAX,
 } from "../../src/relay/mod.ts";
 
 const at = (ms: number) => ms as Instant;
@@ -49,6 +50,15 @@ Deno.test("RelayBook refuses a member's session past its limit, and takes one wh
   assert.deepEqual(more(), { ok: false, reason: "member-limit" });
   assert.ok(sessions[0] !== undefined && book.remove(sessions[0].id) !== undefined);
   assert.ok(more().ok);
+});
+
+Deno.test("RelayBook lets a member be asked for more often than it may ask", () => {
+  const book = new RelayBook(seededRandom(1));
+  for (let i = 0; i < SESSIONS_WITH_MEMBER_MAX; i++) open(book, end(`a${i}`), end("provider"));
+  const reason = "member-limit";
+  assert.deepEqual(book.allocate(end("late"), end("provider"), at(0)), { ok: false, reason });
+  assert.deepEqual(book.allocate(end("provider"), end("late"), at(0)), { ok: false, reason });
+  assert.ok(book.allocate(end("late"), end("other"), at(0)).ok);
 });
 
 Deno.test("RelayBook moves a member's end in all of its sessions and in no other", () => {
