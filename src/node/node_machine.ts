@@ -53,6 +53,8 @@ import type { LocalAddresses, NodeIn, NodeOut } from "./types.ts";
 
 /** Addresses of ourselves that a peer is told. Source: the protocol's limit. */
 const OWN_CANDIDATES_MAX = 16;
+/** Of those, addresses that peers say they see: many that lie do not crowd out our own. Guess. */
+const OBSERVED_TOLD_MAX = 6;
 /** Peers for whom a relay vouched; the oldest gives way. Guess. */
 const VOUCHED_MAX = 4_096;
 /** Handshakes of the host's that wait for their end. The session core bounds them too. */
@@ -389,7 +391,8 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
       const parsed = parseAddress(address);
       return parsed.ok && addressScope(parsed.value.ip) !== "link-local";
     });
-    const all = [...this.#advertised, ...this.#observations.addresses(now), ...usable];
+    const observed = this.#observations.addresses(now).slice(0, OBSERVED_TOLD_MAX);
+    const all = [...this.#advertised, ...observed, ...usable];
     return [...new Set(all)].slice(0, OWN_CANDIDATES_MAX);
   }
 
