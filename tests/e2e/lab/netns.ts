@@ -169,7 +169,8 @@ export class Internet {
   }
 
   async #ip(name: string, lines: string[]): Promise<void> {
-    await run("ip", ["-n", this.nameOf(name), "-batch", "-"], lines);
+    // Not `ip -n`, which wants to change mounts: containers and chroots may not permit that.
+    await run("nsenter", [`--net=/run/netns/${this.nameOf(name)}`, "ip", "-batch", "-"], lines);
   }
 }
 
