@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // The guest is hostile to the renter too. The guard lets in only TCP segments of flows that were
@@ -32,7 +33,7 @@ func (l *link) admits(packet []byte) bool {
 	payload := packet[ipv6HeaderBytes:]
 	switch packet[6] {
 	case protocolTCP:
-		return len(payload) >= tcpHeaderBytes && l.flows.has(binary.BigEndian.Uint16(payload[2:4]), now())
+		return len(payload) >= tcpHeaderBytes && l.flows.of(binary.BigEndian.Uint16(payload[2:4]), now()) != nil
 	case protocolICMPv6:
 		if len(payload) < echoHeaderBytes || payload[0] != icmpv6EchoReply {
 			return false
@@ -46,7 +47,12 @@ func (l *link) admits(packet []byte) bool {
 // its connection is closed, for the segments that end it.
 type flows struct {
 	mu    sync.RWMutex
-	ports map[uint16]instant // when it ends; 0: open
+	ports map[uint16]*flow
+}
+
+type flow struct {
+	ends   instant       // 0: open; guarded by flows.mu
+	closed atomic.Uint64 // see zerowindow.go
 }
 
 // begin takes a free port; ok is false when the table is full of open flows.
@@ -54,8 +60,8 @@ func (f *flows) begin() (port uint16, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at := now()
-	for port, ends := range f.ports {
-		if ends != 0 && ends < at {
+	for port, flow := range f.ports {
+		if flow.ends != 0 && flow.ends < at {
 			delete(f.ports, port)
 		}
 	}
@@ -65,7 +71,7 @@ func (f *flows) begin() (port uint16, ok bool) {
 	for {
 		port = randomPort()
 		if _, taken := f.ports[port]; !taken {
-			f.ports[port] = 0
+			f.ports[port] = &flow{}
 			return port, true
 		}
 	}
@@ -74,15 +80,19 @@ func (f *flows) begin() (port uint16, ok bool) {
 // end lets the flow in for flowGrace more.
 func (f *flows) end(port uint16) {
 	f.mu.Lock()
-	f.ports[port] = now() + instant(flowGrace)
+	f.ports[port].ends = now() + instant(flowGrace)
 	f.mu.Unlock()
 }
 
-func (f *flows) has(port uint16, at instant) bool {
+// of finds the flow of a local port: nil when there is none, or its grace is over.
+func (f *flows) of(port uint16, at instant) *flow {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	ends, known := f.ports[port]
-	return known && (ends == 0 || ends > at)
+	flow := f.ports[port]
+	if flow == nil || (flow.ends != 0 && flow.ends < at) {
+		return nil
+	}
+	return flow
 }
 
 // pings are the echo requests that wait for an answer.

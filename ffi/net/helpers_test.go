@@ -252,7 +252,7 @@ func rentDirect(t *testing.T) *rental {
 // listen opens a port in the guest.
 func (r *rental) listen(port uint16) net.Listener {
 	r.renter.t.Helper()
-	listener, err := r.guest.Net.ListenTCP(&net.TCPAddr{Port: int(port)})
+	listener, err := r.guest.Net.Listen(port)
 	if err != nil {
 		r.renter.t.Fatal(err)
 	}

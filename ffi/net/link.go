@@ -40,7 +40,7 @@ func newLink(drops *dropCounters, local, remote netip.Addr, mtu int) *link {
 		out: make(chan *stack.PacketBuffer, linkQueueMax), closed: make(chan struct{}),
 		events: make(chan tun.Event),
 	}
-	l.flows.ports = map[uint16]instant{}
+	l.flows.ports = map[uint16]*flow{}
 	l.pings.waiting = map[uint16]chan instant{}
 	l.gro.Init(true)
 	l.gro.Dispatcher = l
@@ -106,14 +106,14 @@ func (l *link) put(packet []byte) bool {
 func (l *link) read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	select {
 	case packet := <-l.out:
-		sizes[0] = copyPacket(bufs[0][offset:], packet)
+		sizes[0] = l.emit(bufs[0][offset:], packet)
 	case <-l.closed:
 		return 0, os.ErrClosed
 	}
 	for n := 1; n < len(bufs); n++ {
 		select {
 		case packet := <-l.out:
-			sizes[n] = copyPacket(bufs[n][offset:], packet)
+			sizes[n] = l.emit(bufs[n][offset:], packet)
 		default:
 			return n, nil
 		}
@@ -121,12 +121,14 @@ func (l *link) read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	return len(bufs), nil
 }
 
-func copyPacket(to []byte, packet *stack.PacketBuffer) int {
+// emit copies an outbound packet to where WireGuard wants it.
+func (l *link) emit(to []byte, packet *stack.PacketBuffer) int {
 	n := 0
 	for _, part := range packet.AsSlices() {
 		n += copy(to[n:], part)
 	}
 	packet.DecRef()
+	l.noteWindow(to[:n])
 	return n
 }
 
@@ -141,13 +143,21 @@ func (l *link) write(bufs [][]byte, offset int) {
 		if packet[6] == protocolICMPv6 {
 			continue // a ping's answer, which has arrived
 		}
-		inbound := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(packet)})
-		inbound.NetworkProtocolNumber = ipv6.ProtocolNumber
-		inbound.RXChecksumValidated = true // WireGuard has authenticated every byte
-		l.gro.Enqueue(inbound)
-		inbound.DecRef()
+		if ack := l.bareAck(packet); ack != nil {
+			l.inject(ack)
+		}
+		l.inject(packet)
 	}
 	l.gro.Flush()
+}
+
+// inject gives a copy of a packet to the stack, at the next flush at the latest.
+func (l *link) inject(packet []byte) {
+	inbound := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(packet)})
+	inbound.NetworkProtocolNumber = ipv6.ProtocolNumber
+	inbound.RXChecksumValidated = true // WireGuard has authenticated every byte
+	l.gro.Enqueue(inbound)
+	inbound.DecRef()
 }
 
 // DeliverNetworkPacket passes a merged packet to the stack.

@@ -13,17 +13,53 @@ import (
 	"time"
 )
 
-// echo sends back what comes and passes the end on.
+// echo sends back what comes and passes the end on. It reads ahead without a bound, for the TCP that
+// plays the guest stands still when it neither reads nor writes (zerowindow.go).
 func echo(listener net.Listener) {
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
 			return
 		}
-		go func() {
-			io.Copy(conn, conn)
-			conn.Close()
-		}()
+		go echoOne(conn)
+	}
+}
+
+func echoOne(conn net.Conn) {
+	defer conn.Close()
+	pieces := make(chan []byte, 1<<16)
+	go func() {
+		defer close(pieces)
+		for {
+			piece := make([]byte, 16<<10)
+			n, err := conn.Read(piece)
+			if err != nil {
+				return
+			}
+			pieces <- piece[:n]
+		}
+	}()
+	for piece := range pieces {
+		if _, err := conn.Write(piece); err != nil {
+			return
+		}
+	}
+}
+
+func TestAClientThatWritesAllBeforeItReadsIsServed(t *testing.T) {
+	r := rentDirect(t)
+	go echo(r.listen(7))
+	conn := r.stream(7)
+	conn.SetDeadline(time.Now().Add(patience))
+	data := make([]byte, 12<<20) // more than all windows and buffers
+	rand.Read(data)
+	if _, err := conn.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	conn.CloseWrite()
+	back, err := io.ReadAll(conn)
+	if err != nil || !bytes.Equal(back, data) {
+		t.Fatal(len(back), err)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
-	"golang.zx2c4.com/wireguard/tun/netstack"
 )
 
 // Config describes the guest.
@@ -28,7 +27,7 @@ type Config struct {
 
 // Guest is a running one.
 type Guest struct {
-	Net      *netstack.Net
+	Net      *Stack
 	wg       *device.Device
 	listener *net.UnixListener
 	link     *guestBind
@@ -41,14 +40,14 @@ func Start(c Config) (*Guest, error) {
 	if err != nil {
 		return nil, err
 	}
-	tun, stack, err := netstack.CreateNetTUN([]netip.Addr{netip.MustParseAddr(c.Address)}, nil, 1280)
+	stack, err := newStack(netip.MustParseAddr(c.Address), 1280)
 	if err != nil {
 		listener.Close()
 		return nil, err
 	}
 	link := &guestBind{changed: make(chan struct{}, 1)}
 	g := &Guest{Net: stack, listener: listener, link: link}
-	g.wg = device.NewDevice(tun, link, device.NewLogger(device.LogLevelSilent, ""))
+	g.wg = device.NewDevice(stackTun{stack}, link, device.NewLogger(device.LogLevelSilent, ""))
 	setup := fmt.Sprintf("private_key=%s\npublic_key=%s\nendpoint=node\nallowed_ip=%s/128\n"+
 		"persistent_keepalive_interval=%d\n", c.PrivateKey, c.PeerKey, c.PeerAddress, c.KeepaliveS)
 	if err := errors.Join(g.wg.IpcSet(setup), g.wg.Up()); err != nil {
@@ -64,6 +63,7 @@ func Start(c Config) (*Guest, error) {
 func (g *Guest) Close() {
 	g.listener.Close()
 	g.wg.Close()
+	g.Net.destroy()
 	g.running.Wait()
 }
 
