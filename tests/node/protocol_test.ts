@@ -1,0 +1,206 @@
+/** Every call's question and answer: what is sent is read, and nothing else is. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { seededRandom, toBase32 } from "../../src/base/mod.ts";
+import { generateIdentity } from "../../src/crypto/mod.ts";
+import {
+  type Answer,
+  BODY_BYTES_MAX,
+  type CallName,
+  CALLS,
+  encodeBody,
+  encodeRefusal,
+  isCallName,
+  parseAnswer,
+  parseQuestion,
+  parseRefusal,
+  type Question,
+  RECORDS_PER_PAGE,
+  type VmStateMessage,
+} from "../../src/node/mod.ts";
+import { type CborMap, encodeCbor } from "../../src/wire/mod.ts";
+
+const random = seededRandom(7);
+const node = generateIdentity(random).identity.id;
+const vm = toBase32(random.bytes(10));
+const key = random.bytes(32);
+const address = "[2001:db8::1]:9000";
+const admission = { c: random.bytes(300), m: "home", q: 1, k: key };
+const state: VmStateMessage = { vm, state: "ready", leaseLeftMs: 1_000, bootMs: 700, reason: null };
+const ended: VmStateMessage = {
+  vm,
+  state: "failed",
+  leaseLeftMs: null,
+  bootMs: null,
+  reason: "it could not be run",
+};
+
+type Samples = {
+  readonly [N in CallName]: { readonly question: Question<N>; readonly answer: Answer<N> };
+};
+
+const SAMPLES: Samples = {
+  "redeem": { question: { s: key }, answer: admission },
+  "renew": { question: { c: random.bytes(300) }, answer: admission },
+  "ping": { question: {}, answer: {} },
+  "path.candidates": {
+    question: { addresses: [address, "192.0.2.1:1"] },
+    answer: { addresses: [] },
+  },
+  "record.publish": { question: { record: random.bytes(500) }, answer: {} },
+  "record.list": {
+    question: { after: null },
+    answer: { records: Array(RECORDS_PER_PAGE).fill(random.bytes(1_024)), next: node },
+  },
+  "relay.allocate": { question: { peer: node }, answer: { session: 0xffff_ffff, address } },
+  "relay.offer": { question: { session: 1, peer: node, address }, answer: {} },
+  "vm.reserve": {
+    question: {
+      key: "build-1",
+      cpu: 2,
+      memoryBytes: 2 ** 31,
+      storageBytes: 0,
+      image: "micro",
+      leaseMs: 3_600_000,
+      dryRun: false,
+    },
+    answer: { vm, existing: false, state, accelerator: "kvm", dryRun: false },
+  },
+  "vm.create": {
+    question: {
+      vm,
+      tunnel: 7,
+      wireguardKey: key,
+      sshKeys: ["ssh-ed25519 AAAA"],
+      hostname: "vm-1",
+    },
+    answer: { tunnel: 8, wireguardKey: key, sshHostKey: key, user: "root" },
+  },
+  "vm.status": { question: { vms: [vm] }, answer: { vms: [state, ended] } },
+  "vm.renew": { question: { vms: [] }, answer: { vms: [] } },
+  "vm.extend": { question: { vm, leaseMs: 60_000 }, answer: state },
+  "vm.release": { question: { vm }, answer: ended },
+  "vm.event": { question: ended, answer: {} },
+};
+
+const NAMES = Object.keys(CALLS) as CallName[];
+const MALFORMED = { ok: false, reason: "malformed-body" };
+
+/** Both bodies of a call, each with its reader. */
+function bodiesOf(name: CallName) {
+  const { question, answer } = SAMPLES[name];
+  return [
+    { what: `the question of ${name}`, body: question as CborMap, parse: parseQuestion },
+    { what: `the answer of ${name}`, body: answer as CborMap, parse: parseAnswer },
+  ];
+}
+
+/** Whether a field that holds `value` may hold `other` as well: what is null may be text. */
+function isAlike(value: unknown, other: unknown): boolean {
+  return typeof other === typeof value || (value === null && typeof other === "string");
+}
+
+for (const name of NAMES) {
+  for (const { what, body, parse } of bodiesOf(name)) {
+    Deno.test(`${what} is read as it was written, within the bound`, () => {
+      const bytes = encodeBody(body);
+      assert.ok(bytes.length <= BODY_BYTES_MAX);
+      assert.deepEqual(parse(name, bytes), { ok: true, value: body });
+    });
+
+    Deno.test(`${what} is refused with a field less, one more, or another type`, () => {
+      assert.deepEqual(parse(name, encodeBody({ ...body, extra: 1 })), MALFORMED);
+      for (const field of Object.keys(body)) {
+        const { [field]: value, ...rest } = body;
+        assert.deepEqual(parse(name, encodeBody(rest)), MALFORMED, `without ${field}`);
+        const others = [true, -1, "", [[]], { a: 1 }, new Uint8Array(7)];
+        for (const other of others.filter((other) => !isAlike(value, other))) {
+          const bytes = encodeBody({ ...body, [field]: other });
+          assert.deepEqual(parse(name, bytes), MALFORMED, `${field} as ${JSON.stringify(other)}`);
+        }
+      }
+    });
+
+    Deno.test(`${what} is refused cut off, lengthened, or as any other bytes`, () => {
+      const bytes = encodeBody(body);
+      for (let length = 0; length < Math.min(bytes.length, 200); length++) {
+        assert.deepEqual(parse(name, bytes.subarray(0, length)), MALFORMED);
+      }
+      assert.deepEqual(parse(name, Uint8Array.of(...bytes, 0)), MALFORMED);
+      fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (noise) => {
+        const isEmptyMap = noise.length === 1 && noise[0] === 0xa0;
+        if (!isEmptyMap) assert.deepEqual(parse(name, noise), MALFORMED);
+      }));
+    });
+  }
+}
+
+const REFUSED: readonly (readonly [string, CallName, object])[] = [
+  ["a node id with a wrong letter", "relay.allocate", { peer: node.replace(/.$/, "1") }],
+  ["a session that is 0", "relay.offer", { session: 0, peer: node, address }],
+  ["a session past 32 bits", "relay.offer", { session: 2 ** 32, peer: node, address }],
+  ["an address without a port", "path.candidates", { addresses: ["192.0.2.1"] }],
+  ["a name for an address", "path.candidates", { addresses: ["example.org:1"] }],
+  ["too many addresses", "path.candidates", { addresses: Array(17).fill(address) }],
+  ["too many VMs", "vm.status", { vms: Array(65).fill(vm) }],
+  ["a VM's id in capitals", "vm.release", { vm: vm.toUpperCase() }],
+  ["a record of 1025 bytes", "record.publish", { record: new Uint8Array(1_025) }],
+  ["a secret of 31 bytes", "redeem", { s: new Uint8Array(31) }],
+  ["no ssh key", "vm.create", { ...SAMPLES["vm.create"].question, sshKeys: [] }],
+  ["a lease of two years", "vm.extend", { vm, leaseMs: 732 * 86_400_000 }],
+  ["a negative lease", "vm.extend", { vm, leaseMs: -1 }],
+  ["an unknown state", "vm.event", { ...state, state: "asleep" }],
+  ["a long reason", "vm.event", { ...state, reason: "x".repeat(501) }],
+];
+
+for (const [what, name, body] of REFUSED) {
+  Deno.test(`a question with ${what} is refused`, () => {
+    assert.deepEqual(parseQuestion(name, encodeBody(body)), MALFORMED);
+  });
+}
+
+Deno.test("the user of a new VM is a plain login name", () => {
+  const { answer } = SAMPLES["vm.create"];
+  for (const user of ["", "-oProxyCommand=x", "root x", "a\nb", "Root", "a".repeat(33), "$(x)"]) {
+    assert.deepEqual(parseAnswer("vm.create", encodeBody({ ...answer, user })), MALFORMED, user);
+  }
+});
+
+Deno.test("a body past the bound is refused before it is looked at", () => {
+  const body = encodeCbor({ record: new Uint8Array(BODY_BYTES_MAX) });
+  assert.deepEqual(parseQuestion("record.publish", body), MALFORMED);
+});
+
+Deno.test("only the table's own names are calls", () => {
+  for (const name of NAMES) assert.ok(isCallName(name));
+  for (const name of ["", "toString", "__proto__", "constructor", "vm", "PING", "ping "]) {
+    assert.equal(isCallName(name), false);
+  }
+});
+
+Deno.test("a refusal is read as it was written, an unknown code as `refused`", () => {
+  const refusal = { code: "provider-full", message: "There is no room" };
+  assert.deepEqual(parseRefusal(encodeRefusal(refusal)), refusal);
+  const unknown = parseRefusal(encodeRefusal({ code: "of-tomorrow", message: "why" }));
+  assert.deepEqual(unknown, { code: "refused", message: "why" });
+});
+
+Deno.test("whatever the sentence of a refusal is, it can be sent and read", () => {
+  const texts = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 600 }),
+    fc.nat({ max: 3 }).map((n) => `${"x".repeat(n)}${"\u{1f4a5}".repeat(300)}`),
+    fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((c) => String.fromCharCode(c)) }),
+  );
+  fc.assert(fc.property(texts, (message) => {
+    const read = parseRefusal(encodeRefusal({ code: "refused", message }));
+    assert.equal(read.code, "refused");
+    assert.ok(read.message.length <= 500);
+    if (message.length < 500 && message.isWellFormed()) assert.equal(read.message, message);
+  }));
+});
+
+Deno.test("bytes that are no refusal are one without a reason", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (noise) => {
+    assert.equal(parseRefusal(noise).code, "refused");
+  }));
+});
