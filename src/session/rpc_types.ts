@@ -93,7 +93,10 @@ export interface RpcLimits {
   readonly callsPerPeerMax: number;
   /** Calls of others that arrive, run or wait to be acknowledged, per peer; more are `busy`. */
   readonly inboundPerPeerMax: number;
-  /** Calls of others that are remembered in any state, per peer and in all; more are `busy`. */
+  /**
+   * Calls of others that are remembered in any state, per peer and in all; more are `busy`. Of what is
+   * common, here and below, the second half is for peers that have taken little.
+   */
   readonly rememberedPerPeerMax: number;
   readonly inboundMax: number;
   /** Bytes of others' unfinished questions and of unacknowledged answers; beyond, all are `busy`. */
