@@ -73,7 +73,8 @@ async function post(
   { socketPath, method, input, signal }: Post,
 ): Promise<Response> {
   try {
-    return await fetch(`http://localhost/v1/${method.replace(".", "/")}`, {
+    // A number, not a name: names are looked up even for a unix socket, and DNS may be far away.
+    return await fetch(`http://127.0.0.1/v1/${method.replace(".", "/")}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(input),
