@@ -1,6 +1,8 @@
 /* files: what QEMU boots from, held in memory so that nothing can change under it. */
 #include "launch.h"
 
+#include "linux_abi.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -34,14 +36,24 @@ static int pad(int fd, struct failure *failure) {
   return fail_errno(failure, "vm-failed", errno, "cannot write to memory");
 }
 
+/* Some systems refuse memory that could be executed; older kernels do not know the question. */
+static int take_memory(const char *name) {
+  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | ABI_MFD_NOEXEC_SEAL);
+  return fd >= 0 || errno != EINVAL ? fd : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+static int seal(int fd) {
+  return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+}
+
 int sealed_copy(const char *name, int first, int second, struct failure *failure) {
-  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int fd = take_memory(name);
   if (fd < 0) return fail_errno(failure, "vm-failed", errno, "cannot take memory");
   int result = 0;
   if (first >= 0) result = append_file(fd, first, failure);
   if (result == 0 && first >= 0) result = pad(fd, failure);
   if (result == 0) result = append_file(fd, second, failure);
-  if (result == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+  if (result == 0 && seal(fd) < 0)
     result = fail_errno(failure, "vm-failed", errno, "cannot seal memory");
   if (result == 0) return fd;
   close(fd);

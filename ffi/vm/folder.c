@@ -14,6 +14,7 @@
 #define SOCKET_NAME "ctl.sock"
 #define EXIT_NAME "exit.json"
 #define EXIT_NEW "exit.json.new"
+#define EXIT_BYTES_MAX 4096
 /* More than one node and its tools ever open at once. */
 #define BACKLOG 128
 
@@ -44,6 +45,16 @@ static int open_output(struct folder *folder, const char *name) {
   return openat(folder->dir, name, flags, 0600);
 }
 
+/* Takes the room that exit.json will need, so that a disk that fills meanwhile cannot prevent it. */
+static int open_exit(struct folder *folder) {
+  folder->exit_file = open_output(folder, EXIT_NEW);
+  if (folder->exit_file < 0) return -1;
+  int error = posix_fallocate(folder->exit_file, 0, EXIT_BYTES_MAX);
+  if (error != ENOSPC && error != EDQUOT) return 0;
+  errno = error;
+  return -1;
+}
+
 /* Bound by its name alone, since we stand in the folder: its path may be longer than 107 bytes. */
 static int listen_here(struct folder *folder) {
   struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET_NAME};
@@ -60,8 +71,7 @@ int folder_fill(struct folder *folder, struct failure *failure) {
     return fail_errno(failure, "vm-failed", errno, "cannot remove an old %s", EXIT_NAME);
   folder->log = open_output(folder, "helper.log");
   folder->console = open_output(folder, "console");
-  folder->exit_file = open_output(folder, EXIT_NEW);
-  if (folder->log < 0 || folder->console < 0 || folder->exit_file < 0)
+  if (folder->log < 0 || folder->console < 0 || open_exit(folder) < 0)
     return fail_errno(failure, "vm-failed", errno, "cannot make the files of the VM");
   if (listen_here(folder) < 0)
     return fail_errno(failure, "vm-failed", errno, "cannot make the control socket");
@@ -122,7 +132,9 @@ void folder_close(struct folder *folder) {
 /* Written before it gets its name, so that whoever sees it sees all of it. */
 void folder_write_exit(struct folder *folder, const char *content) {
   if (folder->exit_file < 0) return;
-  if (write_all(folder->exit_file, content, strlen(content)) == 0 && fsync(folder->exit_file) == 0)
+  size_t length = strlen(content);
+  if (write_all(folder->exit_file, content, length) == 0 &&
+      ftruncate(folder->exit_file, (off_t)length) == 0 && fsync(folder->exit_file) == 0)
     renameat(folder->dir, EXIT_NEW, folder->dir, EXIT_NAME);
   else
     unlinkat(folder->dir, EXIT_NEW, 0);

@@ -183,7 +183,7 @@ _Noreturn void jail_enter(const struct jail *jail, int sync) {
   setsid();
   if (HAS(jail->features, OOM_SCORE))
     optional(FEATURE_OOM_SCORE, write_file_at(SELF_FD, "oom_score_adj", OOM_SCORE));
-  if (HAS(jail->features, UTS_NS)) must(sethostname("vm", 2), SYNC_FD, "host name");
+  if (HAS(jail->features, UTS_NS)) optional(FEATURE_UTS_NS, sethostname("vm", 2));
   umask(022); /* the folders of the private root are for another user */
   set_identity(jail);
   if (!HAS(jail->features, PRIVATE_ROOT)) must(chdir("/"), SYNC_FD, "folder");

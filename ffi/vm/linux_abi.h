@@ -1,7 +1,7 @@
 /*
  * linux_abi: system calls and constants younger than the oldest C library we build with.
  *
- * Source: include/uapi/linux/{mount,landlock,sched,close_range}.h of Linux 6.18. The numbers are
+ * Source: include/uapi/linux/{mount,landlock,sched,close_range,memfd}.h of Linux 6.18. The numbers are
  * the same on every architecture from 424 on.
  */
 #ifndef OMERTA_LINUX_ABI_H
@@ -37,6 +37,7 @@
 #define ABI_MOUNT_NODEV 0x4u
 #define ABI_MOUNT_NOEXEC 0x8u
 #define ABI_CLONE_PIDFD 0x1000u
+#define ABI_MFD_NOEXEC_SEAL 0x8u
 
 struct abi_mount_attr {
   uint64_t set, clear, propagation, userns_fd;

@@ -15,9 +15,10 @@ import {
   QEMU,
   Tool,
   untilGone,
-  type Vm,
+  Vm,
   withVm,
 } from "./vm_rig.ts";
+import { withSmallDisk } from "./scratch.ts";
 
 const isPossible = isVmPossible();
 const isRootHere = isRoot();
@@ -186,7 +187,7 @@ vmTest("a QEMU that does not quit is killed", () =>
 vmTest(
   "a QEMU that floods every channel delays neither answers nor the lease",
   () =>
-    withVm({ fake: "flood", leaseMs: 1500 }, async (vm) => {
+    withVm({ fake: "flood", leaseMs: 3000 }, async (vm) => {
       await vm.start();
       const flooded = (status: HelperStatus) => (status.dropped["source-mac"] ?? 0) > 1000;
       const after = await vm.connected((client) => untilStatus(client, flooded));
@@ -196,6 +197,34 @@ vmTest(
       assert.ok(Deno.statSync(`${vm.dir}/helper.log`).size <= 64 * 1024);
     }),
 );
+
+Deno.test({
+  name: "a disk that is full refuses a VM; one that fills later cannot hide why a VM ended",
+  ignore: !isPossible || !isRootHere,
+  fn: () =>
+    withSmallDisk(64 * 1024, (disk) =>
+      withVm({ fake: "flood", leaseMs: 3000 }, async (vm) => {
+        const small = new Vm(`${disk}/vm`, vm.helper, vm.spec);
+        Deno.mkdirSync(small.dir, { mode: 0o700 });
+        fillDisk(`${disk}/ballast`);
+        await assert.rejects(small.start(), { code: "disk-full" });
+        Deno.removeSync(`${disk}/ballast`);
+        await small.start({ seed: newSeed(vm) });
+        const { pid, qemuPid } = await small.connected((client) => client.status());
+        fillDisk(`${disk}/ballast`);
+        await untilGone([pid, qemuPid], () => {});
+        assert.equal((await readHelperExit(small.dir))?.reason, "lease");
+      })),
+});
+
+function fillDisk(path: string): void {
+  const file = Deno.openSync(path, { create: true, append: true });
+  try {
+    for (;;) file.writeSync(new Uint8Array(4096));
+  } catch {
+    file.close(); // full
+  }
+}
 
 // --- the control socket
 

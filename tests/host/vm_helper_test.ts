@@ -99,7 +99,7 @@ vmTest(
 );
 
 vmTest("a lease that nobody renews ends the VM", () =>
-  withVm({ leaseMs: 1500 }, async (vm) => {
+  withVm({ leaseMs: 3000 }, async (vm) => {
     await vm.start();
     const { pid, qemuPid } = await vm.connected((client) => client.status());
     await untilGone([pid, qemuPid], () => {});
@@ -141,7 +141,7 @@ vmTest(
 vmTest(
   "the end of life comes whatever the lease",
   () =>
-    withVm({ leaseMs: 1000, lifeMs: 1500 }, async (vm) => {
+    withVm({ leaseMs: 1000, lifeMs: 3000 }, async (vm) => {
       await vm.start();
       const { pid, qemuPid } = await vm.connected((client) => client.renew(60_000));
       await untilGone([pid, qemuPid], () => {});
