@@ -53,12 +53,15 @@ export const ACCEPTED_KEYS_MAX = 4_096;
 /** Source of the figures: an X25519 costs 50 µs, a handshake 4 of them: 200/s are 4 % of a core. */
 export const DEFAULT_LIMITS: SessionLimits = {
   peersMax: 16_384,
+  joinersMax: 1_024,
   attemptsMax: 1_024,
   pendingMax: 2_048,
   handshakesPerS: 200,
   handshakesBurst: 400,
   perSourcePerS: 20,
   perSourceBurst: 60,
+  perRelayPerS: 100,
+  perRelayBurst: 200,
 };
 
 /** Bytes of a call's body at most, question and answer. Source: the design. */

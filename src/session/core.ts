@@ -197,14 +197,25 @@ export function meet<Member>(
   return { ok: true, met: { node, introduction: introduction.value, member: verdict.value } };
 }
 
-/** Whether a peer's slot is there or can be made. */
-export function hasRoom<Member>(
+/**
+ * Whether a peer's slot is there or can be made. Joiners have a share of their own, for whoever holds an
+ * invite comes by as many names as it likes: the one who came first gives way.
+ */
+export function makeRoom<Member>(
   core: SessionCore<Member>,
   name: { key: AcceptedKey; node: NodeId },
+  turn: Turn<Member>,
 ): boolean {
-  if (core.slots.size < core.limits.peersMax) return true;
   const { network, kind } = name.key;
-  return core.slots.find({ network, kind, node: name.node }) !== undefined;
+  if (core.slots.find({ network, kind, node: name.node }) !== undefined) return true;
+  if (kind === "epoch") return core.slots.size(kind) < core.limits.peersMax;
+  const oldest = core.slots.size(kind) < core.limits.joinersMax
+    ? undefined
+    : core.slots.oldest(kind);
+  if (oldest === undefined) return true;
+  endSession(core, oldest, { reason: "expired" }, turn);
+  for (const link of linksOf(oldest)) endLink(core, link);
+  return true;
 }
 
 /** Ends one link without a word. */

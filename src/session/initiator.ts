@@ -28,7 +28,7 @@ import {
   type Attempt,
   endLink,
   type Fault,
-  hasRoom,
+  makeRoom,
   meet,
   type Met,
   type SessionCore,
@@ -283,7 +283,7 @@ function finish<Member>(
   if (!message.ok || remoteId === undefined) {
     return giveUpPath(core, attempt, { path, fault: { reason: "bad-identity" } }, turn);
   }
-  if (!hasRoom(core, { key: attempt.key, node: met.node })) {
+  if (!makeRoom(core, { key: attempt.key, node: met.node }, turn)) {
     return failAttempt(core, attempt, { reason: "busy" }, turn);
   }
   dropAttempt(core, attempt);

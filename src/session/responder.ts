@@ -20,7 +20,7 @@ import { ELSEWHERE_MS, HELLO_BYTES, PENDING_MS, REPLIES_MAX } from "./constants.
 import {
   endLink,
   type Fault,
-  hasRoom,
+  makeRoom,
   meet,
   type Met,
   type Pending,
@@ -67,7 +67,7 @@ export function takeFinish<Member>(
   const result = meet(core, pending.key, shown);
   if (!result.ok) return reject(core, pending, { ...finish, noise, fault: result.fault }, turn);
   const { met } = result;
-  if (!hasRoom(core, { key: pending.key, node: met.node })) {
+  if (!makeRoom(core, { key: pending.key, node: met.node }, turn)) {
     core.drops.count("peers-full");
     return refuse(pending, { ...finish, noise, reason: "busy" }, turn);
   }

@@ -33,14 +33,23 @@ export interface SlotName {
 
 /** All slots. */
 export class Slots<Member> {
-  readonly #slots = new Map<string, Slot<Member>>();
+  readonly #slots: Readonly<Record<SessionKind, Map<PeerKey, Slot<Member>>>> = {
+    epoch: new Map(),
+    invite: new Map(),
+  };
 
-  get size(): number {
-    return this.#slots.size;
+  /** Slots of a kind. */
+  size(kind: SessionKind): number {
+    return this.#slots[kind].size;
   }
 
   get(peer: PeerKey, kind: SessionKind): Slot<Member> | undefined {
-    return this.#slots.get(`${kind}:${peer}`);
+    return this.#slots[kind].get(peer);
+  }
+
+  /** The slot of a kind that was made first. */
+  oldest(kind: SessionKind): Slot<Member> | undefined {
+    return this.#slots[kind].values().next().value;
   }
 
   /** The slot of that name. */
@@ -61,17 +70,18 @@ export class Slots<Member> {
       ours: undefined,
       theirs: undefined,
     };
-    this.#slots.set(`${name.kind}:${peer}`, slot);
+    this.#slots[name.kind].set(peer, slot);
     return slot;
   }
 
   /** Forgets the slot when it holds nothing any more. */
   dropIfEmpty(slot: Slot<Member>): void {
-    if (linksOf(slot).length === 0) this.#slots.delete(`${slot.kind}:${slot.peer}`);
+    if (linksOf(slot).length === 0) this.#slots[slot.kind].delete(slot.peer);
   }
 
-  values(): IterableIterator<Slot<Member>> {
-    return this.#slots.values();
+  *values(): Generator<Slot<Member>> {
+    yield* this.#slots.epoch.values();
+    yield* this.#slots.invite.values();
   }
 }
 

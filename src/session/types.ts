@@ -47,8 +47,10 @@ export interface SessionOptions<Member> {
 
 /** Bounds of a session machine; `DEFAULT_LIMITS` says where each comes from. */
 export interface SessionLimits {
-  /** Peers with a session; when full, new handshakes are refused. */
+  /** Members with a session; when full, new handshakes are refused. */
   readonly peersMax: number;
+  /** Sessions by invites; when full, the oldest gives way. */
+  readonly joinersMax: number;
   /** Handshakes of ours under way; more `connect` fail with `busy`. */
   readonly attemptsMax: number;
   /** Answered first messages whose third has not come; the oldest gives way. */
@@ -59,6 +61,9 @@ export interface SessionLimits {
   /** The same, per source prefix. */
   readonly perSourcePerS: number;
   readonly perSourceBurst: number;
+  /** The same, for all that comes through the relays of one prefix, or says so. */
+  readonly perRelayPerS: number;
+  readonly perRelayBurst: number;
 }
 
 /** Inputs of the session machine. Byte strings are copied where they are kept. */
