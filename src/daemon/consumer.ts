@@ -119,9 +119,9 @@ export class Consumer {
   /** Moves the end of the lease to now + `leaseMs` at least. */
   async extend(name: string | null, leaseMs: number, signal: AbortSignal): Promise<VmDoc> {
     const rental = this.#findLiving(name);
-    const peer = await this.#parts.reach.peer(providerOf(rental), { signal });
     const question = { vm: rental.id, leaseMs };
-    const message = await this.#context.loop.call(peer, "vm.extend", question, { signal });
+    const peer = providerOf(rental);
+    const message = await this.#parts.reach.call(peer, "vm.extend", question, { signal });
     return this.document(this.#apply(rental.id, message) ?? rental);
   }
 
@@ -373,9 +373,8 @@ export class Consumer {
     const signal = AbortSignal.timeout(CHECK_MS);
     const options = { signal, timeoutMs: CHECK_MS };
     await Promise.allSettled([...byProvider(rentals)].map(async ([peer, own]) => {
-      await this.#parts.reach.peer(peer, options);
       const vms = own.map((rental) => rental.id);
-      const answer = await this.#context.loop.call(peer, "vm.status", { vms }, options);
+      const answer = await this.#parts.reach.call(peer, "vm.status", { vms }, options);
       for (const rental of own) this.#applyAnswer(rental, answer.vms);
     }));
   }
@@ -396,9 +395,9 @@ export class Consumer {
     const current = this.#rentals.get(rental.id) ?? rental;
     if (hasEnded(current.state)) return;
     this.#keep({ ...current, state: "releasing" });
-    const peer = await this.#parts.reach.peer(providerOf(current), options);
     try {
-      await this.#context.loop.call(peer, "vm.release", { vm: current.id }, options);
+      const peer = providerOf(current);
+      await this.#parts.reach.call(peer, "vm.release", { vm: current.id }, options);
     } catch (error) {
       if (!(error instanceof OmertaError) || error.code !== "not-found") throw error;
     }
@@ -517,8 +516,7 @@ export class Consumer {
     ].map(async ([peer, own]) => {
       const vms = own.map((rental) => rental.id);
       try {
-        await this.#parts.reach.peer(peer, { timeoutMs: 10_000 });
-        const answer = await this.#context.loop.call(peer, "vm.renew", { vms });
+        const answer = await this.#parts.reach.call(peer, "vm.renew", { vms });
         for (const rental of own) this.#applyAnswer(rental, answer.vms);
       } catch (error) {
         const { node } = splitPeerKey(peer);

@@ -293,5 +293,6 @@ function answerOf<N extends CallName>(peer: PeerKey, name: N, result: RpcResult)
   }
   throw new OmertaError("unreachable", `Peer ${node} did not answer ${name}: ${result.reason}`, {
     hint: "See `omerta mesh peers` for who is connected.",
+    fields: { reason: result.reason },
   });
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type NetworkId, type NodeId, OmertaError, peerKey } from "../base/mod.ts";
+import { isId, type NetworkId, type NodeId, OmertaError, peerKey } from "../base/mod.ts";
 import { offerOf } from "../market/mod.ts";
 import type { Context } from "./context.ts";
 import type { Networks } from "./networks.ts";
@@ -67,6 +67,8 @@ export async function resolvePeer(
     await relays.refresh(network, AbortSignal.timeout(RESOLVE_MS));
     found = look();
   }
+  // A whole id needs no record: who came a moment ago has told its relay, not yet us.
+  if (!found.ok && isId(name)) return name as NodeId;
   if (!found.ok) {
     const message = found.reason === "ambiguous"
       ? `More than one peer begins with ${name}`

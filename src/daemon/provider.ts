@@ -131,6 +131,11 @@ export class Provider {
     this.#arm();
   }
 
+  /** VMs that have not ended. */
+  living(): readonly HostVm[] {
+    return this.#book.living();
+  }
+
   /** Living VMs with what their machines say. */
   async views(): Promise<HostedView[]> {
     return await Promise.all(

@@ -14,6 +14,7 @@ import {
 } from "../base/mod.ts";
 import type { NodeRecord } from "../membership/mod.ts";
 import { addressScope, formatPath, parseAddress, parsePath } from "../wire/mod.ts";
+import type { Answer, CallName, Question } from "../node/mod.ts";
 import type { Context } from "./context.ts";
 import type { CallOptions } from "./loop.ts";
 import type { Joined, Networks } from "./networks.ts";
@@ -56,6 +57,29 @@ export class Reach {
     const signals = options.signal === undefined ? [timeout] : [timeout, options.signal];
     await orAborted(running, AbortSignal.any(signals));
     return peer;
+  }
+
+  /**
+   * Asks a peer, over the session that there is or a new one. Where it turns out that the peer began
+   * anew, it is asked once more: for calls that may be done twice.
+   */
+  async call<N extends CallName>(
+    peer: PeerKey,
+    name: N,
+    question: Question<N>,
+    options: CallOptions = {},
+  ): Promise<Answer<N>> {
+    const ask = async () => {
+      await this.peer(peer, options);
+      return await this.#context.loop.call(peer, name, question, options);
+    };
+    try {
+      return await ask();
+    } catch (error) {
+      const isGone = error instanceof OmertaError && error.fields["reason"] === "gone";
+      if (!isGone || options.signal?.aborted) throw error;
+      return await ask();
+    }
   }
 
   /** A session with whoever listens at an address, named by a person. */

@@ -249,7 +249,6 @@ export class Renting {
 
   async #create(rental: Rental, publicKey: string): Promise<Rental> {
     this.#parts.progress("create", `provider ${rental.provider.slice(0, 8)} has room`);
-    const peer = await this.#parts.reach.peer(providerOf(rental), { signal: this.#parts.signal });
     const question = {
       vm: rental.id,
       tunnel: rental.localTunnel,
@@ -258,7 +257,8 @@ export class Renting {
       hostname: guestHostname(rental.name ?? rental.id).slice(0, 32),
     };
     const options = { signal: this.#parts.signal, timeoutMs: ANSWER_MS };
-    const answer = await this.#context.loop.call(peer, "vm.create", question, options);
+    const peer = providerOf(rental);
+    const answer = await this.#parts.reach.call(peer, "vm.create", question, options);
     this.#mark("create");
     const now = this.#context.wallMs();
     const created: Rental = {

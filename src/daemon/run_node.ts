@@ -196,7 +196,7 @@ class NodeRun {
       accelerator = opened.accelerator;
       provider = opened.provider;
       await provider.start();
-      this.#closers.push(() => opened.provider.detach());
+      this.#closers.push(() => this.#letGo(opened.provider));
     }
     const node: NodeParts = {
       context,
@@ -372,6 +372,15 @@ class NodeRun {
       log: this.#log,
     });
     return { runner, accelerator };
+  }
+
+  /** The provider ends, its VMs do not: their owner on this machine is told until when. */
+  #letGo(provider: Provider): void {
+    for (const { id, deadline } of provider.living()) {
+      const until = new Date(wallNowMs() + (deadline - monotonicNow())).toISOString();
+      this.#log.info(`VM ${id} lives on until ${until} unless its lease is renewed`);
+    }
+    provider.detach();
   }
 
   async #policy(): Promise<Policy> {

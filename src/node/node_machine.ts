@@ -59,6 +59,8 @@ const OBSERVED_TOLD_MAX = 6;
 const VOUCHED_MAX = 4_096;
 /** Handshakes of the host's that wait for their end. The session core bounds them too. */
 const CONNECTS_MAX = 1_024;
+/** A path on which nothing was heard for so long is asked before a call is entrusted to it. Guess. */
+const STALE_MS = 1_000;
 /** A call for candidates ends after this: the next attempt follows anyway. Guess. */
 const CANDIDATES_TIMEOUT_MS = 4_000;
 
@@ -101,7 +103,8 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
       case "disconnect":
         return this.#session({ type: "close", peer: input.peer, kind: input.kind }, turn);
       case "call":
-        return this.#call({ ...input, method: input.name }, turn);
+        this.#call({ ...input, method: input.name }, turn);
+        return this.#askStalePath(input.peer, turn);
       case "cancel":
         this.#connects.delete(input.token);
         return this.#call(input, turn);
@@ -336,6 +339,13 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
       default:
         unreachable(output);
     }
+  }
+
+  /** A call on a path that has been quiet: a ping tells at once whether the peer is still there. */
+  #askStalePath(peer: PeerKey, turn: Turn<Member>): void {
+    const [active] = this.#paths.views(peer, turn.now);
+    if (active === undefined || active.heardMsAgo < STALE_MS) return;
+    this.#path({ type: "path-doubt", peer, path: active.path }, turn);
   }
 
   #onObserved(
