@@ -59,8 +59,11 @@ const OBSERVED_TOLD_MAX = 6;
 const VOUCHED_MAX = 4_096;
 /** Handshakes of the host's that wait for their end. The session core bounds them too. */
 const CONNECTS_MAX = 1_024;
-/** A path on which nothing was heard for so long is asked before a call is entrusted to it. Guess. */
-const STALE_MS = 1_000;
+/**
+ * A path on which nothing was heard for so long is asked when a call is sent, or sent again. Guess:
+ * the third sending of what is not acknowledged.
+ */
+const STALE_MS = 250;
 /** A call for candidates ends after this: the next attempt follows anyway. Guess. */
 const CANDIDATES_TIMEOUT_MS = 4_000;
 
@@ -103,8 +106,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
       case "disconnect":
         return this.#session({ type: "close", peer: input.peer, kind: input.kind }, turn);
       case "call":
-        this.#call({ ...input, method: input.name }, turn);
-        return this.#askStalePath(input.peer, turn);
+        return this.#call({ ...input, method: input.name }, turn);
       case "cancel":
         this.#connects.delete(input.token);
         return this.#call(input, turn);
@@ -299,6 +301,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     const path = kind === "invite" ? this.#invitePaths.get(peer) : this.#paths.active(peer);
     if (path === undefined || path === null) return; // Resent when there is a path again.
     this.#session({ type: "send", peer, kind, path, payload }, turn);
+    if (kind === "epoch") this.#askStalePath(peer, turn);
   }
 
   #onRequest(request: Extract<RpcOut, { type: "request" }>, turn: Turn<Member>): void {
@@ -341,7 +344,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     }
   }
 
-  /** A call on a path that has been quiet: a ping tells at once whether the peer is still there. */
+  /** A call goes out on a path that has been quiet: a ping tells whether the peer is still there. */
   #askStalePath(peer: PeerKey, turn: Turn<Member>): void {
     const [active] = this.#paths.views(peer, turn.now);
     if (active === undefined || active.heardMsAgo < STALE_MS) return;
