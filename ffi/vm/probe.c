@@ -191,7 +191,7 @@ int probe(void) {
   static struct spec spec;
   struct verdict verdict = {.boot_ms = -1};
   struct failure failure;
-  if (read_spec(&spec, SPEC_PROBE, &failure) < 0 || leave_terminal(&failure) < 0 ||
+  if (read_spec(&spec, SPEC_PROBE, &failure) < 0 || leave_caller(&failure) < 0 ||
       decide(&spec, &verdict, &failure) < 0)
     return print_failure(&failure);
   print(&verdict);

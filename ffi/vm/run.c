@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include "cgroup.h"
+#include "linux_abi.h"
 #include "lockdown.h"
 #include "tsc.h"
 #include "vm.h"
@@ -48,9 +49,14 @@ static int to_null(int fd, struct failure *failure) {
   return fail_errno(failure, "vm-failed", errno, "cannot open /dev/null");
 }
 
-int leave_terminal(struct failure *failure) {
+int leave_caller(struct failure *failure) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  signal(SIGCHLD, SIG_DFL);
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
+  abi_close_range(STDERR_FILENO + 1, ~0u);
   setsid(); /* fails where the caller has done it already */
   return to_null(STDIN_FILENO, failure) < 0 ? -1 : to_null(STDERR_FILENO, failure);
 }
@@ -187,7 +193,7 @@ int run(const char *dir) {
   struct failure failure;
   umask(077);
   if (read_spec(&spec, SPEC_RUN, &failure) < 0) return print_failure(&failure);
-  if (leave_terminal(&failure) < 0) return print_failure(&failure);
+  if (leave_caller(&failure) < 0) return print_failure(&failure);
   if (folder_open(&vm.folder, dir, &failure) < 0) return print_failure(&failure);
   if (bring_up(&spec, begin_ms, &failure) < 0) return give_up(&failure);
   vm_serve(&vm);

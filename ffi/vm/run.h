@@ -10,8 +10,8 @@
 int read_spec(struct spec *spec, enum spec_mode mode, struct failure *failure);
 /* Prints the one line that tells of a failure; the exit status. */
 int print_failure(const struct failure *failure);
-/* Points stdin and stderr at /dev/null, so that nothing of the caller is held. */
-int leave_terminal(struct failure *failure);
+/* Holds nothing of the caller any more but stdout: no other descriptor, session or signal setting. */
+int leave_caller(struct failure *failure);
 
 int run(const char *dir);
 int probe(void);

@@ -41,7 +41,7 @@ const LINE_CHARS_MAX = 32 * 1024;
 /**
  * Connects to the helper that serves `dir`.
  *
- * @throws {OmertaError} `not-found` where none is there (any more).
+ * @throws {OmertaError} `not-found` where none is there (any more), `vm-failed` where that is unknown.
  */
 export async function connectHelper(dir: string): Promise<HelperClient> {
   const lines = await Lines.connect(dir);
@@ -113,7 +113,7 @@ class Lines {
     try {
       return new Lines(await Deno.connect({ transport: "unix", path: `${dir}/ctl.sock` }));
     } catch (cause) {
-      throw new OmertaError("not-found", "The VM's helper is not there any more", { cause });
+      throw isAbsent(cause) ? absent(cause) : unreachable(cause);
     }
   }
 
@@ -171,6 +171,19 @@ async function writeAll(connection: Deno.UnixConn, bytes: Uint8Array): Promise<v
   try {
     for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
   } catch (cause) {
-    throw new OmertaError("not-found", "The VM's helper is not there any more", { cause });
+    throw absent(cause);
   }
+}
+
+/** Nobody listens: the helper has ended, or was killed. Anything else proves nothing of the kind. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused;
+}
+
+function absent(cause: unknown): OmertaError {
+  return new OmertaError("not-found", "The VM's helper is not there any more", { cause });
+}
+
+function unreachable(cause: unknown): OmertaError {
+  return new OmertaError("vm-failed", "The VM's helper cannot be reached", { cause });
 }
