@@ -158,7 +158,7 @@ func TestTheMailboxIsBoundedAndKeepsTheOldest(t *testing.T) {
 	var drops dropCounters
 	m := newMailbox(&drops)
 	for i := range controlQueueMax + 5 {
-		m.control(path{addr: mustAddr(t, "127.0.0.1:1")}, []byte{byte(i)})
+		m.control(anySource(t, i), []byte{byte(i)})
 	}
 	for range eventQueueMax + 3 {
 		m.event("x", nil)
@@ -168,11 +168,39 @@ func TestTheMailboxIsBoundedAndKeepsTheOldest(t *testing.T) {
 	}
 	big := make([]byte, datagramBytesMax)
 	m = newMailbox(&drops)
-	for range controlQueueBytesMax/datagramBytesMax + 1 {
-		m.control(path{addr: mustAddr(t, "127.0.0.1:1")}, big)
+	for i := range controlQueueBytesMax/datagramBytesMax + 1 {
+		m.control(anySource(t, i), big)
 	}
 	if m.bytes > controlQueueBytesMax {
 		t.Fatal(m.bytes)
+	}
+}
+
+// anySource is the i-th of sources that have nothing to do with each other.
+func anySource(t *testing.T, i int) path {
+	return path{addr: mustAddr(t, fmt.Sprintf("10.%d.%d.1:1", i>>8&255, i&255))}
+}
+
+func TestOneSourcePrefixTakesAPartOfTheMailboxOnly(t *testing.T) {
+	var drops dropCounters
+	m := newMailbox(&drops)
+	for i := range 10 * controlQueueShareMax {
+		m.control(path{addr: mustAddr(t, fmt.Sprintf("192.0.2.%d:%d", i&255, i+1))}, []byte{1})
+		m.control(path{addr: mustAddr(t, fmt.Sprintf("[2001:db8::%x]:1", i)), session: uint32(i), relayed: true}, []byte{1})
+	}
+	if got, want := m.controls, 2*controlQueueShareMax; got != want || drops[dropControlShare].Load() == 0 {
+		t.Fatalf("%d wait, want %d; %v", got, want, drops.document())
+	}
+	other := path{addr: mustAddr(t, "198.51.100.1:1")}
+	m.control(other, []byte{2})
+	if m.controls != 2*controlQueueShareMax+1 {
+		t.Fatal("another source finds no room")
+	}
+	for m.controls > 0 {
+		m.poll(make([]byte, 4096), 0)
+	}
+	if len(m.waiting) != 0 {
+		t.Fatalf("%d sources are remembered of an empty mailbox", len(m.waiting))
 	}
 }
 

@@ -19,6 +19,7 @@ const (
 	dropForeignPath
 	dropForeignSource
 	dropControlQueue
+	dropControlShare
 	dropEventQueue
 	dropTunnelQueue
 	dropGuestQueue
@@ -46,6 +47,7 @@ var dropNames = [dropReasons]string{
 	dropForeignPath:   "foreign-path",
 	dropForeignSource: "foreign-source",
 	dropControlQueue:  "control-queue",
+	dropControlShare:  "control-share",
 	dropEventQueue:    "event-queue",
 	dropTunnelQueue:   "tunnel-queue",
 	dropGuestQueue:    "guest-queue",

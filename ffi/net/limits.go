@@ -22,6 +22,9 @@ const (
 	// newcomer is dropped and counted as "control-queue". 2 MiB is 1700 handshakes: guess.
 	controlQueueBytesMax = 2 << 20
 	controlQueueMax      = 4096
+	// controlQueueShareMax bounds those of one source prefix. Beyond: the newcomer is dropped and counted
+	// as "control-share". 400 handshakes of one relay's clients fit: guess.
+	controlQueueShareMax = 400
 
 	// eventQueueMax bounds the events that wait for poll. Full: the newcomer is dropped and counted as
 	// "event-queue". Events are made by commands and by changes of state, never by strangers: guess.
@@ -50,9 +53,8 @@ const (
 
 // Tables. A full one refuses the newcomer with the code "refused".
 const (
-	// peersMax: a node of the largest network that the design speaks of has 10 000 known members, of
-	// which it talks to few: guess.
-	peersMax = 4096
+	// peersMax is that of TypeScript's path machine: a relay has sessions with all its members.
+	peersMax = 16384
 	// peerPathsMax bounds the paths on which a peer is heard: candidates of both families: guess.
 	peerPathsMax = 32
 	// earlyMax bounds the datagrams of a tunnel that wait for the proof of their path; the oldest gives

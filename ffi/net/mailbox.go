@@ -3,17 +3,22 @@ package main
 import (
 	"encoding/binary"
 	"encoding/json"
+	"net/netip"
 	"sync"
 	"time"
 )
 
-// mailbox holds what waits for poll: control datagrams and events, in order, both bounded.
+// mailbox holds what waits for poll: control datagrams and events, in order, both bounded. While they
+// wait, the datagrams of one source prefix take a part of the room only, so that one who sends more than
+// JavaScript can look at does not silence the others. Who sent is known of what waits alone: forged
+// sources make nothing grow.
 //
 // Records given to poll: u32 length of what follows | u8 kind | body. Kind 1: u8 path length, path,
 // datagram. Kind 2: a JSON event.
 type mailbox struct {
 	mu       sync.Mutex
-	records  [][]byte
+	records  []letter
+	waiting  map[netip.Prefix]int // control datagrams by source prefix
 	bytes    int
 	controls int
 	events   int
@@ -23,13 +28,19 @@ type mailbox struct {
 	drops    *dropCounters
 }
 
+// letter is one record, and of a control datagram its source prefix.
+type letter struct {
+	record []byte
+	from   netip.Prefix
+}
+
 const (
 	recordControl = 1
 	recordEvent   = 2
 )
 
 func newMailbox(drops *dropCounters) *mailbox {
-	return &mailbox{signal: make(chan struct{}, 1), drops: drops}
+	return &mailbox{signal: make(chan struct{}, 1), drops: drops, waiting: map[netip.Prefix]int{}}
 }
 
 // control queues a copy of a control datagram.
@@ -39,7 +50,17 @@ func (m *mailbox) control(from path, datagram []byte) {
 	record = from.appendTo(record)
 	record[5] = byte(len(record) - 6)
 	record = append(record, datagram...)
-	m.put(record)
+	m.put(letter{record, sourcePrefix(from.addr.Addr())})
+}
+
+// sourcePrefix is what one sender has to itself at least: /24 of IPv4, /64 of IPv6.
+func sourcePrefix(address netip.Addr) netip.Prefix {
+	bits := 64
+	if address.Is4() {
+		bits = 24
+	}
+	prefix, _ := address.Prefix(bits) // fails only for an address that is none
+	return prefix
 }
 
 // event queues an event: a type and its fields.
@@ -52,22 +73,23 @@ func (m *mailbox) event(kind string, fields map[string]any) {
 	if err != nil {
 		panic(err) // fields are made of strings, numbers and booleans in this package
 	}
-	m.put(append([]byte{0, 0, 0, 0, recordEvent}, text...))
+	m.put(letter{record: append([]byte{0, 0, 0, 0, recordEvent}, text...)})
 }
 
-func (m *mailbox) put(record []byte) {
-	binary.BigEndian.PutUint32(record, uint32(len(record)-4))
+func (m *mailbox) put(one letter) {
+	binary.BigEndian.PutUint32(one.record, uint32(len(one.record)-4))
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.admit(record) {
+	if !m.admit(one) {
 		return
 	}
-	m.records = append(m.records, record)
+	m.records = append(m.records, one)
 	m.poke()
 }
 
 // admit counts the record in, or out.
-func (m *mailbox) admit(record []byte) bool {
+func (m *mailbox) admit(one letter) bool {
+	record := one.record
 	switch {
 	case m.closed:
 		return false
@@ -82,6 +104,11 @@ func (m *mailbox) admit(record []byte) bool {
 			m.drops.count(dropControlQueue)
 			return false
 		}
+		if m.waiting[one.from] >= controlQueueShareMax {
+			m.drops.count(dropControlShare)
+			return false
+		}
+		m.waiting[one.from]++
 		m.controls++
 		m.bytes += len(record)
 	}
@@ -137,12 +164,12 @@ func (m *mailbox) take(buf []byte) (written int, done bool) {
 		return -1, true
 	}
 	taken := 0
-	for _, record := range m.records {
-		if written+len(record) > len(buf) {
+	for _, one := range m.records {
+		if written+len(one.record) > len(buf) {
 			break
 		}
-		written += copy(buf[written:], record)
-		m.release(record)
+		written += copy(buf[written:], one.record)
+		m.release(one)
 		taken++
 	}
 	m.records = m.records[taken:]
@@ -154,11 +181,14 @@ func (m *mailbox) take(buf []byte) (written int, done bool) {
 	return written, done
 }
 
-func (m *mailbox) release(record []byte) {
-	if record[4] == recordEvent {
+func (m *mailbox) release(one letter) {
+	if one.record[4] == recordEvent {
 		m.events--
 		return
 	}
+	if m.waiting[one.from]--; m.waiting[one.from] == 0 {
+		delete(m.waiting, one.from)
+	}
 	m.controls--
-	m.bytes -= len(record)
+	m.bytes -= len(one.record)
 }

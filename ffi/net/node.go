@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 )
 
 // node is one open handle: sockets, tables, and the mailbox that TypeScript polls.
@@ -43,6 +45,7 @@ type config struct {
 }
 
 func openNode(c config) (*node, *opError) {
+	forbidCoreDumps()
 	bound, err := openSockets(c.Port)
 	if err != nil {
 		return nil, openError(c.Port, err)
@@ -56,6 +59,15 @@ func openNode(c config) (*node, *opError) {
 	}
 	n.startReceiving()
 	return n, nil
+}
+
+// forbidCoreDumps keeps the keys of this process, TypeScript's too, off the disk when it crashes.
+func forbidCoreDumps() {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {
+		limit.Cur = 0
+		_ = unix.Setrlimit(unix.RLIMIT_CORE, &limit) // lowering it is always permitted
+	}
 }
 
 func newNode(bound *sockets) *node {
