@@ -66,18 +66,21 @@ function formatValue(value: unknown): string {
   return JSON.stringify(value) ?? "undefined";
 }
 
-/** The text on one line, with control characters escaped: it may hold a stranger's words. */
+/** The text on one line, with controls and reordering marks escaped: it may hold a stranger's words. */
 export function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
+  return text.replace(
+    /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    },
+  );
 }
 
-/** Replaces invites, 32-byte keys in hex or base64, and private key blocks. */
+/** Replaces invites, exported networks, 32-byte keys in hex or base64, and private key blocks. */
 export function redactSecrets(text: string): string {
   return text
-    .replace(/omerta:\/\/join\/[\w-]+/g, "omerta://join/[secret]")
+    .replace(/omerta:\/\/(join|network)\/[\w-]+/g, "omerta://$1/[secret]")
     .replace(/-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*-----|$)/gs, "[secret]")
     .replace(/(?<![0-9A-Za-z])[0-9a-fA-F]{64}(?![0-9A-Za-z])/g, "[secret]")
     .replace(/(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{43}=/g, "[secret]");

@@ -9,13 +9,15 @@ import { OmertaError } from "../base/mod.ts";
 const WORDS_MAX = 300;
 
 /**
- * Runs a program without a shell and returns what it printed.
+ * Runs a program without a shell and without our environment, and returns what it printed.
  *
  * @throws {OmertaError} `internal` with its last words when it fails.
  */
 export async function runProgram(program: string, args: readonly string[]): Promise<string> {
   const command = new Deno.Command(program, {
     args: [...args],
+    clearEnv: true, // where ours may hold an invite
+    env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "", LC_ALL: "C" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

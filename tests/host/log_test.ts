@@ -44,10 +44,12 @@ Deno.test("an error is shown with its stack, on one line", () => {
 
 Deno.test("control characters of strangers are escaped", () => {
   assert.equal(oneLine("a\n\x1b[31m\x9b\u2028b"), "a\\u000a\\u001b[31m\\u009b\\u2028b");
+  assert.equal(oneLine("gpj.\u202eexe"), "gpj.\\u202eexe");
 });
 
 const SECRETS = {
   "an invite": "joining omerta://join/AbC-_9xyz now",
+  "an exported network": "bad: omerta://network/AbC-_9xyz.",
   "a key in hex": `seed ${"0af9".repeat(16)}`,
   "a WireGuard key": `key=${"Ab1+".repeat(10)}abc=`,
   "a private key block":
