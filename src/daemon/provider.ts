@@ -14,6 +14,7 @@
  */
 import {
   type ErrorCode,
+  type Instant,
   type NetworkId,
   OmertaError,
   type PeerKey,
@@ -25,7 +26,9 @@ import {
 import { generateIdentity, generateKeyPair } from "../crypto/mod.ts";
 import type { HostedRow } from "../host/store.ts";
 import {
+  type EndReason,
   fromHostRow,
+  type HelpersWord,
   HostBook,
   type HostVm,
   isEnded,
@@ -65,7 +68,11 @@ interface Hosted {
   created: Created | null;
   running: RunningVm | null;
   bootMs: number | null;
-  /** Resolves when the machine is gone. */
+  /** The guest was up before the machine's start was told to be over. */
+  isUp: boolean;
+  /** Why it came to nothing here, while what runs of it is being ended. */
+  end: { readonly reason: EndReason; readonly detail: string | null } | null;
+  /** Resolves when the machine is gone, or this node lets go of it. */
   readonly gone: PromiseWithResolvers<void>;
 }
 
@@ -158,7 +165,10 @@ export class Provider {
   detach(): void {
     this.#ending = true;
     clearTimeout(this.#timer);
-    for (const { running } of this.#hosted.values()) running?.detach();
+    for (const { running, gone } of this.#hosted.values()) {
+      running?.detach();
+      gone.resolve();
+    }
   }
 
   // Calls ------------------------------------------------------------------------------------
@@ -190,8 +200,7 @@ export class Provider {
     }
     const { vm } = reservation;
     if (reservation.type === "reserved") {
-      const gone = Promise.withResolvers<void>();
-      this.#hosted.set(vm.id, { network, created: null, running: null, bootMs: null, gone });
+      this.#hosted.set(vm.id, newHosted(network, null));
       this.#changed(vm);
       if (!isDry) await this.#requireImage(vm);
     } else this.#touch(vm);
@@ -246,7 +255,7 @@ export class Provider {
     const now = this.#context.now();
     const extended = this.#book.extend(owner, question.vm as VmId, question.leaseMs, now);
     if (!extended.ok) throw callError(extended.reason, question.vm);
-    this.#renewed(extended.value, question.leaseMs);
+    this.#renewed(extended.value, extended.value.deadline - now);
     return this.#message(extended.value);
   }
 
@@ -299,14 +308,17 @@ export class Provider {
     const lifeMs = (vm.lifeEndsAt ?? 0) - this.#context.now();
     try {
       const start = { id: vm.id, requirements: vm.requirements, lifeMs, seed };
-      hosted.running = await this.#runnerOf(vm).start(start, happens);
+      const running = await this.#runnerOf(vm).start(start, happens);
+      if (this.#ending) return running.detach(); // the next node takes it up
+      hosted.running = running;
       if (this.#book.get(vm.id)?.state !== "creating") return await this.#endLate(vm, hosted);
       this.#openTunnel(vm, hosted);
       this.#book.launched(vm.id);
       this.#tell(vm.id);
-      if (vm.dryRun) this.#happened(vm.id, { type: "ready", bootMs: 0 });
+      if (hosted.isUp) this.#happened(vm.id, { type: "ready", bootMs: hosted.bootMs });
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
+      hosted.end = { reason: "failed", detail };
       this.#context.log.error("a VM could not be started", { vm: vm.id, detail });
       await hosted.running?.stop().catch(() => {});
       this.#happened(vm.id, { type: "ended", reason: "failed", detail });
@@ -325,10 +337,12 @@ export class Provider {
     if (hosted === undefined || vm === undefined || isEnded(vm.state) || this.#ending) return;
     if (happening.type === "ready") {
       hosted.bootMs = happening.bootMs;
+      hosted.isUp = true;
       if (this.#book.ready(id, this.#context.now())) this.#tell(id);
       return;
     }
-    this.#book.ended(id, happening.reason, happening.detail);
+    const { reason, detail } = hosted.end ?? happening;
+    this.#book.ended(id, reason, detail);
     this.#tell(id);
     hosted.running = null;
     this.#closeTunnel(vm, hosted);
@@ -396,26 +410,36 @@ export class Provider {
 
   async #takeUp(vm: HostVm): Promise<void> {
     const hosted = this.#hosted.get(vm.id);
-    const happens = (happening: VmHappening) => this.#happened(vm.id, happening);
-    const running = vm.dryRun
-      ? await takeUpDryRun(this.#parts.dryRunner, vm)
-      : await this.#parts.runner.adopt(vm.id, happens).catch(() => null);
-    const figures = await running?.figures().catch(() => null) ?? null;
-    const adopted = figures === null || hosted === undefined
-      ? undefined
-      : this.#book.adopt(vm.id, figures, this.#context.now());
-    if (running === null || hosted === undefined || adopted === undefined) {
-      this.#book.lost(vm.id);
-      this.#tell(vm.id);
-      await this.#runnerOf(vm).sweep(vm.id);
-      return;
+    if (hosted === undefined) return;
+    try {
+      const adopted = await this.#adopt(vm, hosted);
+      this.#openTunnel(vm, hosted);
+      this.#changed(adopted);
+      this.#context.log.info("took up a VM", { vm: vm.id, state: adopted.state });
+      if (adopted.state === "releasing") await this.#stop(adopted);
+    } catch (error) {
+      this.#context.log.warn("a VM is lost", { vm: vm.id, error: String(error) });
+      hosted.end = { reason: "lost", detail: null };
+      await hosted.running?.stop().catch(() => {}); // what is left of it ends with its lease
+      this.#happened(vm.id, { type: "ended", ...hosted.end });
+      await hosted.gone.promise;
     }
-    hosted.running = running;
-    hosted.bootMs = figures?.bootMs ?? null;
-    this.#openTunnel(vm, hosted);
-    this.#changed(adopted);
-    this.#context.log.info("took up a VM", { vm: vm.id, state: adopted.state });
-    if (adopted.state === "releasing") await this.#stop(adopted);
+  }
+
+  /** Finds the machine, whose own word about its times counts. */
+  async #adopt(vm: HostVm, hosted: Hosted): Promise<HostVm> {
+    const now = this.#context.now();
+    const happens = (happening: VmHappening) => this.#happened(vm.id, happening);
+    hosted.running = vm.dryRun
+      ? await takeUpDryRun(this.#parts.dryRunner, vm)
+      : await this.#parts.runner.adopt(vm.id, happens);
+    if (hosted.running === null) throw new OmertaError("not-found", "Nothing of it is left");
+    const figures = await hosted.running.figures();
+    const word = vm.dryRun ? ownWord(vm, now) : figures;
+    const adopted = this.#book.adopt(vm.id, word, now);
+    if (adopted === undefined) throw new OmertaError("not-found", "It was never created");
+    hosted.bootMs = figures.bootMs;
+    return adopted;
   }
 
   /** A machine that no row knows: its request never got an answer. */
@@ -437,13 +461,8 @@ export class Provider {
         });
         return [];
       }
-      this.#hosted.set(row.id, {
-        network: row.network,
-        created: (row.spec as { created: Created | null }).created,
-        running: null,
-        bootMs: null,
-        gone: Promise.withResolvers(),
-      });
+      const { created } = row.spec as { created: Created | null };
+      this.#hosted.set(row.id, newHosted(row.network, created));
       return [fromHostRow(parsed.value, this.#parts.policy, clock)];
     });
   }
@@ -504,7 +523,7 @@ export class Provider {
       id: vm.id,
       network: hosted.network,
       owner: vm.owner,
-      key: vm.key,
+      key: vm.state === "releasing" ? null : vm.key, // the next request with it gets another
       state: vm.state,
       spec: { created: hosted.created },
       secrets: null,
@@ -535,6 +554,20 @@ export class Provider {
   #runnerOf(vm: HostVm): VmRunner {
     return vm.dryRun ? this.#parts.dryRunner : this.#parts.runner;
   }
+}
+
+function newHosted(network: NetworkId, created: Created | null): Hosted {
+  const gone = Promise.withResolvers<void>();
+  return { network, created, running: null, bootMs: null, isUp: false, end: null, gone };
+}
+
+/** What the book says of a VM that has no helper to ask. */
+function ownWord(vm: HostVm, now: Instant): HelpersWord {
+  return {
+    leaseLeftMs: vm.deadline - now,
+    lifeLeftMs: (vm.lifeEndsAt ?? now) - now,
+    ready: true,
+  };
 }
 
 /** A dry run has no machine that could be lost: it goes on as it was. */

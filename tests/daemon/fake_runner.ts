@@ -1,0 +1,125 @@
+/**
+ * A stand-in for QEMU and its helper: machines that exist as long as the test wants them to, and live
+ * on when the node that started them ends.
+ *
+ * @module
+ */
+import { OmertaError, type VmId } from "../../src/base/mod.ts";
+import type {
+  RunningVm,
+  VmFigures,
+  VmHappening,
+  VmRunner,
+  VmStart,
+} from "../../src/daemon/vm_runner.ts";
+
+/** A machine of which something is on the disk. */
+export interface Machine {
+  readonly start: VmStart;
+  isAlive: boolean;
+  isReady: boolean;
+  leaseLeftMs: number;
+  lifeLeftMs: number;
+  readonly renewals: number[];
+  happens: (happening: VmHappening) => void;
+  /** How often a node let go of it. */
+  detached: number;
+}
+
+/** Runs machines in memory. */
+export class FakeRunner implements VmRunner {
+  readonly accelerator = "tcg";
+  readonly machines = new Map<VmId, Machine>();
+  readonly swept: VmId[] = [];
+  /** What `start` waits for. */
+  starting: Promise<void> = Promise.resolve();
+  /** What `stop` waits for. */
+  stopping: Promise<void> = Promise.resolve();
+  /** Called in the middle of a start, when the machine runs and the node does not know yet. */
+  whileStarting: (machine: Machine) => void = () => {};
+  /** What each of these fails with. */
+  fails: { start?: Error; adopt?: Error; figures?: Error; stop?: Error } = {};
+
+  /** The only machine. */
+  get only(): Machine {
+    const [machine, ...more] = this.machines.values();
+    if (machine === undefined || more.length > 0) throw new Error("not one machine");
+    return machine;
+  }
+
+  async start(vm: VmStart, happens: Machine["happens"]): Promise<RunningVm> {
+    if (this.machines.has(vm.id)) throw new Error(`${vm.id} is there already`);
+    if (this.fails.start) throw this.fails.start;
+    const machine: Machine = {
+      start: vm,
+      isAlive: true,
+      isReady: false,
+      leaseLeftMs: vm.requirements.leaseMs,
+      lifeLeftMs: vm.lifeMs,
+      renewals: [],
+      happens,
+      detached: 0,
+    };
+    this.machines.set(vm.id, machine);
+    this.whileStarting(machine);
+    await this.starting;
+    return this.#running(machine);
+  }
+
+  adopt(id: VmId, happens: Machine["happens"]): Promise<RunningVm | null> {
+    if (this.fails.adopt) return Promise.reject(this.fails.adopt);
+    const machine = this.machines.get(id);
+    if (machine === undefined || !machine.isAlive) return Promise.resolve(null);
+    machine.happens = happens;
+    return Promise.resolve(this.#running(machine));
+  }
+
+  sweep(id: VmId): Promise<void> {
+    this.machines.delete(id);
+    this.swept.push(id);
+    return Promise.resolve();
+  }
+
+  found(): VmId[] {
+    return [...this.machines.keys()];
+  }
+
+  /** The machine ends by itself. */
+  end(machine: Machine, happening: Omit<VmHappening & { type: "ended" }, "type">): void {
+    machine.isAlive = false;
+    machine.happens({ type: "ended", ...happening });
+  }
+
+  #running(machine: Machine): RunningVm {
+    return {
+      control: `/vms/${machine.start.id}/ctl.sock`,
+      figures: () => {
+        if (this.fails.figures) return Promise.reject(this.fails.figures);
+        return Promise.resolve(figuresOf(machine));
+      },
+      renew: (leaseMs) => {
+        if (!machine.isAlive) return Promise.reject(new OmertaError("not-found", "it is gone"));
+        machine.renewals.push(leaseMs);
+        return Promise.resolve();
+      },
+      stop: async () => {
+        if (this.fails.stop) throw this.fails.stop;
+        await this.stopping;
+        if (machine.isAlive) this.end(machine, { reason: "released", detail: null });
+      },
+      detach: () => void machine.detached++,
+    };
+  }
+}
+
+function figuresOf(machine: Machine): VmFigures {
+  return {
+    pid: 4_242,
+    bootMs: machine.isReady ? 700 : null,
+    leaseLeftMs: machine.leaseLeftMs,
+    lifeLeftMs: machine.lifeLeftMs,
+    ready: machine.isReady,
+    droppedFrames: 0,
+    confinement: { level: "full", missing: [] },
+  };
+}

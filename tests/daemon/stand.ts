@@ -1,0 +1,241 @@
+/**
+ * What a use case of the node stands on in tests: a real store in a directory of its own, a clock that
+ * the test moves, and a loop and a native network that write down what is asked of them.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import {
+  OmertaError,
+  type PeerKey,
+  peerKey,
+  type Random,
+  seededRandom,
+} from "../../src/base/mod.ts";
+import {
+  generateIdentity,
+  generateKeyPair,
+  type Identity,
+  networkIdOf,
+} from "../../src/crypto/mod.ts";
+import type { Context } from "../../src/daemon/context.ts";
+import { Demands } from "../../src/daemon/demands.ts";
+import type { CallHandler, LoopEvent } from "../../src/daemon/loop.ts";
+import { statePaths } from "../../src/host/state.ts";
+import { openStore, type Store } from "../../src/host/store.ts";
+import type { Answer, CallName, NodeIn, Question } from "../../src/node/mod.ts";
+import { withDirectory } from "../host/scratch.ts";
+import { FakeTime, settle } from "./fake_time.ts";
+
+/** A Friday in 2026, Unix milliseconds. */
+export const START_MS = 1_795_132_800_000;
+
+/** A call that went out. */
+export interface Called {
+  readonly peer: PeerKey;
+  readonly name: CallName;
+  // deno-lint-ignore no-explicit-any -- each test knows the question of the call that it looks at
+  readonly question: any;
+}
+
+/** A command to the native library. */
+export interface Commanded {
+  readonly op: string;
+  readonly args: Readonly<Record<string, unknown>>;
+}
+
+type Answerer = (question: unknown, peer: PeerKey) => unknown;
+
+/** The stand of one node. */
+export class Stand {
+  readonly random: Random;
+  readonly identity: Identity;
+  /** Milliseconds by which the wall clock is wrong. */
+  wallSkewMs = 0;
+  readonly calls: Called[] = [];
+  readonly commands: Commanded[] = [];
+  readonly inputs: NodeIn[] = [];
+  readonly logged: string[] = [];
+  /** What tasks in the background failed with. */
+  readonly failures: unknown[] = [];
+  readonly connected = new Set<PeerKey>();
+  readonly paths = new Map<PeerKey, string>();
+  readonly answers = new Map<string, Answerer>();
+  store: Store;
+  context: Context;
+  readonly #time: FakeTime;
+  readonly #dir: string;
+  readonly #handlers = new Map<string, CallHandler<CallName>>();
+  readonly #listeners = new Set<(event: LoopEvent) => void>();
+
+  constructor(dir: string, time: FakeTime, seed = 1) {
+    this.#dir = dir;
+    this.#time = time;
+    this.random = seededRandom(seed);
+    this.identity = generateIdentity(this.random).identity;
+    this.store = this.#openStore();
+    this.context = this.#context();
+  }
+
+  /** The node was killed: what is not in the store is gone. Returns the context of the next run. */
+  restart(): Context {
+    this.store.close();
+    this.#handlers.clear();
+    this.#listeners.clear();
+    this.connected.clear();
+    this.store = this.#openStore();
+    return this.context = this.#context();
+  }
+
+  close(): void {
+    this.store.close();
+  }
+
+  wallMs(): number {
+    return START_MS + this.#time.now + this.wallSkewMs;
+  }
+
+  /** A peer asks what is served. @throws what the handler throws, an OmertaError as a refusal. */
+  async ask<N extends CallName>(
+    peer: PeerKey,
+    name: N,
+    question: Question<N>,
+  ): Promise<Answer<N>> {
+    const handler = this.#handlers.get(name);
+    assert.ok(handler, `${name} is not served`);
+    return await handler({ peer, kind: "epoch" }, question as Question<CallName>) as Answer<N>;
+  }
+
+  /** Whether a kind of call is served. */
+  serves(name: CallName): boolean {
+    return this.#handlers.has(name);
+  }
+
+  /** Something happens in the loop. */
+  emit(event: LoopEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+  }
+
+  /** Answers our calls of that name from now on. */
+  answer<N extends CallName>(
+    name: N,
+    answerer: (question: Question<N>, peer: PeerKey) => Answer<N> | Promise<Answer<N>>,
+  ): void {
+    this.answers.set(name, answerer as Answerer);
+  }
+
+  /** Calls of that name that went out. */
+  called(name: CallName): Called[] {
+    return this.calls.filter((call) => call.name === name);
+  }
+
+  /** Commands of that name. */
+  commanded(op: string): Readonly<Record<string, unknown>>[] {
+    return this.commands.filter((command) => command.op === op).map(({ args }) => args);
+  }
+
+  #openStore(): Store {
+    return openStore(`${this.#dir}/omerta.db`);
+  }
+
+  #context(): Context {
+    const log = (level: string) => (message: string) =>
+      void this.logged.push(`${level} ${message}`);
+    const loop = {
+      machine: {
+        isConnected: (peer: PeerKey) => this.connected.has(peer),
+        activePath: (peer: PeerKey) => this.paths.get(peer) ?? null,
+        pathsOf: () => [],
+      },
+      serve: (name: string, handler: CallHandler<CallName>) =>
+        void this.#handlers.set(name, handler),
+      listen: (listener: (event: LoopEvent) => void) => {
+        this.#listeners.add(listener);
+        return () => this.#listeners.delete(listener);
+      },
+      input: (input: NodeIn) => void this.inputs.push(input),
+      call: (
+        peer: PeerKey,
+        name: CallName,
+        question: unknown,
+        options?: { signal?: AbortSignal },
+      ) => this.#call({ peer, name, question }, options?.signal),
+    } as unknown as Context["loop"];
+    return {
+      paths: statePaths(this.#dir),
+      store: this.store,
+      identity: this.identity,
+      staticKey: generateKeyPair(this.random),
+      loop,
+      demands: new Demands(loop),
+      net: this.#net(),
+      log: { error: log("error"), warn: log("warn"), info: log("info"), debug: log("debug") },
+      random: this.random,
+      now: () => this.#time.now,
+      wallMs: () => this.wallMs(),
+      background: (_what, task) => void task().catch((error) => this.failures.push(error)),
+    };
+  }
+
+  async #call(called: Called, signal: AbortSignal | undefined): Promise<unknown> {
+    this.calls.push(called);
+    if (signal?.aborted) throw givenUp();
+    const answerer = this.answers.get(called.name);
+    if (answerer === undefined) throw new OmertaError("unreachable", "nobody answers here");
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(givenUp());
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      const answer = Promise.resolve().then(() => answerer(called.question, called.peer));
+      return await Promise.race([answer, aborted.promise]);
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #net(): Context["net"] {
+    return {
+      port: 9_000,
+      send() {},
+      command: (op, args = {}) => {
+        this.commands.push({ op, args });
+        return this.answers.get(op)?.(args, "" as PeerKey) as Record<string, unknown> ??
+          { ok: true };
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+}
+
+function givenUp(): OmertaError {
+  return new OmertaError("timeout", "The command was given up");
+}
+
+/** Runs a test with a fresh stand and a clock of its own; nothing may be left in either. */
+export function withStand(
+  test: (stand: Stand, time: FakeTime, dir: string) => Promise<void>,
+): () => Promise<void> {
+  return () =>
+    withDirectory(async (dir) => {
+      using time = new FakeTime();
+      const stand = new Stand(dir, time);
+      try {
+        await test(stand, time, dir);
+        await settle();
+      } finally {
+        stand.close();
+      }
+      assert.deepEqual(stand.failures, []);
+      assert.equal(time.pending, 0, "timers are left");
+    });
+}
+
+/** A network's id that no authority has. */
+export function someNetwork(random: Random) {
+  return networkIdOf(generateIdentity(random).identity.publicKey);
+}
+
+/** A member of a network. */
+export function somePeer(random: Random, network: ReturnType<typeof someNetwork>): PeerKey {
+  return peerKey(network, generateIdentity(random).identity.id);
+}
