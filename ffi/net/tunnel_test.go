@@ -159,6 +159,7 @@ func TestAStreamLivesThroughAChangeOfPathWithoutAHandshake(t *testing.T) {
 			"peer": one.peer, "active": one.to.address(), "accept": []string{relay.address() + "#0000002a"},
 		})
 	}
+	exchange(t, conn, "what was under way has arrived")
 	before := relay.relay.tunnel.packets.Load()
 	exchange(t, conn, "directly")
 	if after := relay.relay.tunnel.packets.Load(); after != before {
