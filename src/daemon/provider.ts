@@ -534,7 +534,10 @@ export class Provider {
       endedAtMs: isEnded(vm.state) ? clock.unixMs : null,
       row,
     };
-    this.#context.store.hosted.put(stored);
+    // Of what never was a machine nothing remains: whoever reserves without end fills no disk.
+    const wasNothing = isEnded(vm.state) && hosted.created === null;
+    if (wasNothing) this.#context.store.hosted.delete({ id: vm.id });
+    else this.#context.store.hosted.put(stored);
     this.#arm();
     this.#parts.onChange();
   }

@@ -30,6 +30,8 @@ const QUESTION = {
 interface Rig {
   readonly provider: Provider;
   readonly hashed: string[];
+  /** The ids of the rows on the disk. */
+  readonly rows: Set<string>;
   reserve(peer?: PeerKey): Promise<unknown>;
 }
 
@@ -37,11 +39,18 @@ interface Rig {
 function rig(policy: Partial<Policy> = {}, image: () => void = () => {}): Rig {
   const handlers = new Map<string, CallHandler<"vm.reserve">>();
   const hashed: string[] = [];
+  const rows = new Set<string>();
   const context = {
     random,
     now: () => 0 as Instant,
     wallMs: () => 0,
-    store: { hosted: { list: () => [], put() {} } },
+    store: {
+      hosted: {
+        list: () => [],
+        put: ({ id }: { id: string }) => void rows.add(id),
+        delete: ({ id }: { id: string }) => void rows.delete(id),
+      },
+    },
     loop: {
       serve: (name: string, handler: CallHandler<"vm.reserve">) => void handlers.set(name, handler),
       machine: { isConnected: () => false },
@@ -64,6 +73,7 @@ function rig(policy: Partial<Policy> = {}, image: () => void = () => {}): Rig {
   return {
     provider,
     hashed,
+    rows,
     async reserve(peer = owner) {
       try {
         return await handlers.get("vm.reserve")?.({ peer, kind: "epoch" }, QUESTION);
@@ -75,9 +85,9 @@ function rig(policy: Partial<Policy> = {}, image: () => void = () => {}): Rig {
 }
 
 Deno.test("a provider hashes the image before it promises a VM", async () => {
-  const { reserve, hashed } = rig();
+  const { reserve, hashed, rows } = rig();
   await reserve();
-  assert.deepEqual(hashed, ["micro"]);
+  assert.deepEqual([hashed, rows.size], [["micro"], 1]);
 });
 
 Deno.test("a provider hashes nothing for whom it does not lend to", async () => {
@@ -93,9 +103,10 @@ Deno.test("a provider hashes nothing for whom it does not lend to", async () => 
 });
 
 Deno.test("a provider gives back what it set aside when its image is damaged", async () => {
-  const { provider, reserve } = rig({}, () => {
+  const { provider, reserve, rows } = rig({}, () => {
     throw new OmertaError("image-corrupt", "The image is damaged");
   });
   await assert.rejects(reserve(), { code: "image-corrupt" });
   assert.equal(provider.used().vms, 0);
+  assert.equal(rows.size, 0, "rows that are left");
 });
