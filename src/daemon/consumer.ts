@@ -34,6 +34,7 @@ import {
   fromRow,
   hasEnded,
   hostKeyOf,
+  isOver,
   providerOf,
   type Rental,
   sshAddress,
@@ -57,6 +58,9 @@ const FINISH_MS = 120_000;
 /** Pauses between attempts to reach the provider of an open tunnel. Guess. */
 const REACH_AGAIN_MS: readonly number[] = [100, 200, 400, 800, 1_500, 2_000];
 
+/** VMs that ended are shown and remembered for so long. Source: the command line's contract. */
+const ENDED_KEPT_MS = 86_400_000;
+
 /** With what a consumer is made. */
 export interface ConsumerParts {
   readonly context: Context;
@@ -78,6 +82,8 @@ export class Consumer {
   readonly #rentals = new Map<VmId, Rental>();
   /** Requests under way, by key: a repetition waits for the same. */
   readonly #underWay = new Map<string, Promise<Rental>>();
+  /** Names of requests under way whose VM is not reserved yet. */
+  readonly #namesUnderWay = new Set<string>();
   readonly #watchers = new Map<VmId, Set<(message: VmStateMessage) => void>>();
   readonly #reaching = new Set<PeerKey>();
   #heartbeat: ReturnType<typeof setTimeout> | undefined;
@@ -92,27 +98,34 @@ export class Consumer {
     this.#beat();
   }
 
-  /** Rents a VM, or takes up the one that the key names. */
+  /**
+   * Rents a VM, or takes up the one that the key names. A request with a key, or that nobody waits
+   * for, goes on when its command is given up; any other is undone.
+   */
   async request(
     input: ConsumerRequestInput,
     options: { readonly signal: AbortSignal; progress: RentingParts["progress"] },
   ): Promise<VmDoc> {
-    const rental = await this.#requestOnce(input, options);
+    const isWanted = input.key !== null || !input.wait;
+    const rental = isWanted
+      ? await orGivenUp(this.#requestOnce(input, { ...options, signal: NEVER }), options.signal)
+      : await this.#requestOnce(input, options);
     return this.document(rental);
   }
 
   /** VMs that have not ended, and those that ended today; asked of their providers. */
   async list(network: NetworkId | null): Promise<VmDoc[]> {
+    this.#forget();
     const meant = [...this.#rentals.values()].filter((r) => {
       return network === null || r.network === network;
     });
-    await this.#check(meant.filter((rental) => !hasEnded(rental.state)));
+    await this.#check(meant.filter((rental) => !isOver(rental.state)));
     return meant.map((rental) => this.document(this.#rentals.get(rental.id) ?? rental));
   }
 
   async status(name: string | null): Promise<VmDoc> {
     const rental = this.find(name);
-    if (!hasEnded(rental.state)) await this.#check([rental]);
+    if (!isOver(rental.state)) await this.#check([rental]);
     return this.document(this.#rentals.get(rental.id) ?? rental);
   }
 
@@ -278,13 +291,27 @@ export class Consumer {
       const checked = this.#rentals.get(known.id) ?? known;
       if (!hasEnded(checked.state)) return checked;
     }
-    this.#requireFreeName(input);
-    const renting = new Renting(this.#rentingParts(options), input);
-    const rented = renting.run(this.#livingWithKey(input.key));
+    const rented = this.#rent(input, options);
     if (input.key === null) return await rented;
     const key = input.key;
     this.#underWay.set(key, rented);
     return await rented.finally(() => this.#underWay.delete(key));
+  }
+
+  async #rent(
+    input: ConsumerRequestInput,
+    options: { readonly signal: AbortSignal; progress: RentingParts["progress"] },
+  ): Promise<Rental> {
+    this.#requireFreeName(input);
+    const { name } = input;
+    if (name !== null) this.#namesUnderWay.add(name);
+    try {
+      if (input.key !== null) await this.#releaseAgain(input.key);
+      const renting = new Renting(this.#rentingParts(options), input);
+      return await renting.run(this.#livingWithKey(input.key));
+    } finally {
+      if (name !== null) this.#namesUnderWay.delete(name);
+    }
   }
 
   #rentingParts(
@@ -307,14 +334,15 @@ export class Consumer {
 
   #livingWithKey(key: string | null): Rental | undefined {
     if (key === null) return undefined;
-    return [...this.#rentals.values()].find((r) => r.key === key && !hasEnded(r.state));
+    return [...this.#rentals.values()].find((r) => r.key === key && !isOver(r.state));
   }
 
   #requireFreeName({ name, key }: ConsumerRequestInput): void {
     const holder = name === null
       ? undefined
       : [...this.#rentals.values()].find((r) => r.name === name && !hasEnded(r.state));
-    if (holder === undefined || (key !== null && holder.key === key)) return;
+    const isTaken = holder !== undefined && (key === null || holder.key !== key);
+    if (!isTaken && (name === null || !this.#namesUnderWay.has(name))) return;
     throw new OmertaError("exists", `A living VM is named ${name} already`, {
       hint: `Release it with \`omerta consumer release ${name}\`, or take another name.`,
     });
@@ -415,7 +443,7 @@ export class Consumer {
   ): Rental[] {
     if (all) return [...this.#rentals.values()].filter((rental) => !hasEnded(rental.state));
     if (names.length === 0) return [this.find(null)];
-    return names.flatMap((name) => {
+    const meant = names.flatMap((name) => {
       try {
         return [this.find(name)];
       } catch (error) {
@@ -423,6 +451,7 @@ export class Consumer {
         return [];
       }
     });
+    return [...new Set(meant)];
   }
 
   // Tunnels ------------------------------------------------------------------------------------
@@ -485,8 +514,8 @@ export class Consumer {
 
   #keep(rental: Rental): void {
     const before = this.#rentals.get(rental.id);
-    this.#rentals.set(rental.id, rental);
     this.#context.store.rentals.put(toRow(rental));
+    this.#rentals.set(rental.id, rental);
     if (hasEnded(rental.state)) {
       this.#parts.tunnels.close(rental.localTunnel);
       this.#context.demands.drop(providerOf(rental), useOf(rental));
@@ -504,15 +533,39 @@ export class Consumer {
     const leases = living.map((rental) => rental.request.leaseMs / 3);
     const waitMs = Math.min(HEARTBEAT_MS_MAX, ...leases);
     this.#heartbeat = setTimeout(() => {
+      this.#forget();
       this.#context.background("renew leases", () => this.#renew());
+      this.#context.background("release again", () => this.#releaseAgain());
       this.#beat();
     }, waitMs);
+  }
+
+  /** What could not be released is no longer kept alive; its provider is told when it is there. */
+  async #releaseAgain(key: string | null = null): Promise<void> {
+    const unreleased = [...this.#rentals.values()].filter((rental) => {
+      return rental.state === "releasing" && (key === null || rental.key === key);
+    });
+    await Promise.all(unreleased.map(async (rental) => {
+      try {
+        await this.#releaseOne(rental, { timeoutMs: RELEASE_MS });
+      } catch (error) {
+        this.#context.log.debug("a VM was not released", { vm: rental.id, error: String(error) });
+      }
+    }));
+  }
+
+  #forget(): void {
+    const beforeMs = this.#context.wallMs() - ENDED_KEPT_MS;
+    for (const { id, endedAtMs } of [...this.#rentals.values()]) {
+      if (endedAtMs !== null && endedAtMs < beforeMs) this.#rentals.delete(id);
+    }
+    this.#context.store.pruneVms(beforeMs);
   }
 
   async #renew(): Promise<void> {
     const living = [...this.#rentals.values()].filter((r) => r.created !== null);
     await Promise.all([
-      ...byProvider(living.filter((rental) => !hasEnded(rental.state))),
+      ...byProvider(living.filter((rental) => !isOver(rental.state))),
     ].map(async ([peer, own]) => {
       const vms = own.map((rental) => rental.id);
       try {
@@ -523,6 +576,22 @@ export class Consumer {
         this.#context.log.debug("no lease was renewed", { provider: node, error: String(error) });
       }
     }));
+  }
+}
+
+/** Nobody gives up what must go on. */
+const NEVER = new AbortController().signal;
+
+/** The task's outcome; the signal's reason where it is aborted before. The task goes on. */
+async function orGivenUp<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: givenUp, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([task, givenUp]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -64,6 +64,11 @@ export function hasEnded(state: VmState): boolean {
   return ENDED.has(state);
 }
 
+/** Whether nothing is wanted any more of a VM in `state`: it has ended, or is to end. */
+export function isOver(state: VmState): boolean {
+  return state === "releasing" || hasEnded(state);
+}
+
 /** The peer that provides a rental. */
 export function providerOf(rental: Rental): PeerKey {
   return peerKey(rental.network, rental.provider);
@@ -81,7 +86,7 @@ export function toRow(rental: Rental): RentalRow {
     id: rental.id,
     network: rental.network,
     provider: rental.provider,
-    key: rental.key,
+    key: rental.state === "releasing" ? null : rental.key, // the next request with it gets another
     name: rental.name,
     state: rental.state,
     request: rental.request,

@@ -24,7 +24,7 @@ import type { Answer, VmStateMessage } from "../node/mod.ts";
 import { guestHostname } from "../vm/mod.ts";
 import type { Context } from "./context.ts";
 import type { Reach } from "./reach.ts";
-import { hasEnded, providerOf, type Rental, tunnelPlan, useOf } from "./rental.ts";
+import { hasEnded, isOver, providerOf, type Rental, tunnelPlan, useOf } from "./rental.ts";
 import type { RequestKey, SshKeys } from "./ssh_keys.ts";
 import type { Tunnels } from "./tunnels.ts";
 
@@ -91,13 +91,17 @@ export class Renting {
       if (rental.dryRun) return this.#ready(rental);
       const finished = this.#finish(rental);
       if (this.#input.wait) return await finished;
-      finished.catch((error) => this.#noteFailure(rental, error));
+      finished.catch((error) => this.#failed(rental, error));
       return rental;
     } catch (error) {
-      this.#noteFailure(rental, error);
-      if (this.#isUnwanted(error)) await this.#parts.undo(rental);
+      await this.#failed(rental, error);
       throw error;
     }
+  }
+
+  async #failed(rental: Rental, error: unknown): Promise<void> {
+    this.#noteFailure(rental, error);
+    if (this.#isUnwanted(error)) await this.#parts.undo(rental);
   }
 
   /** A failed VM is of no use to anybody; a request that was given up is wanted if it had a key. */
@@ -241,6 +245,7 @@ export class Renting {
     } catch (error) {
       const code = error instanceof OmertaError ? error.code : undefined;
       if (code !== "lease-ended" && code !== "not-found") throw error;
+      this.#requireWanted(rental);
       const endedAtMs = this.#context.wallMs();
       this.#parts.keep({ ...rental, state: "failed", reason: "its reservation ended", endedAtMs });
       return await this.#create(await this.#reserve(ssh.identityFile), ssh.publicKey);
@@ -262,7 +267,7 @@ export class Renting {
     this.#mark("create");
     const now = this.#context.wallMs();
     const created: Rental = {
-      ...this.#parts.current(rental.id) ?? rental,
+      ...this.#requireWanted(rental),
       state: "creating",
       created: {
         tunnel: answer.tunnel,
@@ -304,7 +309,7 @@ export class Renting {
   }
 
   #ready(rental: Rental): Rental {
-    const current = this.#parts.current(rental.id) ?? rental;
+    const current = this.#requireWanted(rental);
     const ready: Rental = {
       ...current,
       state: "ready",
@@ -313,6 +318,13 @@ export class Renting {
     };
     this.#parts.keep(ready);
     return ready;
+  }
+
+  /** The rental as it stands. @throws {OmertaError} `lease-ended` where it was released meanwhile. */
+  #requireWanted(rental: Rental): Rental {
+    const current = this.#parts.current(rental.id) ?? rental;
+    if (!isOver(current.state)) return current;
+    throw new OmertaError("lease-ended", `The VM ${rental.id} was released before it was ready`);
   }
 
   /** Ends a phase: its time is that since the last one ended. */
