@@ -1,6 +1,6 @@
 /** The renter with real providers whose machines, calls and tunnels a test moves. */
 import assert from "node:assert/strict";
-import { OmertaError, type VmId } from "../../src/base/mod.ts";
+import type { OmertaError, VmId } from "../../src/base/mod.ts";
 import { settle } from "./fake_time.ts";
 import { type RentRig, withRenter } from "./rent_rig.ts";
 
