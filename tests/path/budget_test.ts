@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { ADDRESSES_MAX, ANSWERED_MS, PROBE_WINDOW_MS, ProbeBudget } from "../../src/path/budget.ts";
+import {
+  ADDRESSES_MAX,
+  ALL_RATE,
+  ANSWERED_MS,
+  HOST_RATE,
+  PROBE_WINDOW_MS,
+  ProbeBudget,
+} from "../../src/path/budget.ts";
 import { at } from "./samples.ts";
 
 const HERE = "192.0.2.1:9000";
@@ -55,4 +62,39 @@ Deno.test("ProbeBudget forgets the oldest address beyond its limit", () => {
   for (let i = 0; i < ADDRESSES_MAX; i++) budget.spend(`192.0.2.3:${i + 1}`, at(5));
   assert.equal(budget.allows(HERE, 3, at(10)), true);
   assert.equal(budget.allows("192.0.2.3:1", 1, at(10)), false);
+});
+
+/** How many of `paths` get a ping each at one moment. */
+function pinged(budget: ProbeBudget, paths: Iterable<string>, nowMs = 0): number {
+  let count = 0;
+  for (const path of paths) {
+    if (!budget.allows(path, 3, at(nowMs))) continue;
+    budget.spend(path, at(nowMs));
+    count++;
+  }
+  return count;
+}
+
+const ports = (host: string) => Array.from({ length: 60_000 }, (_, i) => `${host}:${i + 1}`);
+
+Deno.test("ProbeBudget takes all ports of a host for one victim, and a /64 too", () => {
+  const budget = new ProbeBudget();
+  assert.equal(pinged(budget, ports("192.0.2.1")), HOST_RATE.burst);
+  assert.equal(pinged(budget, ports("192.0.2.1"), 10_000), 10 * HOST_RATE.perS);
+  assert.equal(pinged(budget, ports("[2001:db8::1]")), HOST_RATE.burst);
+  assert.equal(pinged(budget, ports("[2001:db8::2]")), 0);
+  assert.equal(pinged(budget, [THERE]), 1);
+});
+
+Deno.test("ProbeBudget bounds what all hosts get together, openers too", () => {
+  const hosts = Array.from({ length: 3_000 }, (_, i) => `10.${i >> 8}.${i & 255}.1:1`);
+  assert.equal(pinged(new ProbeBudget(), hosts), ALL_RATE.burst);
+  const budget = new ProbeBudget();
+  assert.equal(hosts.filter((host) => budget.open(host, at(0))).length, ALL_RATE.burst);
+});
+
+Deno.test("ProbeBudget does not bound paths of our own choice", () => {
+  const budget = new ProbeBudget();
+  pinged(budget, ports("192.0.2.1"));
+  assert.equal(budget.allows("192.0.2.1:9", Infinity, at(0)), true);
 });
