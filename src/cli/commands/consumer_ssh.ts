@@ -141,7 +141,10 @@ function notForPeople(): OmertaError {
 /** `consumer ssh-config`. */
 export const sshConfig = command({
   purpose: "print entries for ~/.ssh/config, so that ssh, scp and rsync go by name",
-  details: ["Without an ID: all VMs that are ready."],
+  details: [
+    "Without an ID: all VMs that are ready.",
+    "In ~/.ssh/config the first value of an option counts: put the entries above any 'Host *', whose ForwardAgent would lend your agent to the VM's provider.",
+  ],
   words: "[ID]",
   wordsMin: 0,
   wordsMax: 1,
@@ -149,7 +152,7 @@ export const sshConfig = command({
   flags: {},
   examples: [
     "omerta consumer ssh-config > ~/.ssh/omerta && scp -F ~/.ssh/omerta file web:/data/",
-    "omerta consumer ssh-config web >> ~/.ssh/config",
+    "omerta consumer ssh-config web > ~/.ssh/web && ssh -F ~/.ssh/web web",
   ],
   exits: [3, 9, 10],
   async run(invocation) {
