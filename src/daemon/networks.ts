@@ -67,6 +67,12 @@ export interface Joined {
   readonly admitter: Admitter | null;
 }
 
+/** A network whose membership does not hold now: the certificate is over, or the clock is wrong. */
+interface Unsound {
+  readonly row: NetworkRow;
+  readonly error: OmertaError;
+}
+
 /** What an invite is made with. */
 export interface InviteOrder {
   readonly grants: readonly Grant[];
@@ -89,6 +95,7 @@ export interface MadeInvite {
 export class Networks {
   readonly #context: Omit<Context, "loop" | "demands">;
   readonly #joined = new Map<NetworkId, Joined>();
+  readonly #unsound = new Map<NetworkId, Unsound>();
   /** Networks that are being joined now: their certificates are judged, nothing else. */
   readonly #joining = new Set<NetworkId>();
   readonly #alias: () => string | null;
@@ -97,7 +104,24 @@ export class Networks {
   constructor(context: Omit<Context, "loop" | "demands">, alias: () => string | null) {
     this.#context = context;
     this.#alias = alias;
-    for (const row of context.store.networks.list()) this.#load(row);
+    for (const row of context.store.networks.list()) this.#tryLoad(row);
+  }
+
+  /**
+   * Looks at the clock again: signs our own certificates anew where they are due, and takes up
+   * networks whose membership holds now.
+   */
+  refresh(): void {
+    let isChanged = false;
+    for (const { row } of [...this.#unsound.values()]) isChanged = this.#tryLoad(row) || isChanged;
+    for (const joined of this.#joined.values()) {
+      const row = this.#freshened(joined.row);
+      if (row === joined.row) continue;
+      joined.row = row;
+      joined.certificate = this.#readCertificate(row);
+      isChanged = true;
+    }
+    if (isChanged) this.#changed();
   }
 
   /** Calls `listener` when keys or networks changed. */
@@ -119,6 +143,7 @@ export class Networks {
     if (name === null) {
       const [only, ...more] = all;
       if (only !== undefined && more.length === 0) return only;
+      if (only === undefined) this.requireSound();
       if (only === undefined) throw noNetwork();
       throw new OmertaError("ambiguous", `This node belongs to ${all.length} networks`, {
         hint: "Name one with --network: see `omerta network list`.",
@@ -127,9 +152,26 @@ export class Networks {
     const things = all.map((joined) => ({ id: joined.row.id, alias: joined.row.name, joined }));
     const found = resolveName(name, things);
     if (found.ok) return found.value.joined;
+    const unsound = this.#findUnsound(name);
+    if (unsound !== undefined) throw unsound.error;
     throw new OmertaError(found.reason, `No one network is meant by ${JSON.stringify(name)}`, {
       hint: "See `omerta network list`.",
     });
+  }
+
+  /** @throws {OmertaError} `not-member` where there are networks and the membership of none holds. */
+  requireSound(): void {
+    const [first] = this.#unsound.values();
+    if (first !== undefined && this.#joined.size === 0) throw first.error;
+  }
+
+  /** Leaves a network whose membership does not hold, if such a one is meant. */
+  leaveUnsound(name: string | null): NetworkDoc | undefined {
+    const meant = this.#findUnsound(name);
+    if (meant === undefined) return undefined;
+    this.#context.store.networks.delete({ id: meant.row.id });
+    this.#unsound.delete(meant.row.id);
+    return unsoundDocument(meant.row);
   }
 
   /** How the session machine judges certificates. */
@@ -408,6 +450,12 @@ export class Networks {
     };
   }
 
+  /** All networks, also those whose membership does not hold: they are not enabled. */
+  documents(): NetworkDoc[] {
+    const sound = this.list().map((joined) => this.document(joined));
+    return [...sound, ...[...this.#unsound.values()].map(({ row }) => unsoundDocument(row))];
+  }
+
   details(joined: Joined): NetworkDetailsDoc {
     return {
       ...this.document(joined),
@@ -424,14 +472,15 @@ export class Networks {
     parts: Pick<NetworkRow, "name" | "epoch" | "epochKey"> & { authoritySeed: Uint8Array },
   ): Joined {
     const nowMs = this.#context.wallMs();
+    const known = this.#context.store.networks.get({ id: network }); // as a member, until now
     const row: NetworkRow = {
       id: network,
       ...parts,
-      joinedAtMs: nowMs,
+      joinedAtMs: known?.joinedAtMs ?? nowMs,
       enabled: true,
       certificate: this.#ownCertificate(network, parts, nowMs),
       admitter: null,
-      bootstrap: { entries: [] },
+      bootstrap: known?.bootstrap ?? { entries: [] },
     };
     this.#context.store.networks.put(row);
     const joined = this.#load(row);
@@ -448,6 +497,34 @@ export class Networks {
     const issuer = identityFromSeed(authoritySeed);
     const subject = this.#context.identity.id;
     return issueCertificate({ issuer, network, subject, grants: GRANTS, epoch, nowMs });
+  }
+
+  /** Loads a network unless its membership does not hold; says whether it does. */
+  #tryLoad(row: NetworkRow): boolean {
+    try {
+      this.#load(row);
+      return true;
+    } catch (error) {
+      if (!(error instanceof OmertaError) || error.code !== "not-member") throw error;
+      if (!this.#unsound.has(row.id)) {
+        this.#context.log.error("the membership does not hold", {
+          network: row.name,
+          error: error.message,
+        });
+      }
+      this.#unsound.set(row.id, { row, error });
+      return false;
+    }
+  }
+
+  #findUnsound(name: string | null): Unsound | undefined {
+    const all = [...this.#unsound.values()];
+    if (name === null) return all.length === 1 && this.#joined.size === 0 ? all[0] : undefined;
+    const things = all.map((unsound) => {
+      return { id: unsound.row.id, alias: unsound.row.name, unsound };
+    });
+    const found = resolveName(name, things);
+    return found.ok ? found.value.unsound : undefined;
   }
 
   #load(stored: NetworkRow): Joined {
@@ -473,6 +550,7 @@ export class Networks {
     const records = new RecordBook(network);
     const joined: Joined = { row, certificate, records, revocations, admitter };
     this.#joined.set(network, joined);
+    this.#unsound.delete(network);
     return joined;
   }
 
@@ -493,7 +571,6 @@ export class Networks {
     const verified = row.certificate === null ? undefined : this.#verify(row, row.certificate);
     if (verified?.ok) return verified.value;
     const why = verified === undefined ? "it is missing" : `it is ${verified.reason}`;
-    this.#context.log.error("the membership does not hold", { network: row.name, why });
     throw new OmertaError("not-member", `The membership of ${row.name} does not hold: ${why}`, {
       hint: "Is the clock right? Else leave the network and join it again with a new invite.",
     });
@@ -582,6 +659,10 @@ function notAuthority(name: string): OmertaError {
   return new OmertaError("not-allowed", `The authority of ${name} does not live on this node`, {
     hint: "Ask on the node that made the network: it invites and exports.",
   });
+}
+
+function unsoundDocument({ id, name, epoch }: NetworkRow): NetworkDoc {
+  return { id, name, epoch, enabled: false, members: 0, grants: [] };
 }
 
 function noNetwork(): OmertaError {

@@ -145,7 +145,7 @@ export function makeInvite(
 
 /** The networks as documents. */
 export function networkDocs(networks: Networks): NetworkDoc[] {
-  return networks.list().map((joined) => networks.document(joined));
+  return networks.documents();
 }
 
 /** Who runs. */

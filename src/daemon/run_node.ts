@@ -284,7 +284,8 @@ class NodeRun {
     networks: Networks,
     standing: Standing,
   ): Promise<{ created: boolean; invite: string | null }> {
-    const { invite, roles, signal } = this.#options;
+    const { invite, roles, signal, mode } = this.#options;
+    if (invite === null && mode === "foreground") networks.requireSound();
     if (invite !== null) {
       readInvite(invite, wallNowMs());
       const alias = () => this.#alias;
@@ -440,7 +441,10 @@ class NodeRun {
           return this.#log.debug(event.type, { tunnel: event.tunnel });
       }
     };
-    const judge = setInterval(() => judgeMembers(context, peers, networks), JUDGE_MS);
+    const judge = setInterval(() => {
+      networks.refresh();
+      judgeMembers(context, peers, networks);
+    }, JUDGE_MS);
     this.#closers.push(() => clearInterval(judge));
   }
 

@@ -59,6 +59,8 @@ function belongingMethods({ node, standing, alias }: TableParts): ApiTable {
       input: schemas.NETWORK,
       run: ({ network }) =>
         later(() => {
+          const unsound = networks.leaveUnsound(network);
+          if (unsound !== undefined) return { network: unsound };
           const joined = networks.require(network);
           const document = networks.document(joined);
           for (const peer of node.peers.connected()) {

@@ -1,0 +1,529 @@
+/** Networks with a real store: made, joined, left, exported, and the clock that certificates need. */
+import assert from "node:assert/strict";
+import { OmertaError, type PeerKey, peerKey } from "../../src/base/mod.ts";
+import { type Entry, type Joined, Networks } from "../../src/daemon/networks.ts";
+import {
+  type Invite,
+  parseInvite,
+  renewalDueMs,
+  signRevocation,
+} from "../../src/membership/mod.ts";
+import { identityFromSeed } from "../../src/crypto/mod.ts";
+import { withDirectory } from "../host/scratch.ts";
+import { FakeTime } from "./fake_time.ts";
+import { Stand } from "./stand.ts";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const ORDER = {
+  grants: ["rent", "provide"] as const,
+  uses: null,
+  lifeMs: DAY,
+  addresses: ["203.0.113.1:9000"],
+  relays: [],
+};
+
+/** A node with networks. */
+class Party {
+  networks: Networks;
+  changes = 0;
+
+  constructor(readonly stand: Stand) {
+    this.networks = this.#open();
+  }
+
+  restart(): void {
+    this.stand.restart();
+    this.networks = this.#open();
+  }
+
+  /** Its key as somebody who asks for admission. */
+  caller({ row }: Pick<Joined, "row">): { peer: PeerKey; kind: "invite" } {
+    return { peer: peerKey(row.id, this.stand.identity.id), kind: "invite" };
+  }
+
+  #open(): Networks {
+    const networks = new Networks(this.stand.context, () => "me");
+    networks.onChange(() => void this.changes++);
+    return networks;
+  }
+}
+
+interface Parties {
+  readonly founder: Party;
+  readonly joiner: Party;
+  readonly third: Party;
+  readonly time: FakeTime;
+}
+
+function withParties(test: (parties: Parties) => void | Promise<void>): () => Promise<void> {
+  return () =>
+    withDirectory(async (dir) => {
+      using time = new FakeTime();
+      const stands = [3, 5, 7].map((seed) => {
+        Deno.mkdirSync(`${dir}/${seed}`);
+        return new Stand(`${dir}/${seed}`, time, seed);
+      });
+      const [founder, joiner, third] = stands.map((stand) => new Party(stand));
+      assert.ok(founder && joiner && third);
+      try {
+        await test({ founder, joiner, third, time });
+      } finally {
+        for (const stand of stands) stand.close();
+      }
+    });
+}
+
+/** The invite, as whoever gets the link reads it. */
+function read(text: string, atMs: number): Invite {
+  const invite = parseInvite(text, atMs);
+  assert.ok(invite.ok, "a link that cannot be read");
+  return invite.value;
+}
+
+/** A party redeems an invite and is a member. */
+function join(party: Party, founder: Party, joined: Joined, secret: Uint8Array): Joined {
+  const answer = founder.networks.redeem(party.caller(joined), { s: secret });
+  const admitter = founder.stand.identity.id;
+  const entries: Entry[] = [{ id: admitter, addresses: ORDER.addresses }];
+  return party.networks.finishJoining(joined.row.id, answer, { admitter, entries });
+}
+
+/** A network with one more member. */
+function joined(
+  { founder, joiner }: Parties,
+): { home: Joined; member: Joined; secret: Uint8Array } {
+  const home = founder.networks.create("home");
+  const { text } = founder.networks.invite(home, ORDER);
+  const { secret } = read(text, founder.stand.wallMs());
+  return { home, member: join(joiner, founder, home, secret), secret };
+}
+
+const code = (expected: string) => (error: unknown) =>
+  error instanceof OmertaError && error.code === expected;
+
+// Making and joining -----------------------------------------------------------------------------
+
+Deno.test(
+  "who makes a network holds every grant in it, and admits",
+  withParties(({ founder }) => {
+    const home = founder.networks.create("home");
+    const details = founder.networks.details(home);
+    assert.deepEqual([details.name, details.authority, details.members], ["home", true, 1]);
+    assert.deepEqual(details.grants.toSorted(), ["admit", "provide", "relay", "rent"]);
+    assert.equal(founder.changes, 1);
+    assert.throws(() => founder.networks.create("home"), code("exists"));
+  }),
+);
+
+Deno.test(
+  "an invite leads where it was made, and its redeemer becomes a member",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const home = founder.networks.create("home");
+    const made = founder.networks.invite(home, ORDER);
+    const invite = read(made.text, founder.stand.wallMs());
+    assert.deepEqual([invite.network, invite.name], [home.row.id, "home"]);
+    assert.deepEqual([invite.admitter, invite.addresses], [
+      founder.stand.identity.id,
+      ORDER.addresses,
+    ]);
+    const member = join(joiner, founder, home, invite.secret);
+    assert.deepEqual(joiner.networks.details(member).grants, ["rent", "provide"]);
+    assert.equal(joiner.networks.details(member).authority, false);
+    assert.equal(founder.networks.document(home).members, 2);
+    assert.deepEqual(joiner.networks.key(member), founder.networks.key(home));
+    const [entry] = joiner.networks.entries(member);
+    assert.deepEqual(entry, { id: founder.stand.identity.id, addresses: ORDER.addresses });
+  }),
+);
+
+Deno.test(
+  "redeeming again gives the same member a fresh answer, counted once",
+  withParties((parties) => {
+    const { founder, joiner, third } = parties;
+    const home = founder.networks.create("home");
+    const { text } = founder.networks.invite(home, { ...ORDER, uses: 1 });
+    const { secret } = read(text, founder.stand.wallMs());
+    for (let i = 0; i < 3; i++) join(joiner, founder, home, secret);
+    assert.equal(founder.networks.invites(home)[0]?.redeemed, 1);
+    assert.equal(founder.networks.document(home).members, 2);
+    assert.throws(() => join(third, founder, home, secret), code("invite-used-up"));
+  }),
+);
+
+Deno.test(
+  "an invite that is over, revoked or unknown is refused by its own code",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const home = founder.networks.create("home");
+    const made = () => {
+      const { text, row } = founder.networks.invite(home, ORDER);
+      return { id: row.id, secret: read(text, founder.stand.wallMs()).secret };
+    };
+    const [late, revoked] = [made(), made()];
+    assert.equal(founder.networks.revokeInvite(home, revoked.id.slice(0, 8)), revoked.id);
+    assert.throws(() => join(joiner, founder, home, revoked.secret), code("invite-revoked"));
+    founder.stand.wallSkewMs = DAY + 1_000;
+    assert.throws(() => join(joiner, founder, home, late.secret), code("invite-expired"));
+    assert.throws(() => join(joiner, founder, home, new Uint8Array(32)), code("invite-unknown"));
+    assert.throws(() => founder.networks.revokeInvite(home, "ffff"), code("not-found"));
+  }),
+);
+
+Deno.test(
+  "a node that admits nobody admits nobody",
+  withParties((parties) => {
+    const { joiner, third } = parties;
+    const { member, secret } = joined(parties);
+    const asker = third.caller(member);
+    assert.throws(() => joiner.networks.redeem(asker, { s: secret }), code("invite-unknown"));
+    const certificate = { c: member.certificate.bytes };
+    assert.throws(() => joiner.networks.renew(asker, certificate), code("unsupported"));
+    assert.throws(() => joiner.networks.invite(member, ORDER), code("not-allowed"));
+    assert.throws(() => joiner.networks.invites(member), code("not-allowed"));
+    assert.throws(() => joiner.networks.export(member), code("not-allowed"));
+  }),
+);
+
+Deno.test(
+  "an invite that leads nowhere is not made",
+  withParties(({ founder }) => {
+    const home = founder.networks.create("home");
+    const order = { ...ORDER, addresses: [] };
+    assert.throws(() => founder.networks.invite(home, order), code("invite-unreachable"));
+    assert.deepEqual(founder.networks.invites(home), []);
+  }),
+);
+
+Deno.test(
+  "an invite of a senseless life or number is a mistake of usage",
+  withParties(({ founder }) => {
+    const home = founder.networks.create("home");
+    for (const change of [{ lifeMs: 0 }, { lifeMs: 1_000 * DAY }, { uses: 1_000_000 }]) {
+      assert.throws(() => founder.networks.invite(home, { ...ORDER, ...change }), code("usage"));
+    }
+  }),
+);
+
+Deno.test(
+  "an answer for another node, or of another network, makes nobody a member",
+  withParties((parties) => {
+    const { founder, joiner, third } = parties;
+    const { home, secret } = joined(parties);
+    const from = { admitter: founder.stand.identity.id, entries: [] };
+    const others = founder.networks.redeem(joiner.caller(home), { s: secret });
+    assert.throws(() => third.networks.finishJoining(home.row.id, others, from), code("refused"));
+    const other = founder.networks.create("other");
+    const own = founder.networks.redeem(third.caller(home), { s: secret });
+    assert.throws(() => third.networks.finishJoining(other.row.id, own, from), code("refused"));
+    assert.deepEqual(third.networks.list(), []);
+  }),
+);
+
+Deno.test(
+  "a network's name that is taken here gets a part of its id",
+  withParties((parties) => {
+    const { joiner } = parties;
+    const own = joiner.networks.create("home");
+    const { member } = joined(parties);
+    assert.equal(joiner.networks.require("home"), own);
+    assert.match(member.row.name, /^home-[a-z2-7]{6}$/);
+    assert.equal(joiner.networks.require(member.row.name), member);
+  }),
+);
+
+// What stays -------------------------------------------------------------------------------------
+
+Deno.test(
+  "a restart keeps networks, keys, invites and their counts",
+  withParties((parties) => {
+    const { founder, joiner, third } = parties;
+    const { home, member, secret } = joined(parties);
+    const before = [founder.networks.details(home), joiner.networks.details(member)];
+    const keys = founder.networks.acceptedKeys();
+    founder.restart();
+    joiner.restart();
+    const [again] = founder.networks.list();
+    const [memberAgain] = joiner.networks.list();
+    assert.ok(again && memberAgain);
+    const after = [founder.networks.details(again), joiner.networks.details(memberAgain)];
+    assert.deepEqual(after, before);
+    assert.deepEqual(founder.networks.acceptedKeys(), keys);
+    assert.equal(founder.networks.invites(again)[0]?.redeemed, 1);
+    assert.equal(join(third, founder, again, secret).row.name, "home");
+    assert.deepEqual(joiner.networks.entries(memberAgain), joiner.networks.entries(member));
+  }),
+);
+
+Deno.test(
+  "a revoked or used-up invite stays so after a restart",
+  withParties((parties) => {
+    const { founder, joiner, third } = parties;
+    const home = founder.networks.create("home");
+    const [one, two] = [1, null].map((uses) => {
+      const { text, row } = founder.networks.invite(home, { ...ORDER, uses });
+      return { row, secret: read(text, founder.stand.wallMs()).secret };
+    });
+    assert.ok(one && two);
+    join(joiner, founder, home, one.secret);
+    founder.networks.revokeInvite(home, two.row.id);
+    founder.restart();
+    const again = founder.networks.require("home");
+    assert.throws(() => join(third, founder, again, one.secret), code("invite-used-up"));
+    assert.throws(() => join(third, founder, again, two.secret), code("invite-revoked"));
+  }),
+);
+
+Deno.test(
+  "leaving forgets the network for good",
+  withParties((parties) => {
+    const { joiner } = parties;
+    const { member } = joined(parties);
+    joiner.networks.leave(member);
+    assert.deepEqual([joiner.networks.list(), joiner.networks.acceptedKeys()], [[], []]);
+    assert.equal(joiner.networks.revocationsOf(member.row.id), undefined);
+    joiner.restart();
+    assert.deepEqual(joiner.networks.list(), []);
+    assert.throws(() => joiner.networks.require(null), code("no-network"));
+  }),
+);
+
+Deno.test(
+  "a network is meant by its name, its id or a prefix, or alone",
+  withParties(({ founder }) => {
+    const { networks } = founder;
+    const home = networks.create("home");
+    for (const name of ["home", home.row.id, home.row.id.slice(0, 6), null]) {
+      assert.equal(networks.require(name), home);
+    }
+    networks.create("other");
+    assert.throws(() => networks.require(null), code("ambiguous"));
+    assert.throws(() => networks.require("nothing"), code("not-found"));
+  }),
+);
+
+Deno.test(
+  "places to enter are kept, the newest first, each node once, eight at most",
+  withParties((parties) => {
+    const { joiner, founder } = parties;
+    const { member } = joined(parties);
+    for (let i = 0; i < 12; i++) {
+      const id = `${"a".repeat(51)}${"abcdefghijkl"[i]}` as Entry["id"];
+      joiner.networks.addEntry(member, { id, addresses: [`192.0.2.${i}:9000`] });
+    }
+    joiner.networks.addEntry(member, { id: founder.stand.identity.id, addresses: ["new:1"] });
+    joiner.restart();
+    const entries = joiner.networks.entries(joiner.networks.require(null));
+    assert.equal(entries.length, 8);
+    assert.deepEqual(entries[0]?.addresses, ["new:1"]);
+    assert.equal(new Set(entries.map(({ id }) => id)).size, 8);
+  }),
+);
+
+// Export and import ------------------------------------------------------------------------------
+
+Deno.test(
+  "an exported network goes on elsewhere: the same keys, and it admits",
+  withParties((parties) => {
+    const { founder, joiner, third } = parties;
+    const { home } = joined(parties);
+    const moved = third.networks.import(founder.networks.export(home));
+    assert.equal(moved.row.id, home.row.id);
+    assert.deepEqual(third.networks.key(moved), founder.networks.key(home));
+    const { text } = third.networks.invite(moved, ORDER);
+    const { secret } = read(text, third.stand.wallMs());
+    joiner.networks.leave(joiner.networks.require(null));
+    assert.equal(join(joiner, third, moved, secret).row.id, home.row.id);
+    third.restart();
+    assert.equal(third.networks.details(third.networks.require("home")).authority, true);
+  }),
+);
+
+Deno.test(
+  "importing twice changes nothing, and what is no export is a mistake of usage",
+  withParties((parties) => {
+    const { founder, third } = parties;
+    const text = founder.networks.export(founder.networks.create("home"));
+    const first = third.networks.import(text);
+    assert.equal(third.networks.import(text), first);
+    for (const bad of ["", "omerta://network/", text.slice(0, -3), `${text}x`]) {
+      assert.throws(() => third.networks.import(bad), code("usage"));
+    }
+  }),
+);
+
+Deno.test(
+  "a member that imports the network's authority still knows where to enter it",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const { home, member } = joined(parties);
+    const entries = joiner.networks.entries(member);
+    const imported = joiner.networks.import(founder.networks.export(home));
+    assert.deepEqual(joiner.networks.entries(imported), entries);
+    assert.equal(imported.row.joinedAtMs, member.row.joinedAtMs);
+  }),
+);
+
+Deno.test(
+  "revocations travel with an export and are in force after a restart",
+  withParties((parties) => {
+    const { founder, joiner, third } = parties;
+    const { home, member, secret } = joined(parties);
+    const { authoritySeed } = home.row;
+    assert.ok(authoritySeed);
+    const subject = joiner.stand.identity.id;
+    const order = { by: identityFromSeed(authoritySeed), network: home.row.id, subject };
+    const bytes = signRevocation({ ...order, nowMs: founder.stand.wallMs() });
+    founder.stand.store.revocations.put({ network: home.row.id, node: subject, bytes, atMs: 0 });
+    founder.restart();
+    const again = founder.networks.require("home");
+    assert.throws(() => join(joiner, founder, again, secret), code("not-member"));
+    const question = { c: member.certificate.bytes };
+    assert.throws(() => founder.networks.renew(joiner.caller(home), question), code("not-member"));
+    const moved = third.networks.import(founder.networks.export(again));
+    assert.equal(moved.revocations.has(subject), true);
+    third.restart();
+    assert.equal(third.networks.require("home").revocations.has(subject), true);
+  }),
+);
+
+// Certificates and the clock ---------------------------------------------------------------------
+
+Deno.test(
+  "a member renews at half of its certificate's life, with the same grants",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const { home, member } = joined(parties);
+    assert.equal(joiner.networks.needsRenewal(member), false);
+    for (const party of [founder, joiner]) party.stand.wallSkewMs = 15 * DAY + HOUR;
+    assert.equal(joiner.networks.needsRenewal(member), true);
+    const question = { c: member.certificate.bytes };
+    const until = member.certificate.notAfterMs;
+    joiner.networks.takeRenewal(member, founder.networks.renew(joiner.caller(home), question));
+    assert.equal(joiner.networks.needsRenewal(member), false);
+    assert.ok(member.certificate.notAfterMs > until);
+    joiner.restart();
+    const [again] = joiner.networks.list();
+    assert.equal(again?.certificate.notAfterMs, member.certificate.notAfterMs);
+    assert.deepEqual(again?.certificate.grants, ["rent", "provide"]);
+  }),
+);
+
+Deno.test(
+  "the founder's own certificate is renewed at half of its life while the node runs",
+  withParties((parties) => {
+    const { founder } = parties;
+    const home = founder.networks.create("home");
+    const dueMs = renewalDueMs(home.certificate);
+    const { certificate } = home;
+    founder.networks.refresh();
+    assert.equal(home.certificate, certificate);
+    founder.stand.wallSkewMs = dueMs - founder.stand.wallMs() + 1_000;
+    const before = founder.changes;
+    founder.networks.refresh();
+    assert.ok(home.certificate.notAfterMs > certificate.notAfterMs);
+    assert.equal(founder.changes, before + 1, "the keys show it from now on");
+    const shown = founder.networks.acceptedKeys()[0]?.payload.toHex() ?? "";
+    assert.ok(shown.includes(home.certificate.bytes.toHex()));
+    founder.restart();
+    const [again] = founder.networks.list();
+    assert.equal(again?.certificate.notAfterMs, home.certificate.notAfterMs);
+  }),
+);
+
+Deno.test(
+  "a founder that was away for a year, or whose clock was wrong, signs itself in again",
+  withParties((parties) => {
+    const { founder } = parties;
+    founder.networks.create("home");
+    for (const skewMs of [365 * DAY, -365 * DAY, 0]) {
+      founder.stand.wallSkewMs = skewMs;
+      founder.restart();
+      const { certificate } = founder.networks.require("home");
+      const nowMs = founder.stand.wallMs();
+      assert.ok(certificate.notBeforeMs <= nowMs && nowMs < certificate.notAfterMs);
+    }
+  }),
+);
+
+Deno.test(
+  "a member whose certificate is over starts, says so, and can leave or join again",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const { home, secret } = joined(parties);
+    const own = joiner.networks.create("own");
+    joiner.stand.wallSkewMs = 31 * DAY;
+    joiner.restart();
+    assert.deepEqual(joiner.networks.list().map(({ row }) => row.id), [own.row.id]);
+    assert.throws(() => joiner.networks.require("home"), code("not-member"));
+    assert.ok(joiner.stand.logged.some((line) => line.startsWith("error the membership")));
+    founder.stand.wallSkewMs = 31 * DAY;
+    const { text } = founder.networks.invite(home, ORDER);
+    assert.notDeepEqual(read(text, founder.stand.wallMs()).secret, secret);
+    join(joiner, founder, home, read(text, founder.stand.wallMs()).secret);
+    assert.equal(joiner.networks.require("home").row.id, home.row.id);
+    joiner.stand.wallSkewMs = 90 * DAY;
+    joiner.restart();
+    assert.equal(joiner.networks.leaveUnsound("home")?.id, home.row.id);
+    assert.throws(() => joiner.networks.require("home"), code("not-found"));
+    joiner.restart();
+    assert.throws(() => joiner.networks.require("home"), code("not-found"));
+  }),
+);
+
+Deno.test(
+  "where the only network does not hold, that is the error, whatever is asked",
+  withParties((parties) => {
+    const { joiner } = parties;
+    joined(parties);
+    joiner.stand.wallSkewMs = 31 * DAY;
+    joiner.restart();
+    assert.throws(() => joiner.networks.require(null), code("not-member"));
+    assert.throws(() => joiner.networks.requireSound(), code("not-member"));
+  }),
+);
+
+Deno.test(
+  "a membership that does not hold yet holds when the clock is right",
+  withParties((parties) => {
+    const { joiner } = parties;
+    const { member } = joined(parties);
+    joiner.stand.wallSkewMs = -3 * DAY;
+    joiner.restart();
+    assert.deepEqual(joiner.networks.list(), []);
+    joiner.stand.wallSkewMs = 0;
+    joiner.networks.refresh();
+    assert.equal(joiner.networks.require(null).row.id, member.row.id);
+    joiner.networks.requireSound();
+  }),
+);
+
+Deno.test(
+  "joining with a wrong clock says what to look at",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const home = founder.networks.create("home");
+    const { text } = founder.networks.invite(home, ORDER);
+    const { secret } = read(text, founder.stand.wallMs());
+    joiner.stand.wallSkewMs = -DAY;
+    assert.throws(() => join(joiner, founder, home, secret), (error) => {
+      assert.ok(error instanceof OmertaError && error.code === "refused");
+      assert.match(error.hint ?? "", /clock/);
+      return true;
+    });
+  }),
+);
+
+Deno.test(
+  "certificates of a network are judged while it is being joined, and no longer",
+  withParties((parties) => {
+    const { founder, third } = parties;
+    const { row: { id } } = founder.networks.create("home");
+    assert.equal(third.networks.revocationsOf(id), undefined);
+    const end = third.networks.beginJoining(id);
+    assert.notEqual(third.networks.revocationsOf(id), undefined);
+    end();
+    assert.equal(third.networks.revocationsOf(id), undefined);
+  }),
+);
