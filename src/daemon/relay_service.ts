@@ -82,6 +82,7 @@ export class RelayService {
     const other = peerKey(network, question.peer as typeof node);
     const a = { peer: caller.peer, address: this.#addressOf(caller.peer) };
     const b = { peer: other, address: this.#addressOf(other) };
+    const isKnown = this.#book.joins(a.peer, b.peer);
     const allocated = this.#book.allocate(a, b, this.#context.now());
     if (!allocated.ok) throw refusalError(allocated.reason);
     const session = allocated.value;
@@ -90,7 +91,7 @@ export class RelayService {
       const offer = { session: session.id, peer: node, address: a.address };
       await this.#context.loop.call(other, "relay.offer", offer, { timeoutMs: OFFER_MS });
     } catch (error) {
-      this.#remove(session);
+      if (!isKnown) this.#remove(session); // A known one may carry something though an offer got lost.
       throw error;
     }
     return { session: session.id, address: b.address };
@@ -134,9 +135,16 @@ export class RelayService {
   }
 
   #onEvent(event: LoopEvent): void {
+    if (event.type === "peer-down" && event.kind === "epoch") return this.#onPeerDown(event);
     if (event.type !== "moved" || event.to === null || isRelayed(event.to)) return;
     const changed = this.#book.moved({ peer: event.peer, address: event.to });
     for (const session of changed) this.#set(session);
+  }
+
+  /** Who left, or may not stay, is forwarded to no more; who was lost may come back in a moment. */
+  #onPeerDown({ peer, reason }: Extract<LoopEvent, { type: "peer-down" }>): void {
+    if (reason !== "left" && reason !== "closed") return;
+    for (const session of this.#book.left(peer)) this.#remove(session);
   }
 
   #expire(): void {

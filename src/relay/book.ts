@@ -116,6 +116,18 @@ export class RelayBook {
     return session;
   }
 
+  /** Whether two members have a session. */
+  joins(a: PeerKey, b: PeerKey): boolean {
+    return this.#byPair.has(pairOf(a, b));
+  }
+
+  /** Closes all sessions of a member that is no longer one, or left; returns what was closed. */
+  left(peer: PeerKey): RelaySession[] {
+    const over = this.#of(peer);
+    for (const session of over) this.remove(session.id);
+    return over;
+  }
+
   /** All sessions, oldest first. */
   all(): RelaySession[] {
     return [...this.#sessions.values()];

@@ -81,3 +81,22 @@ Deno.test("RelayBook closes a session that was idle for its whole time, and keep
   assert.deepEqual(book.expire(at(SESSION_IDLE_MS)).map((s) => s.id), [idle.id]);
   assert.deepEqual(book.all().map((s) => s.id), [busy.id]);
 });
+
+Deno.test("RelayBook closes every session of a member that left, and no other", () => {
+  const book = new RelayBook(seededRandom(1));
+  open(book, end("a"), end("b"));
+  open(book, end("c"), end("a"));
+  const other = open(book, end("b"), end("c"));
+  assert.equal(book.left(end("a").peer).length, 2);
+  assert.deepEqual(book.all().map((s) => s.id), [other.id]);
+  assert.deepEqual(book.left(end("a").peer), []);
+});
+
+Deno.test("RelayBook tells whether two members have a session", () => {
+  const book = new RelayBook(seededRandom(1));
+  const { id } = open(book, end("a"), end("b"));
+  const [a, b] = [end("a").peer, end("b").peer];
+  assert.deepEqual([book.joins(a, b), book.joins(b, a)], [true, true]);
+  book.remove(id);
+  assert.equal(book.joins(a, b), false);
+});
