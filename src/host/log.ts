@@ -66,15 +66,14 @@ function formatValue(value: unknown): string {
   return JSON.stringify(value) ?? "undefined";
 }
 
+// deno-lint-ignore no-control-regex -- they are what is escaped
+const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
 /** The text on one line, with controls and reordering marks escaped: it may hold a stranger's words. */
 export function oneLine(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(
-    /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => {
-      return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-    },
-  );
+  return text.replace(UNPRINTABLE, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 }
 
 /** Replaces invites, exported networks, 32-byte keys in hex or base64, and private key blocks. */
