@@ -80,6 +80,8 @@ export class Loop {
   readonly #handlers = new Map<CallName, CallHandler<CallName>>();
   readonly #listeners = new Set<(event: LoopEvent) => void>();
   readonly #waiting = new Map<number, Waiting>();
+  /** The input of the turn that runs, and those that it caused. */
+  readonly #inputs: NodeIn[] = [];
   readonly #budget = new CallBudget();
   #nextToken = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -110,13 +112,20 @@ export class Loop {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Hands an input to the machine and does what it says. */
+  /**
+   * Hands an input to the machine and does what it says. What that causes here comes after it, so
+   * that nothing newer is overtaken by what was said before.
+   */
   input(input: NodeIn): void {
-    if (this.#closed) return;
-    const out: NodeOut<Member>[] = [];
-    this.#guard(() => this.machine.handle(input, this.#now(), out));
-    for (const output of out) this.#guard(() => this.#perform(output));
-    this.#guard(() => this.#arm());
+    this.#inputs.push(input);
+    if (this.#inputs.length > 1) return; // the turn that runs takes it
+    for (let next = this.#inputs[0]; next !== undefined; next = this.#inputs[0]) {
+      try {
+        this.#turn(next);
+      } finally {
+        this.#inputs.shift();
+      }
+    }
   }
 
   /**
@@ -161,6 +170,14 @@ export class Loop {
       waiting.reject(new OmertaError("unreachable", "The node is ending"));
     }
     this.#waiting.clear();
+  }
+
+  #turn(input: NodeIn): void {
+    if (this.#closed) return;
+    const out: NodeOut<Member>[] = [];
+    this.#guard(() => this.machine.handle(input, this.#now(), out));
+    for (const output of out) this.#guard(() => this.#perform(output));
+    this.#guard(() => this.#arm());
   }
 
   /** A defect in one step must not end the node, nor keep the next steps from being done. */
@@ -212,7 +229,7 @@ export class Loop {
         void this.#answer(output);
         return;
       default:
-        for (const listener of [...this.#listeners]) listener(output);
+        for (const listener of [...this.#listeners]) this.#guard(() => listener(output));
     }
   }
 

@@ -1,0 +1,368 @@
+/** The loop between the node machine and the world. */
+import assert from "node:assert/strict";
+import {
+  type Instant,
+  type NetworkId,
+  type NodeId,
+  OmertaError,
+  peerKey,
+  type Wakeup,
+} from "../../src/base/mod.ts";
+import { Loop } from "../../src/daemon/loop.ts";
+import type { NetHost } from "../../src/host/net.ts";
+import type { Member } from "../../src/membership/mod.ts";
+import {
+  encodeBody,
+  encodeRefusal,
+  type NodeIn,
+  type NodeMachine,
+  type NodeOut,
+  parseRefusal,
+} from "../../src/node/mod.ts";
+import type { SessionKey } from "../../src/session/mod.ts";
+import { FakeTime, settle } from "./fake_time.ts";
+
+const PEER = peerKey("n".repeat(52) as NetworkId, "p".repeat(52) as NodeId);
+const CONNECT = {
+  peer: null,
+  path: "192.0.2.1:9000",
+  key: {} as SessionKey,
+  payload: new Uint8Array(),
+};
+
+type Out = NodeOut<Member>;
+
+/** A loop around a machine that does what the test says. */
+class Rig {
+  readonly inputs: NodeIn[] = [];
+  readonly sent: string[] = [];
+  readonly commands: string[] = [];
+  readonly defects: unknown[] = [];
+  readonly loop: Loop;
+  wakeup: Wakeup | undefined;
+  /** What the machine says to an input. */
+  react: (input: NodeIn) => readonly Out[] = () => [];
+  commandFails = false;
+
+  constructor(time: FakeTime) {
+    const machine = {
+      handle: (input: NodeIn, _now: Instant, out: Out[]) => {
+        this.inputs.push(input);
+        out.push(...this.react(input));
+      },
+      wakeup: () => this.wakeup,
+    } as unknown as NodeMachine<Member>;
+    const net = {
+      send: (path: string) => void this.sent.push(path),
+      command: (op: string, args: { peer?: string; active?: string | null }) => {
+        this.commands.push(`${op} ${args.active ?? "-"}`);
+        if (this.commandFails) throw new OmertaError("internal", "no such peer");
+        return {};
+      },
+    } as unknown as NetHost;
+    const onDefect = (error: unknown) => void this.defects.push(error);
+    this.loop = new Loop({ machine, net, now: () => time.now, onDefect });
+  }
+
+  /** The token of the newest input of a type. */
+  token(type: "call" | "connect"): number {
+    const input = this.inputs.findLast((input) => input.type === type);
+    assert.ok(input?.type === type);
+    return input.token;
+  }
+
+  /** A peer asks; resolves with the answer that goes back. */
+  async asked(name: string, body: object, kind: "epoch" | "invite" = "epoch") {
+    const request: Out = {
+      type: "request",
+      peer: PEER,
+      kind,
+      call: "c",
+      name,
+      body: encodeBody(body),
+    };
+    this.react = () => [];
+    const before = this.inputs.length;
+    this.say(request);
+    await settle();
+    const answer = this.inputs.slice(before + 1).find(({ type }) => type === "answer");
+    assert.ok(answer?.type === "answer", "no answer");
+    return answer.ok
+      ? { ok: true, body: answer.body }
+      : { ok: false, ...parseRefusal(answer.body) };
+  }
+
+  /** The machine says something of its own accord. */
+  say(...outputs: Out[]): void {
+    const { react } = this;
+    this.react = () => {
+      this.react = react;
+      return outputs;
+    };
+    this.loop.input({ type: "wake" });
+  }
+}
+
+function withLoop(test: (rig: Rig, time: FakeTime) => Promise<void> | void): () => Promise<void> {
+  return async () => {
+    using time = new FakeTime();
+    const rig = new Rig(time);
+    await test(rig, time);
+    rig.loop.close();
+    await settle();
+    assert.equal(time.pending, 0, "timers are left");
+  };
+}
+
+Deno.test(
+  "a call resolves with the peer's answer",
+  withLoop(async (rig) => {
+    const call = rig.loop.call(PEER, "record.list", { after: null });
+    const body = encodeBody({ records: [], next: null });
+    rig.say({ type: "called", token: rig.token("call"), result: { ok: true, body } });
+    assert.deepEqual(await call, { records: [], next: null });
+  }),
+);
+
+const REFUSED = encodeRefusal({ code: "provider-full", message: "no room" });
+const ENDS = [
+  ["a refusal", { ok: false, reason: "refused", body: REFUSED }, "provider-full"],
+  [
+    "a refusal that cannot be read",
+    { ok: false, reason: "refused", body: new Uint8Array() },
+    "refused",
+  ],
+  ["no answer", { ok: false, reason: "timeout" }, "unreachable"],
+  ["a peer that is gone", { ok: false, reason: "gone" }, "unreachable"],
+  ["a busy peer", { ok: false, reason: "busy" }, "unreachable"],
+  ["an answer that is malformed", { ok: true, body: new Uint8Array(3) }, "refused"],
+] as const;
+
+for (const [what, result, code] of ENDS) {
+  Deno.test(
+    `a call that ends with ${what} rejects with ${code}`,
+    withLoop(async (rig) => {
+      const call = rig.loop.call(PEER, "record.list", { after: null });
+      rig.say({ type: "called", token: rig.token("call"), result });
+      await assert.rejects(call, { code });
+    }),
+  );
+}
+
+const FAILS = [
+  ["timeout", "unreachable"],
+  ["wrong-peer", "unreachable"],
+  ["bad-identity", "not-member"],
+  ["unverified", "not-member"],
+  ["refused", "not-member"],
+  ["busy", "unreachable"],
+  ["closed", "unreachable"],
+] as const;
+
+for (const [reason, code] of FAILS) {
+  Deno.test(
+    `a connect that fails with ${reason} rejects with ${code}`,
+    withLoop(async (rig) => {
+      const connect = rig.loop.connect(CONNECT);
+      rig.say({ type: "connect-failed", token: rig.token("connect"), reason, detail: "why" });
+      await assert.rejects(connect, { code });
+    }),
+  );
+}
+
+Deno.test(
+  "a connect resolves with who answered",
+  withLoop(async (rig) => {
+    const connect = rig.loop.connect(CONNECT);
+    rig.say({ type: "connected", token: rig.token("connect"), peer: PEER });
+    assert.equal(await connect, PEER);
+  }),
+);
+
+Deno.test(
+  "what is given up is cancelled in the machine and rejects as too late",
+  withLoop(async (rig) => {
+    const controller = new AbortController();
+    const call = rig.loop.call(PEER, "ping", {}, { signal: controller.signal });
+    const token = rig.token("call");
+    controller.abort();
+    await assert.rejects(call, { code: "timeout" });
+    assert.deepEqual(rig.inputs.at(-1), { type: "cancel", token });
+    rig.say({ type: "called", token, result: { ok: true, body: encodeBody({}) } }); // late: ignored
+  }),
+);
+
+Deno.test(
+  "what was given up before it began is not begun",
+  withLoop(async (rig) => {
+    const signal = AbortSignal.abort();
+    await assert.rejects(rig.loop.call(PEER, "ping", {}, { signal }), { code: "timeout" });
+    assert.ok(!rig.inputs.some(({ type }) => type === "call"));
+  }),
+);
+
+Deno.test(
+  "what the machine never ends is ended by the clock",
+  withLoop(async (rig, time) => {
+    const call = rig.loop.call(PEER, "ping", {}, { timeoutMs: 2_000 });
+    call.catch(() => {});
+    await time.advance(3_001);
+    await assert.rejects(call, { code: "unreachable" });
+  }),
+);
+
+Deno.test(
+  "a loop that ends tells everybody who waits, and takes nothing any more",
+  withLoop(async (rig) => {
+    const waiting = [rig.loop.call(PEER, "ping", {}), rig.loop.connect(CONNECT)];
+    rig.loop.close();
+    for (const end of await Promise.allSettled(waiting)) assert.equal(end.status, "rejected");
+    const before = rig.inputs.length;
+    rig.loop.input({ type: "wake" });
+    assert.equal(rig.inputs.length, before);
+  }),
+);
+
+// Requests of peers ------------------------------------------------------------------------------
+
+Deno.test(
+  "a peer's call is handed to its handler, with who asks",
+  withLoop(async (rig) => {
+    rig.loop.serve("vm.status", ({ peer, kind }, { vms }) => {
+      assert.deepEqual([peer, kind, vms], [PEER, "epoch", []]);
+      return { vms: [] };
+    });
+    const answer = await rig.asked("vm.status", { vms: [] });
+    assert.deepEqual(answer, { ok: true, body: encodeBody({ vms: [] }) });
+  }),
+);
+
+Deno.test(
+  "an invite's session may redeem and nothing else",
+  withLoop(async (rig) => {
+    const asked: string[] = [];
+    const admission = { c: new Uint8Array(1), m: "home", q: 1, k: new Uint8Array(32) };
+    rig.loop.serve("redeem", () => {
+      asked.push("redeem");
+      return admission;
+    });
+    rig.loop.serve("vm.status", () => {
+      asked.push("vm.status");
+      return { vms: [] };
+    });
+    const refused = await rig.asked("vm.status", { vms: [] }, "invite");
+    assert.equal("code" in refused && refused.code, "not-allowed");
+    assert.equal((await rig.asked("redeem", { s: new Uint8Array(32) }, "invite")).ok, true);
+    assert.deepEqual(asked, ["redeem"]);
+  }),
+);
+
+Deno.test(
+  "what is not served, or malformed, is refused by its code",
+  withLoop(async (rig) => {
+    rig.loop.serve("vm.status", () => ({ vms: [] }));
+    const codes = [];
+    for (const name of ["vm.create", "no.such-call", "__proto__"]) {
+      const refused = await rig.asked(name, {});
+      codes.push("code" in refused && refused.code);
+    }
+    assert.deepEqual(codes, ["unsupported", "unsupported", "unsupported"]);
+    const malformed = await rig.asked("vm.status", { vms: [], more: 1 });
+    assert.equal("code" in malformed && malformed.code, "refused");
+  }),
+);
+
+Deno.test(
+  "a handler's refusal reaches the peer, its defect only as a defect",
+  withLoop(async (rig) => {
+    rig.loop.serve("vm.status", () => {
+      throw new OmertaError("provider-full", "There is no room");
+    });
+    rig.loop.serve("vm.renew", () => {
+      throw new TypeError("secrets of the house");
+    });
+    const refused = await rig.asked("vm.status", { vms: [] });
+    assert.deepEqual(refused, { ok: false, code: "provider-full", message: "There is no room" });
+    const defect = await rig.asked("vm.renew", { vms: [] });
+    assert.equal("code" in defect && defect.code, "internal");
+    assert.ok("message" in defect && !defect.message.includes("secrets"));
+    assert.equal(rig.defects.length, 1);
+  }),
+);
+
+// Doing what the machine says --------------------------------------------------------------------
+
+Deno.test(
+  "routes go to the data path, and a peer without any is removed there",
+  withLoop((rig) => {
+    const routes = { type: "routes", peer: PEER, standby: null } as const;
+    rig.say({ ...routes, active: "192.0.2.1:1", accept: ["192.0.2.1:1"] });
+    rig.say({ ...routes, active: null, accept: [] });
+    assert.deepEqual(rig.commands, ["peer.set 192.0.2.1:1", "peer.remove -"]);
+  }),
+);
+
+Deno.test(
+  "one output that fails is a defect, and the others are done all the same",
+  withLoop((rig) => {
+    rig.commandFails = true;
+    const routes = { type: "routes", peer: PEER, active: null, standby: null, accept: [] } as const;
+    rig.say(routes, { type: "transmit", path: "192.0.2.1:1", bytes: new Uint8Array(), ttl: 0 });
+    assert.deepEqual([rig.sent, rig.defects.length], [["192.0.2.1:1"], 1]);
+  }),
+);
+
+Deno.test(
+  "one listener that fails is a defect, and the others hear the event",
+  withLoop((rig) => {
+    const heard: string[] = [];
+    rig.loop.listen(() => {
+      throw new TypeError("a defect");
+    });
+    rig.loop.listen(({ type }) => void heard.push(type));
+    rig.say({ type: "endpoints", addresses: [] });
+    assert.deepEqual([heard, rig.defects.length], [["endpoints"], 1]);
+  }),
+);
+
+Deno.test(
+  "what a listener causes comes after what was said already",
+  withLoop((rig) => {
+    const moved = { type: "moved", peer: PEER, from: null, to: "192.0.2.1:1" } as const;
+    const routes = { type: "routes", peer: PEER, standby: null } as const;
+    rig.loop.listen((event) => {
+      if (event.type === "moved") rig.loop.input({ type: "demand", peer: PEER, demand: "busy" });
+    });
+    rig.react = (input) =>
+      input.type === "demand" ? [{ ...routes, active: "new:2", accept: ["new:2"] }] : [];
+    rig.say(moved, { ...routes, active: "old:1", accept: ["old:1"] });
+    assert.deepEqual(rig.commands, ["peer.set old:1", "peer.set new:2"]);
+  }),
+);
+
+Deno.test(
+  "a listener that ended hears nothing any more",
+  withLoop((rig) => {
+    const heard: string[] = [];
+    const end = rig.loop.listen(({ type }) => void heard.push(type));
+    end();
+    rig.say({ type: "endpoints", addresses: [] });
+    assert.deepEqual(heard, []);
+  }),
+);
+
+Deno.test(
+  "the machine is woken at its time, the last one that it said",
+  withLoop(async (rig, time) => {
+    rig.wakeup = { at: 500 as Instant, why: "test" };
+    rig.loop.input({ type: "wake" });
+    rig.wakeup = { at: 900 as Instant, why: "test" };
+    rig.loop.input({ type: "wake" });
+    const before = rig.inputs.length;
+    await time.advance(899);
+    assert.equal(rig.inputs.length, before);
+    rig.wakeup = undefined;
+    await time.advance(1);
+    assert.deepEqual(rig.inputs.slice(before), [{ type: "wake" }]);
+  }),
+);
