@@ -59,7 +59,7 @@ export class Relays {
   readonly #peers: Peers;
   readonly #facts: () => OwnFacts;
   /** Relays that are kept connected. */
-  readonly #kept = new Map<PeerKey, { readonly entry: Entry; attempt: number }>();
+  readonly #kept = new Map<PeerKey, { entry: Entry; attempt: number }>();
   readonly #connecting = new Map<PeerKey, Promise<void>>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #publishTimer: ReturnType<typeof setTimeout> | undefined;
@@ -87,7 +87,11 @@ export class Relays {
     for (const joined of this.#networks.list()) {
       for (const entry of this.#targets(joined)) {
         const peer = peerKey(joined.row.id, entry.id);
-        if (this.#kept.has(peer)) continue;
+        const kept = this.#kept.get(peer);
+        if (kept !== undefined) {
+          kept.entry = entry; // it may be entered elsewhere by now
+          continue;
+        }
         this.#kept.set(peer, { entry, attempt: 0 });
         this.#context.demands.claim(peer, "relay", "warm");
         if (!this.#context.loop.machine.isConnected(peer)) this.#connectSoon(peer, 0);

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import {
+  type NodeId,
   OmertaError,
   type PeerKey,
   peerKey,
@@ -44,6 +45,12 @@ export interface Commanded {
   readonly args: Readonly<Record<string, unknown>>;
 }
 
+/** A session that was begun. */
+export interface Connected {
+  readonly peer: NodeId | null;
+  readonly path: string;
+}
+
 type Answerer = (question: unknown, peer: PeerKey) => unknown;
 
 /** The stand of one node. */
@@ -54,6 +61,11 @@ export class Stand {
   wallSkewMs = 0;
   readonly calls: Called[] = [];
   readonly commands: Commanded[] = [];
+  readonly connects: Connected[] = [];
+  /** Who answers where a session is begun; nobody does unless the test says so. */
+  onConnect: (connect: Connected) => PeerKey | Promise<PeerKey> = () => {
+    throw new OmertaError("unreachable", "Nobody answers there");
+  };
   readonly inputs: NodeIn[] = [];
   readonly logged: string[] = [];
   /** What tasks in the background failed with. */
@@ -154,6 +166,10 @@ export class Stand {
         return () => this.#listeners.delete(listener);
       },
       input: (input: NodeIn) => void this.inputs.push(input),
+      connect: async ({ peer, path }: Connected) => {
+        this.connects.push({ peer, path });
+        return await this.onConnect({ peer, path });
+      },
       call: (
         peer: PeerKey,
         name: CallName,
