@@ -156,6 +156,16 @@ export class Relays {
     this.#publishTimer = setTimeout(() => this.#publishAll(), PUBLISH_AFTER_MS);
   }
 
+  /** Waits until the relays that can be reached know our record, so that others find us. */
+  async announce(signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      this.#networks.list().map(async (joined) => {
+        await this.ready(joined.row.id, signal);
+        await this.#publish(joined, signal);
+      }),
+    );
+  }
+
   /** Where this node is entered from now on. */
   async enter(joined: Joined, entry: Entry): Promise<void> {
     this.#networks.addEntry(joined, entry);
@@ -266,16 +276,24 @@ export class Relays {
 
   #publishAll(): void {
     if (this.#closed) return;
-    for (const joined of this.#networks.list()) {
-      const bytes = this.#signOwn(joined);
-      for (const relay of this.connected(joined.row.id)) {
-        this.#context.loop.call(relay, "record.publish", { record: bytes }).catch((error) => {
-          this.#context.log.debug("a record was not taken", { error: String(error) });
-        });
-      }
-    }
+    for (const joined of this.#networks.list()) void this.#publish(joined);
     clearTimeout(this.#publishTimer);
     this.#publishTimer = setTimeout(() => this.#publishAll(), PUBLISH_EVERY_MS);
+  }
+
+  /** Tells every connected relay of a network; a relay that does not take it is told again later. */
+  async #publish(joined: Joined, signal?: AbortSignal): Promise<void> {
+    const record = this.#signOwn(joined);
+    const options = signal === undefined ? {} : { signal };
+    await Promise.all(
+      this.connected(joined.row.id).map(async (relay) => {
+        try {
+          await this.#context.loop.call(relay, "record.publish", { record }, options);
+        } catch (error) {
+          this.#context.log.debug("a record was not taken", { error: String(error) });
+        }
+      }),
+    );
   }
 
   /** Our own record, kept among the others and returned as bytes. */

@@ -64,6 +64,8 @@ const RELAY_PORT = 9_000;
 const FIRST_NETWORK = "home";
 /** The default life of its invite. */
 const INVITE_MS = 86_400_000;
+/** How long a node that others are to find waits for its relays before it says that it is ready. */
+const ANNOUNCE_MS = 3_000;
 /** How often certificates of connected members are judged again. Source: requirement S02 (60 s). */
 const JUDGE_MS = 30_000;
 
@@ -214,6 +216,9 @@ class NodeRun {
     this.#follow(node);
     relays.keep();
     consumer.resume();
+    if (this.#options.mode === "foreground") {
+      await relays.announce(AbortSignal.timeout(ANNOUNCE_MS));
+    }
     this.#serveApi(node, standing);
     this.#options.onReady(this.#ready(node, standing, made));
     this.#step({ type: "wake" });
