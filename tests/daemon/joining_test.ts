@@ -1,0 +1,145 @@
+/** Joining by an invite: whom the joiner talks to, and how it ends. */
+import assert from "node:assert/strict";
+import { OmertaError, type PeerKey, peerKey } from "../../src/base/mod.ts";
+import { joinNetwork, readInvite } from "../../src/daemon/joining.ts";
+import { Networks } from "../../src/daemon/networks.ts";
+import { withDirectory } from "../host/scratch.ts";
+import { FakeTime, settle } from "./fake_time.ts";
+import { Stand } from "./stand.ts";
+
+const NEVER = new AbortController().signal;
+const AT = ["203.0.113.1:9000", "[2001:db8::1]:9000"];
+
+interface Parties {
+  readonly founder: Networks;
+  readonly admitter: PeerKey;
+  readonly invite: string;
+  readonly stand: Stand;
+  readonly networks: Networks;
+  join(text?: string, signal?: AbortSignal): ReturnType<typeof joinNetwork>;
+}
+
+function withParties(test: (parties: Parties) => Promise<void>): () => Promise<void> {
+  return () =>
+    withDirectory(async (dir) => {
+      using time = new FakeTime();
+      const [host, stand] = [3, 5].map((seed) => {
+        Deno.mkdirSync(`${dir}/${seed}`);
+        return new Stand(`${dir}/${seed}`, time, seed);
+      });
+      assert.ok(host && stand);
+      const founder = new Networks(host.context, () => "founder");
+      const home = founder.create("home");
+      const order = { grants: ["rent"] as const, uses: null, lifeMs: 3_600_000, relays: [] };
+      const invite = founder.invite(home, { ...order, addresses: AT }).text;
+      const networks = new Networks(stand.context, () => "joiner");
+      const admitter = peerKey(home.row.id, host.identity.id);
+      const joiner = peerKey(home.row.id, stand.identity.id);
+      stand.answer("redeem", (question) => {
+        return founder.redeem({ peer: joiner, kind: "invite" }, question);
+      });
+      stand.onConnect = () => admitter;
+      const parts = { context: stand.context, networks, alias: () => "joiner" };
+      const join = (text = invite, signal = NEVER) => joinNetwork(parts, text, signal);
+      try {
+        await test({ founder, admitter, invite, stand, networks, join });
+        await settle();
+      } finally {
+        host.close();
+        stand.close();
+      }
+    });
+}
+
+Deno.test(
+  "a joiner asks the admitter at all of its addresses, and says farewell",
+  withParties(async (parties) => {
+    const { admitter, stand, networks, join } = parties;
+    const { joined, isNew } = await join();
+    assert.equal(isNew, true);
+    assert.equal(networks.require("home"), joined);
+    assert.deepEqual(stand.connects.map(({ path }) => path), AT);
+    assert.ok(stand.connects.every(({ peer }) => admitter.endsWith(`/${peer}`)));
+    const farewell = { type: "disconnect", peer: admitter, kind: "invite" };
+    assert.deepEqual(stand.inputs.at(-1), farewell);
+    assert.equal(networks.revocationsOf(joined.row.id), joined.revocations.isRevoked);
+  }),
+);
+
+Deno.test(
+  "joining what was joined contacts nobody",
+  withParties(async ({ stand, join }) => {
+    const first = await join();
+    stand.connects.length = 0;
+    const second = await join();
+    assert.deepEqual([second.joined, second.isNew], [first.joined, false]);
+    assert.deepEqual(stand.connects, []);
+  }),
+);
+
+Deno.test(
+  "one address that answers is enough",
+  withParties(async ({ stand, admitter, join }) => {
+    stand.onConnect = ({ path }) => {
+      if (path !== AT[1]) throw new OmertaError("unreachable", "Nobody answers there");
+      return admitter;
+    };
+    assert.equal((await join()).isNew, true);
+  }),
+);
+
+Deno.test(
+  "where nobody answers, the error names the network and where it was looked for",
+  withParties(async (parties) => {
+    const { stand, networks, join } = parties;
+    stand.onConnect = () => Promise.reject(new OmertaError("unreachable", "Nobody answers there"));
+    await assert.rejects(join(), (error) => {
+      assert.ok(error instanceof OmertaError && error.code === "unreachable");
+      assert.match(error.message, /home/);
+      assert.match(error.hint ?? "", /203\.0\.113\.1:9000/);
+      return true;
+    });
+    assert.deepEqual(networks.list(), []);
+  }),
+);
+
+Deno.test(
+  "the admitter's refusal is the error, by its own code",
+  withParties(async (parties) => {
+    const { founder, networks, join } = parties;
+    const home = founder.require("home");
+    founder.revokeInvite(home, founder.invites(home)[0]?.id ?? "");
+    await assert.rejects(join(), { code: "invite-revoked" });
+    assert.deepEqual(networks.list(), []);
+  }),
+);
+
+Deno.test(
+  "after a failure nobody's certificates of that network are judged any more",
+  withParties(async (parties) => {
+    const { admitter, stand, networks, join } = parties;
+    stand.onConnect = () => Promise.reject(new OmertaError("unreachable", "Nobody answers there"));
+    await assert.rejects(join());
+    assert.equal(networks.revocationsOf(admitter.split("/")[0] as never), undefined);
+  }),
+);
+
+Deno.test(
+  "a text that is no invite is refused before anybody is asked",
+  withParties(async (parties) => {
+    const { invite, stand, join } = parties;
+    const bad = ["", "hello", "omerta://join/", invite.slice(0, -4), `${invite}AA`];
+    for (const text of bad) await assert.rejects(join(text), { code: "bad-invite" });
+    assert.deepEqual(stand.connects, []);
+  }),
+);
+
+Deno.test(
+  "an invite is read with white space around it, and one that is over is told apart",
+  withParties(({ invite, stand }) => {
+    assert.equal(readInvite(` ${invite}\n`, stand.wallMs()).name, "home");
+    const late = stand.wallMs() + 86_400_000;
+    assert.throws(() => readInvite(invite, late), { code: "invite-expired" });
+    return Promise.resolve();
+  }),
+);
