@@ -166,6 +166,7 @@ class NodeRun {
       staticKey,
       random: systemRandom,
       verifyPeer,
+      direct: isDirectWanted(),
     });
     const loop = new Loop({ machine, net, now: monotonicNow, onDefect: (e) => this.#defect(e) });
     this.#closers.push(() => loop.close());
@@ -559,6 +560,11 @@ function judgeMembers(context: Context, peers: Peers, networks: Networks): void 
     context.log.warn("a member's certificate holds no longer", { peer, why });
     context.loop.input({ type: "disconnect", peer, kind: "epoch" });
   }
+}
+
+/** `OMERTA_DIRECT=never` keeps peers on the relay through which they were reached. */
+function isDirectWanted(): boolean {
+  return Deno.env.get("OMERTA_DIRECT") !== "never";
 }
 
 function logLevel(): LogLevel {

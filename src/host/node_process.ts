@@ -16,7 +16,7 @@ import type { StatePaths } from "./state.ts";
 /** What a background node may see of its parent's environment: no secrets, no invite. */
 const ENVIRONMENT = new RegExp(
   "^(PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_[A-Z_]+|NO_COLOR|" +
-    "DENO_DIR|DENORT_[A-Z_]+|OMERTA_LINGER|OMERTA_LOG|OMERTA_QEMU)$",
+    "DENO_DIR|DENORT_[A-Z_]+|OMERTA_DIRECT|OMERTA_LINGER|OMERTA_LOG|OMERTA_QEMU)$",
 );
 
 /** How much of a dead process's log is searched for its last words. */

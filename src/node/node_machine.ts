@@ -47,7 +47,14 @@ import {
   type SessionOut,
   type SessionStats,
 } from "../session/mod.ts";
-import { addressScope, formatAddress, parseAddress, parsePath, prefixOf } from "../wire/mod.ts";
+import {
+  addressScope,
+  formatAddress,
+  isRelayed,
+  parseAddress,
+  parsePath,
+  prefixOf,
+} from "../wire/mod.ts";
 import { encodeBody, parseAnswer, parseQuestion } from "./protocol.ts";
 import type { LocalAddresses, NodeIn, NodeOut } from "./types.ts";
 
@@ -72,6 +79,13 @@ interface Connect {
   readonly input: Extract<NodeIn, { type: "connect" }>;
 }
 
+/** With what a node machine is made. */
+export interface NodeOptions<Member> extends SessionOptions<Member> {
+  readonly random: Random;
+  /** False: a peer that was reached through a relay stays there. Default: true. */
+  readonly direct?: boolean;
+}
+
 /** The machine of a whole node. */
 export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   readonly #self: NodeId;
@@ -86,10 +100,12 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   /** Our own calls for candidates, by token; host's tokens are positive. */
   readonly #offers = new Map<number, PeerKey>();
   #nextOffer = -1;
+  readonly #direct: boolean;
   #local: LocalAddresses = { addresses: [], prefixes: [] };
   #advertised: readonly string[] = [];
 
-  constructor(options: SessionOptions<Member> & { readonly random: Random }) {
+  constructor(options: NodeOptions<Member>) {
+    this.#direct = options.direct ?? true;
     this.#self = options.identity.id;
     this.#sessions = new SessionMachine(options);
     this.#calls = new RpcMachine({ random: options.random });
@@ -219,7 +235,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     turn: Turn<Member>,
   ): void {
     const { peer, kind, member, path, initiator, renewed, proven } = up;
-    const punch = this.#self < up.node;
+    const punch = this.#direct && this.#self < up.node;
     if (kind === "epoch") this.#path({ type: "peer-up", peer, path, proven, punch }, turn);
     else if (proven) this.#invitePaths.set(peer, path);
     turn.out.push({ type: "peer-up", peer, kind, member, path, initiator, renewed });
@@ -250,8 +266,8 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     switch (payload[0]) {
       case PING:
       case PONG:
-        if (kind === "epoch") this.#path({ type: "probe", peer, path, bytes: payload }, turn);
-        return;
+        if (kind !== "epoch" || this.#isUnwanted(peer, path)) return;
+        return this.#path({ type: "probe", peer, path, bytes: payload }, turn);
       case MESSAGE.rpcPiece:
       case MESSAGE.rpcAck:
         return this.#call({ type: "message", peer, kind, bytes: payload }, turn);
@@ -399,7 +415,14 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     this.#path({ type: "punch", peer, targets, startInMs: (rttMs ?? 0) / 2 }, turn);
   }
 
+  /** Whether a path is direct where peers behind a relay are to stay there. */
+  #isUnwanted(peer: PeerKey, path: string): boolean {
+    const active = this.#paths.active(peer);
+    return !this.#direct && active !== null && isRelayed(active) && !isRelayed(path);
+  }
+
   #ownCandidates(now: Instant): string[] {
+    if (!this.#direct) return [];
     const usable = this.#local.addresses.filter((address) => {
       const parsed = parseAddress(address);
       return parsed.ok && addressScope(parsed.value.ip) !== "link-local";
@@ -409,7 +432,9 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     return [...new Set(all)].slice(0, OWN_CANDIDATES_MAX);
   }
 
+  /** Nothing where paths are to stay relayed. */
   #targets(peer: PeerKey, addresses: readonly string[]): Target[] {
+    if (!this.#direct) return [];
     const vouched = canonical(this.#vouched.get(peer) ?? "");
     const named = [vouched, ...addresses.map(canonical)].filter((address) => address !== null);
     const candidates = [...new Set(named)].flatMap((address) => {
