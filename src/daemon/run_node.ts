@@ -13,30 +13,20 @@ import type { NodeReadyDoc, RunNodeOptions } from "../api/methods.ts";
 import { sshCommand } from "../api/ssh_command.ts";
 import { OmertaError, type PeerKey } from "../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../crypto/mod.ts";
-import { assetPath, imageSource } from "../host/assets.ts";
+import { assetPath } from "../host/assets.ts";
 import { buildId } from "../host/build.ts";
 import { loadIdentitySeed } from "../host/identity_file.ts";
-import { openImages } from "../host/images.ts";
 import { createLog, type Log, type LogLevel } from "../host/log.ts";
 import { type NetEvent, type NetHost, openNet } from "../host/net.ts";
-import { checkSocketPath, openState, type StatePaths } from "../host/state.ts";
+import { openState, type StatePaths } from "../host/state.ts";
 import { acquireState } from "../host/state_lock.ts";
 import { openStore, type Store } from "../host/store.ts";
-import {
-  cpuCount,
-  findExecutable,
-  memoryTotalBytes,
-  monotonicNow,
-  systemRandom,
-  wallNowMs,
-} from "../host/system.ts";
-import { freeBytes } from "../host/files.ts";
+import { monotonicNow, systemRandom, wallNowMs } from "../host/system.ts";
 import { programArguments } from "../host/terminal.ts";
 import { serveUnix } from "../host/unix_server.ts";
-import { defaultPolicy, type Policy } from "../market/mod.ts";
 import { type Member, peerVerifier } from "../membership/mod.ts";
 import { NodeMachine } from "../node/mod.ts";
-import { type AcceleratorVerdict, judgeAccelerator } from "./accelerator.ts";
+import type { AcceleratorVerdict } from "./accelerator.ts";
 import { Consumer } from "./consumer.ts";
 import type { Context } from "./context.ts";
 import { Demands } from "./demands.ts";
@@ -48,15 +38,14 @@ import { apiTable } from "./methods/mod.ts";
 import { Networks } from "./networks.ts";
 import { takeOffer } from "./offers.ts";
 import { makeInvite, networkDocs, type NodeParts, ownFacts, Standing } from "./node.ts";
+import { openProvider } from "./open_provider.ts";
 import { Peers } from "./peers.ts";
-import { Provider } from "./provider.ts";
-import { QemuRunner } from "./qemu_runner.ts";
+import type { Provider } from "./provider.ts";
 import { Reach } from "./reach.ts";
 import { RelayService } from "./relay_service.ts";
 import { Relays } from "./relays.ts";
 import { SshKeys } from "./ssh_keys.ts";
 import { Tunnels } from "./tunnels.ts";
-import { DRY_RUNNER, type VmRunner } from "./vm_runner.ts";
 
 /** The relay's usual port. Source: the command line's contract. */
 const RELAY_PORT = 9_000;
@@ -195,7 +184,11 @@ class NodeRun {
     const relay = this.#options.roles.relay ? new RelayService(context, networks, peers) : null;
     if (relay !== null) this.#closers.push(() => relay.close());
     if (this.#options.roles.provider) {
-      const opened = await this.#openProvider(context, peers, () => relays.publishSoon());
+      const opened = await openProvider(context, {
+        asked: this.#options.provider,
+        mayRent: (peer) => peers.holds(peer, "rent"),
+        onChange: () => relays.publishSoon(),
+      });
       accelerator = opened.accelerator;
       provider = opened.provider;
       await provider.start();
@@ -323,64 +316,6 @@ class NodeRun {
     );
   }
 
-  async #openProvider(
-    context: Context,
-    peers: Peers,
-    onChange: () => void,
-  ): Promise<{ provider: Provider; accelerator: AcceleratorVerdict | null }> {
-    const images = openImages({
-      state: this.#paths.dir,
-      embedded: imageSource(),
-      log: (text) => this.#log.error(text),
-    });
-    const dryRunOnly = this.#options.provider?.dryRun ?? false;
-    const real = dryRunOnly ? null : await this.#openRunner(context, images);
-    const provider = new Provider({
-      context,
-      runner: real?.runner ?? DRY_RUNNER,
-      dryRunner: DRY_RUNNER,
-      policy: await this.#policy(),
-      dryRunOnly,
-      mayRent: (peer) => peers.holds(peer, "rent"),
-      checkImage: async (name) => void await images.find(name),
-      onChange,
-    });
-    return { provider, accelerator: real?.accelerator ?? null };
-  }
-
-  async #openRunner(
-    context: Context,
-    images: ReturnType<typeof openImages>,
-  ): Promise<{ runner: VmRunner; accelerator: AcceleratorVerdict }> {
-    if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
-      throw new OmertaError("unsupported", "A provider runs on Linux on x86-64 only, for now", {
-        hint: "Try the protocol with --dry-run, or rent from here.",
-      });
-    }
-    const qemu = findExecutable(Deno.env.get("OMERTA_QEMU") ?? "qemu-system-x86_64");
-    if (qemu === undefined) {
-      throw new OmertaError("qemu-missing", "QEMU is not installed", {
-        hint: "Install it (Debian: apt install qemu-system-x86), or try with --dry-run.",
-      });
-    }
-    checkSocketPath(`${this.#paths.vms}/${"x".repeat(16)}/ctl.sock`);
-    const helper = await assetPath("omerta-vm", this.#paths.dir);
-    const image = await images.find("micro");
-    this.#log.info("finding out whether KVM works: a guest boots");
-    const parts = { helper, qemu, image, nowMs: wallNowMs() };
-    const accelerator = await judgeAccelerator(context.store, parts);
-    this.#log.info(`VMs run by ${accelerator.kind}: ${accelerator.reason}`);
-    const runner = new QemuRunner({
-      directory: this.#paths.vms,
-      helper,
-      qemu,
-      accelerator: accelerator.kind,
-      images,
-      log: this.#log,
-    });
-    return { runner, accelerator };
-  }
-
   /** The provider ends, its VMs do not: their owner on this machine is told until when. */
   #letGo(provider: Provider): void {
     for (const { id, deadline } of provider.living()) {
@@ -388,24 +323,6 @@ class NodeRun {
       this.#log.info(`VM ${id} lives on until ${until} unless its lease is renewed`);
     }
     provider.detach();
-  }
-
-  async #policy(): Promise<Policy> {
-    const asked = this.#options.provider;
-    const machine = {
-      cpus: cpuCount(),
-      memoryBytes: memoryTotalBytes(),
-      storageBytes: await freeBytes(this.#paths.dir),
-    };
-    const policy = defaultPolicy(machine);
-    const allow = asked?.allow ?? [];
-    return {
-      ...policy,
-      maxVms: asked?.maxVms ?? policy.maxVms,
-      cpu: asked?.cpu ?? policy.cpu,
-      memoryBytes: asked?.memoryBytes ?? policy.memoryBytes,
-      allow: allow.length === 0 ? null : allow as Policy["allow"],
-    };
   }
 
   // Serving --------------------------------------------------------------------------------------
