@@ -259,3 +259,70 @@ func TestUnknownOperationsAndBadArgumentsAreRefused(t *testing.T) {
 		t.Fatal(stats)
 	}
 }
+
+func TestDatagramsThatTheSystemWillNotCutLeaveOneByOne(t *testing.T) {
+	n, conn := openTest(t), stranger(t)
+	s := n.sockets.v4
+	if !s.segments.Load() {
+		t.Skip("this kernel cuts no datagrams")
+	}
+	_ = s.raw.Control(func(fd uintptr) { // without checksums it refuses to
+		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1); err != nil {
+			t.Fatal(err)
+		}
+	})
+	sendRun(t, n, conn, 3)
+	if dropped := n.drops.document(); len(dropped) > 0 {
+		t.Fatal(dropped)
+	}
+}
+
+func TestManyDatagramsOfOneSizeArriveWholeAndInOrder(t *testing.T) {
+	sendRun(t, openTest(t), stranger(t), 3*segmentsMax)
+}
+
+// sendRun sends as many datagrams, one in five of them longer and one shorter, and reads them all.
+func sendRun(t *testing.T, n *testNode, conn *net.UDPConn, count int) {
+	t.Helper()
+	to := mustAddr(t, conn.LocalAddr().String())
+	box := &outbox{node: n.node, patient: true}
+	var sent [][]byte
+	for i := range count {
+		payload := control(fmt.Sprintf("%d", i))
+		switch i % 5 {
+		case 3:
+			payload = append(payload, "longer"...)
+		case 4:
+			payload = payload[:12]
+		}
+		out := box.slot(to)
+		out.putHeaders(path{addr: to}, uint32(i))
+		out.payload = payload
+		sent = append(sent, append(bytes.Clone(out.header[:out.headerLen]), payload...))
+	}
+	box.flush()
+	for i, want := range sent {
+		if got := read(t, conn); !bytes.Equal(got, want) {
+			t.Fatalf("datagram %d is %x, want %x", i, got, want)
+		}
+	}
+}
+
+func TestMergedControlDatagramsAreToldApart(t *testing.T) {
+	a, b := openTest(t), openTest(t)
+	to := mustAddr(t, b.address())
+	box := &outbox{node: a.node, patient: true}
+	for i := range segmentsMax {
+		box.slot(to).payload = control(fmt.Sprintf("%d", i))
+	}
+	box.slot(to).payload = control("last")[:14]
+	box.flush()
+	for i := range segmentsMax {
+		if got := b.datagram(); !bytes.Equal(got.data, control(fmt.Sprintf("%d", i))) {
+			t.Fatalf("datagram %d is %q", i, got.data)
+		}
+	}
+	if got := b.datagram(); !bytes.Equal(got.data, control("last")[:14]) {
+		t.Fatalf("%q", got.data)
+	}
+}

@@ -11,7 +11,7 @@ import (
 func (n *node) startReceiving() {
 	n.sockets.each(func(s *socket) {
 		n.running.Add(1)
-		go n.receive(newReceiver(s.raw))
+		go n.receive(newMergingReceiver(s.raw))
 	})
 }
 
@@ -61,18 +61,31 @@ func (d *demux) batch(r *receiver, count int) {
 	d.node.tables.RLock()
 	d.last, d.lastState = path{}, nil
 	for i := range count {
-		data, whole := r.bytes(i)
-		reason := dropOversize
-		if whole {
-			reason = d.dispatch(data, r.source(i))
-		}
-		if reason != dropNone {
-			d.node.drops.count(reason)
-		}
+		d.message(r, i)
 	}
 	d.endRun()
 	d.node.tables.RUnlock()
 	d.out.flush()
+}
+
+// message hands out the datagrams of one message: one, or several that came merged.
+func (d *demux) message(r *receiver, i int) {
+	data, whole := r.bytes(i)
+	segment := r.segment(i)
+	if !whole || segment > datagramBytesMax {
+		d.node.drops.count(dropOversize)
+		return
+	}
+	from := r.source(i)
+	for {
+		end := min(segment, len(data))
+		if reason := d.dispatch(data[:end:end], from); reason != dropNone {
+			d.node.drops.count(reason)
+		}
+		if data = data[end:]; len(data) == 0 {
+			return
+		}
+	}
 }
 
 func (d *demux) dispatch(data []byte, from netip.AddrPort) dropReason {
@@ -126,7 +139,7 @@ func (d *demux) seen(from path) {
 
 // add puts a datagram to the run of its tunnel.
 func (d *demux) add(t *tunnel, datagram []byte) {
-	if d.runFor != t {
+	if d.runFor != t || d.runLen == len(d.run) {
 		d.endRun()
 		d.runFor = t
 	}

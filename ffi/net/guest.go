@@ -21,7 +21,7 @@ type guestEnd struct {
 	tunnel  *tunnel
 	control string // the helper's socket
 	socket  *net.UnixConn
-	raw     syscall.RawConn
+	exit    exit
 	in      *ring
 	running sync.WaitGroup
 	gone    sync.Once
@@ -39,7 +39,7 @@ func (g *guestEnd) start() *opError {
 	}
 	defer theirs.Close()
 	g.socket = ours
-	if g.raw, err = ours.SyscallConn(); err != nil {
+	if g.exit.raw, err = ours.SyscallConn(); err != nil {
 		return fail("internal", err.Error())
 	}
 	if failed := attach(g.control, theirs); failed != nil {
@@ -115,7 +115,7 @@ func exchangeAttach(control *net.UnixConn, file *os.File) error {
 // fromGuest sends what the guest sends to the peer, as far as it may be WireGuard.
 func (g *guestEnd) fromGuest() {
 	defer g.running.Done()
-	r := newReceiver(g.raw)
+	r := newReceiver(g.exit.raw)
 	datagrams := make([][]byte, 0, batchMax)
 	for {
 		count, err := r.next()
@@ -156,7 +156,7 @@ func (g *guestEnd) toGuest() {
 		for i := range n {
 			batch[i].payload = bufs[i][:sizes[i]]
 		}
-		if writeBatch(g.raw, batch[:n], true, g.refused) != nil {
+		if g.exit.write(batch[:n], true, g.refused) != nil {
 			return
 		}
 	}
@@ -171,7 +171,9 @@ func makeBuffers(count int) (bufs [][]byte, sizes []int) {
 }
 
 // refused counts what the helper's end does not take. That it is gone, fromGuest will see.
-func (g *guestEnd) refused(syscall.Errno) { g.tunnel.node.drops.count(dropGuestQueue) }
+func (g *guestEnd) refused(_ syscall.Errno, datagrams int) {
+	g.tunnel.node.drops.countMany(dropGuestQueue, datagrams)
+}
 
 // lost reports, once, that the helper's end is gone, unless it is this side that closes.
 func (g *guestEnd) lost() {

@@ -14,9 +14,22 @@ const (
 	// "oversize".
 	datagramBytesMax = 2000
 
-	// batchMax is the number of datagrams per system call. 64 amortises the call to about 20 ns per
-	// datagram (measured); more only costs memory.
+	// batchMax is the number of messages per system call. 64 amortises the call to some 20 ns per
+	// datagram; more only costs memory.
 	batchMax = 64
+
+	// laneMax is the number of datagrams that are gathered before they are sent.
+	laneMax = 256
+
+	// mergedBatchMax and mergedBytesMax are the messages per call, and their room, where a message may hold
+	// many datagrams: 2 MiB per socket, of which the system only backs what is used.
+	mergedBatchMax = 32
+	mergedBytesMax = 1 << 16
+
+	// segmentsMax and segmentBytesMax bound what leaves as one buffer: UDP_MAX_SEGMENTS of Linux 4.18, and
+	// the largest UDP payload with room for an IPv6 header.
+	segmentsMax     = 64
+	segmentBytesMax = 65000
 
 	// controlQueueBytesMax and controlQueueMax bound the control datagrams that wait for poll. Full: the
 	// newcomer is dropped and counted as "control-queue". 2 MiB is 1700 handshakes: guess.

@@ -16,20 +16,9 @@ type sockets struct {
 }
 
 type socket struct {
+	exit
 	conn *net.UDPConn
-	raw  syscall.RawConn
 }
-
-// outgoing is one datagram on its way out: an optional header of ours, then the payload.
-type outgoing struct {
-	to        netip.AddrPort
-	payload   []byte
-	header    [relayBytes + tunnelBytes]byte
-	headerLen uint8
-	ttl       uint8 // 0: the system's default
-}
-
-func (o *outgoing) bytes() int { return int(o.headerLen) + len(o.payload) }
 
 // openSockets binds the port in both families; port 0 finds one that is free in both.
 func openSockets(port uint16) (*sockets, error) {
@@ -71,7 +60,8 @@ func listen(network string, ip net.IP, port uint16) (*socket, error) {
 		conn.Close()
 		return nil, err
 	}
-	s := &socket{conn: conn, raw: raw}
+	s := &socket{conn: conn, exit: exit{raw: raw}}
+	s.detectSegments()
 	s.enlargeBuffers()
 	return s, nil
 }
@@ -110,7 +100,7 @@ type outbox struct {
 }
 
 type lane struct {
-	batch [batchMax]outgoing
+	batch [laneMax]outgoing
 	count int
 }
 
@@ -120,7 +110,7 @@ func (o *outbox) slot(to netip.AddrPort) *outgoing {
 	if to.Addr().Is6() {
 		l = &o.v6
 	}
-	if l.count == batchMax {
+	if l.count == laneMax {
 		o.flush()
 	}
 	out := &l.batch[l.count]
@@ -143,21 +133,21 @@ func (o *outbox) flushLane(s *socket, l *lane) {
 		o.node.drops.countMany(dropSendFailed, count)
 	default:
 		// The only error is that of a socket closed by close: nothing is left to be sent.
-		_ = writeBatch(s.raw, l.batch[:count], o.patient, o.node.sendFailed)
+		_ = s.write(l.batch[:count], o.patient, o.node.sendFailed)
 	}
 	for i := range l.batch[:count] {
 		l.batch[i].payload = nil
 	}
 }
 
-// sendFailed counts a datagram that the system refused. ICMP errors, a firewall (EPERM), a missing
+// sendFailed counts datagrams that the system refused. ICMP errors, a firewall (EPERM), a missing
 // route: none of them says anything about the socket, which lives on.
-func (n *node) sendFailed(errno syscall.Errno) {
+func (n *node) sendFailed(errno syscall.Errno, datagrams int) {
 	if errno == syscall.ENOBUFS || errno == syscall.EAGAIN {
-		n.drops.count(dropSendBuffer)
+		n.drops.countMany(dropSendBuffer, datagrams)
 		return
 	}
-	n.drops.count(dropSendFailed)
+	n.drops.countMany(dropSendFailed, datagrams)
 }
 
 // openError puts a failed bind in the words of the contract.

@@ -12,8 +12,15 @@ import { cpuSeconds, type Json, Lab, labProblem, run, type Talker } from "./net_
 
 const ROUNDS = Number(Deno.env.get("OMERTA_BENCH_ROUNDS") ?? 5);
 const FLOOD_MS = 2000;
-/** Payloads in bytes: small ones, and what a full WireGuard datagram is. */
-const SIZES = [200, 1400];
+/**
+ * Payloads in bytes (small ones, and what a full WireGuard datagram is), and whether the sender hands
+ * its kernel many at once, as the native network does for a tunnel's data.
+ */
+const LOADS = [
+  { bytes: 200, aggregate: false },
+  { bytes: 1400, aggregate: false },
+  { bytes: 1400, aggregate: true },
+];
 const PINGS = 1500;
 const PING_PPS = 1000;
 const SESSION = 42;
@@ -93,12 +100,14 @@ interface Flooded {
   readonly perSecond: number;
 }
 
-async function flood(ends: Ends, way: Way, bytes: number): Promise<Flooded> {
+type Load = (typeof LOADS)[number];
+
+async function flood(ends: Ends, way: Way, { bytes, aggregate }: Load): Promise<Flooded> {
   if (way.pid === undefined) throw new TypeError("Cannot flood a relay that is no process");
   await open(ends, way, PORTS.sink);
   await ask(ends.sink, { do: "count" });
   const before = cpuSeconds(way.pid);
-  await ask(ends.sender, { do: "send", bytes, ms: FLOOD_MS, pps: 0 });
+  await ask(ends.sender, { do: "send", bytes, ms: FLOOD_MS, aggregate });
   await new Promise((resolve) => setTimeout(resolve, 100)); // what is queued drains
   const cpu = cpuSeconds(way.pid) - before;
   const { packets } = await ask(ends.sink, { do: "count" });
@@ -109,12 +118,12 @@ async function flood(ends: Ends, way: Way, bytes: number): Promise<Flooded> {
   };
 }
 
-async function compareFloods(ends: Ends, ways: readonly Way[], bytes: number): Promise<Json[]> {
+async function compareFloods(ends: Ends, ways: readonly Way[], load: Load): Promise<Json[]> {
   const rounds = new Map<Way, Flooded[]>(ways.map((way) => [way, []]));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const way of ways) rounds.get(way)?.push(await flood(ends, way, bytes));
+    for (const way of ways) rounds.get(way)?.push(await flood(ends, way, load));
   }
-  heading(`Relay flooded with datagrams of ${bytes} B`);
+  heading(`Relay flooded with datagrams of ${load.bytes} B${load.aggregate ? ", aggregated" : ""}`);
   const summaries = ways.map((way) => summarizeFloods(rounds.get(way) ?? []));
   const base = summaries.at(-1)?.perCpu.median ?? NaN;
   return ways.map((way, i) => {
@@ -132,7 +141,7 @@ async function compareFloods(ends: Ends, ways: readonly Way[], bytes: number): P
       `${ratio(perCpu.median, base)} of coturn`,
     );
     figure(`${way.name}: payload per CPU second`, gbPerCpu, "Gb");
-    return { way: way.name, bytes, perCpu, gbPerCpu, perSecond, ofCoturn: perCpu.median / base };
+    return { way: way.name, ...load, perCpu, gbPerCpu, perSecond, ofCoturn: perCpu.median / base };
   });
 }
 
@@ -183,7 +192,7 @@ async function main(): Promise<void> {
   const coturn = await startCoturn(lab, r);
   const relays = coturn === undefined ? [omerta] : [omerta, coturn];
   const floods: Json[] = [];
-  for (const bytes of SIZES) floods.push(...await compareFloods(ends, relays, bytes));
+  for (const load of LOADS) floods.push(...await compareFloods(ends, relays, load));
   const kernel: Way = { name: "the kernel's route", via: "plain", address: "", pid: undefined };
   await ask(lab.start(b, program), { do: "sink", port: PORTS.echo, echo: true });
   const latency = await compareLatency(ends, [kernel, ...relays]);

@@ -4,12 +4,13 @@
 //	{"do":"sink","port":P,"echo":true|false}             receive on P and count, or send back
 //	{"do":"count"}                                       → {"packets":N,"bytes":N}
 //	{"do":"open","via":"omerta"|"turn"|"plain","port":P,"relay":A,"peer":A,"session":S} → {"ok":true}
-//	{"do":"send","bytes":B,"ms":T,"pps":R}               → {"sent":N}; pps 0: as fast as it goes
+//	{"do":"send","bytes":B,"ms":T,"aggregate":bool}      → {"sent":N}; as fast as it goes
 //	{"do":"ping","bytes":B,"count":N,"pps":R}            → {"rttUs":[…]}
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -18,8 +19,10 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
 )
 
 type command struct {
@@ -32,6 +35,7 @@ type command struct {
 	Session uint32 `json:"session"`
 	Bytes   int    `json:"bytes"`
 	Ms      int    `json:"ms"`
+	Whole   bool   `json:"aggregate"`
 	PPS     int    `json:"pps"`
 	Count   int    `json:"count"`
 }
@@ -112,12 +116,12 @@ func (f *flood) receive(conn *ipv4.PacketConn) {
 		if err != nil {
 			return
 		}
-		bytes := 0
+		total := 0
 		for _, message := range messages[:n] {
-			bytes += message.N
+			total += message.N
 		}
 		f.packets.Add(int64(n))
-		f.bytes.Add(int64(bytes))
+		f.bytes.Add(int64(total))
 	}
 }
 
@@ -181,6 +185,9 @@ func (f *flood) datagram(payload int) []byte {
 }
 
 func (f *flood) send(c command) (any, error) {
+	if c.Whole {
+		return f.sendAggregated(c)
+	}
 	conn := ipv4.NewPacketConn(f.conn)
 	messages := make([]ipv4.Message, batch)
 	for i := range messages {
@@ -188,15 +195,30 @@ func (f *flood) send(c command) (any, error) {
 	}
 	begin, sent := time.Now(), 0
 	for elapsed := time.Duration(0); elapsed < time.Duration(c.Ms)*time.Millisecond; elapsed = time.Since(begin) {
-		if c.PPS > 0 && float64(sent) > elapsed.Seconds()*float64(c.PPS) {
-			time.Sleep(200 * time.Microsecond)
-			continue
-		}
 		n, err := conn.WriteBatch(messages, 0)
 		if err != nil {
 			return nil, err
 		}
 		sent += n
+	}
+	return map[string]int{"sent": sent}, nil
+}
+
+// sendAggregated hands the kernel as many datagrams at once as it can cut from one buffer.
+func (f *flood) sendAggregated(c command) (any, error) {
+	one := f.datagram(c.Bytes)
+	count := min(64, 65000/len(one))
+	buffer, control := bytes.Repeat(one, count), make([]byte, unix.CmsgSpace(2))
+	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	header.Level, header.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+	header.SetLen(unix.CmsgLen(2))
+	binary.NativeEndian.PutUint16(control[unix.CmsgLen(0):], uint16(len(one)))
+	begin, sent := time.Now(), 0
+	for time.Since(begin) < time.Duration(c.Ms)*time.Millisecond {
+		if _, _, err := f.conn.WriteMsgUDP(buffer, control, f.to); err != nil {
+			return nil, err
+		}
+		sent += count
 	}
 	return map[string]int{"sent": sent}, nil
 }

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// outgoing is one datagram on its way out: an optional header of ours, then the payload.
+type outgoing struct {
+	to        netip.AddrPort // not valid: a connected socket
+	payload   []byte
+	header    [relayBytes + tunnelBytes]byte
+	headerLen uint8
+	ttl       uint8 // 0: the system's default
+}
+
+func (o *outgoing) bytes() int { return int(o.headerLen) + len(o.payload) }
+
+// exit is where datagrams leave: a socket, and whether it can take many as one.
+type exit struct {
+	raw      syscall.RawConn
+	segments atomic.Bool
+}
+
+// detectSegments finds out whether the socket can cut large buffers into datagrams.
+func (e *exit) detectSegments() {
+	_ = e.raw.Control(func(fd uintptr) {
+		_, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+		e.segments.Store(err == nil)
+	})
+}
+
+// sender holds the headers of one batch on its way out; a pool shares them between goroutines.
+type sender struct {
+	hdrs     [batchMax]mmsghdr
+	iovs     [2 * laneMax]unix.Iovec
+	names    [batchMax]unix.RawSockaddrInet6
+	controls [batchMax][controlBytes]byte
+	first    [batchMax + 1]int // of each message, its first datagram in the batch
+	count    int               // of messages
+	usedIovs int
+	done     int
+	patient  bool
+	failed   func(errno syscall.Errno, datagrams int)
+	uncut    [batchMax]int // messages that the system would not cut
+	uncuts   int
+	lastErr  syscall.Errno
+	try      func(fd uintptr) bool
+}
+
+var senders = sync.Pool{New: func() any {
+	s := &sender{}
+	s.try = s.send
+	for i := range s.hdrs {
+		s.hdrs[i].hdr.Name = (*byte)(unsafe.Pointer(&s.names[i]))
+	}
+	return s
+}}
+
+// write sends datagrams in their order. One that the system refuses is reported to failed and skipped:
+// no single destination may stop the others. Where the socket's buffer is full, a patient batch waits
+// and another one loses the rest. The error is only that of a closed socket.
+func (e *exit) write(batch []outgoing, patient bool, failed func(syscall.Errno, int)) error {
+	return e.writeAs(batch, patient, failed, e.segments.Load())
+}
+
+func (e *exit) writeAs(batch []outgoing, patient bool, failed func(syscall.Errno, int), cut bool) error {
+	s := senders.Get().(*sender)
+	defer senders.Put(s)
+	for len(batch) > 0 {
+		s.fill(batch, cut)
+		s.done, s.uncuts, s.patient, s.failed = 0, 0, patient, failed
+		err := e.raw.Write(s.try)
+		s.release()
+		if err != nil {
+			return err
+		}
+		if err := e.writeUncut(s, batch); err != nil {
+			return err
+		}
+		batch = batch[s.first[s.count]:]
+	}
+	return nil
+}
+
+// writeUncut sends one by one what the system would not cut: its device cannot, or a datagram is larger
+// than the path's MTU.
+func (e *exit) writeUncut(s *sender, batch []outgoing) error {
+	for _, message := range s.uncut[:s.uncuts] {
+		if s.lastErr == syscall.EIO {
+			e.segments.Store(false) // the device computes no checksums: it never will
+		}
+		part := batch[s.first[message]:s.first[message+1]]
+		if err := e.writeAs(part, s.patient, s.failed, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release drops the references to payloads.
+func (s *sender) release() {
+	for i := range s.iovs[:s.usedIovs] {
+		s.iovs[i].Base = nil
+	}
+}
+
+// fill makes messages of the batch, or of as much as fits.
+func (s *sender) fill(batch []outgoing, cut bool) {
+	s.count, s.usedIovs = 0, 0
+	at := 0
+	for at < len(batch) && s.count < batchMax && s.usedIovs+2 <= len(s.iovs) {
+		s.first[s.count] = at
+		n := 1
+		if cut {
+			n = runOf(batch[at:])
+		}
+		n = min(n, (len(s.iovs)-s.usedIovs)/2)
+		s.put(batch[at : at+n])
+		at += n
+	}
+	s.first[s.count] = at
+}
+
+// runOf is the number of datagrams at the front that may leave as one buffer: to one address, of one
+// size but for the last.
+func runOf(batch []outgoing) int {
+	size, total := batch[0].bytes(), batch[0].bytes()
+	if batch[0].ttl != 0 || !batch[0].to.IsValid() {
+		return 1
+	}
+	n := 1
+	for n < min(len(batch), segmentsMax) {
+		next := &batch[n]
+		bytes := next.bytes()
+		total += bytes
+		if next.to != batch[0].to || next.ttl != 0 || bytes > size || total > segmentBytesMax {
+			break
+		}
+		n++
+		if bytes < size {
+			break
+		}
+	}
+	return n
+}
+
+// put makes one message of one or more datagrams.
+func (s *sender) put(run []outgoing) {
+	i := s.count
+	s.count++
+	hdr := &s.hdrs[i].hdr
+	hdr.Iov = &s.iovs[s.usedIovs]
+	begin := s.usedIovs
+	for j := range run {
+		out := &run[j]
+		s.putBytes(&out.header[0], int(out.headerLen))
+		s.putBytes(unsafe.SliceData(out.payload), len(out.payload))
+	}
+	hdr.SetIovlen(s.usedIovs - begin)
+	hdr.Namelen = 0
+	if run[0].to.IsValid() {
+		hdr.Namelen = putAddress(&s.names[i], run[0].to)
+	}
+	s.putControl(i, run)
+}
+
+// putBytes adds bytes to the message.
+func (s *sender) putBytes(base *byte, length int) {
+	if length == 0 {
+		return
+	}
+	s.iovs[s.usedIovs].Base = base
+	s.iovs[s.usedIovs].SetLen(length)
+	s.usedIovs++
+}
+
+// putControl sets what the message needs: the size to cut it by, or a time to live (hop limit in IPv6).
+func (s *sender) putControl(i int, run []outgoing) {
+	hdr, control := &s.hdrs[i].hdr, &s.controls[i]
+	cmsg := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	hdr.Control = &control[0]
+	switch {
+	case len(run) > 1:
+		cmsg.Level, cmsg.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+		cmsg.SetLen(unix.CmsgLen(2))
+		*(*uint16)(unsafe.Pointer(&control[unix.CmsgLen(0)])) = uint16(run[0].bytes())
+		hdr.SetControllen(unix.CmsgSpace(2))
+	case run[0].ttl > 0:
+		cmsg.Level, cmsg.Type = unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT
+		if run[0].to.Addr().Is4() {
+			cmsg.Level, cmsg.Type = unix.IPPROTO_IP, unix.IP_TTL
+		}
+		cmsg.SetLen(unix.CmsgLen(4))
+		*(*int32)(unsafe.Pointer(&control[unix.CmsgLen(0)])) = int32(run[0].ttl)
+		hdr.SetControllen(unix.CmsgSpace(4))
+	default:
+		hdr.Control = nil
+		hdr.SetControllen(0)
+	}
+}
+
+func putAddress(name *unix.RawSockaddrInet6, to netip.AddrPort) uint32 {
+	port := to.Port()>>8 | to.Port()<<8
+	if to.Addr().Is4() {
+		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
+		*v4 = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: port, Addr: to.Addr().As4()}
+		return unix.SizeofSockaddrInet4
+	}
+	*name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: port, Addr: to.Addr().As16()}
+	return unix.SizeofSockaddrInet6
+}
+
+// send is called by the poller until it returns true.
+func (s *sender) send(fd uintptr) bool {
+	for s.done < s.count {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.hdrs[s.done])),
+			uintptr(s.count-s.done), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		switch {
+		case errno == 0:
+			s.done += int(n)
+		case errno == syscall.EINTR:
+		case errno == syscall.EAGAIN && s.patient:
+			return false
+		default:
+			s.refused(errno)
+			s.done++
+		}
+	}
+	return true
+}
+
+// refused notes a message that was not taken.
+func (s *sender) refused(errno syscall.Errno) {
+	datagrams := s.first[s.done+1] - s.first[s.done]
+	wasCut := errno == syscall.EIO || errno == syscall.EINVAL || errno == syscall.EMSGSIZE
+	if datagrams > 1 && wasCut {
+		s.uncut[s.uncuts] = s.done
+		s.uncuts++
+		s.lastErr = errno
+		return
+	}
+	s.failed(errno, datagrams)
+}
