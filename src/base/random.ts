@@ -25,7 +25,7 @@ export function randomUint32(random: Random): number {
  * Source: xorshift128, Marsaglia 2003, "Xorshift RNGs" §3.1.
  */
 export function seededRandom(seed: number): Random {
-  const state = Uint32Array.of(seed | 1, 362436069, 521288629, 88675123);
+  const state = Uint32Array.of(seed, 362436069, 521288629, 88675123);
   const next = (): number => {
     const [x = 0, , , w = 0] = state;
     const t = x ^ (x << 11);
