@@ -22,6 +22,8 @@ export interface RequestKey {
 export class SshKeys {
   readonly knownHostsFile: string;
   readonly #directory: string;
+  /** Our key while it is looked for or made: requests at the same time get the same. */
+  #own: Promise<string> | undefined;
 
   constructor(paths: StatePaths) {
     this.#directory = `${paths.dir}/ssh`;
@@ -38,8 +40,12 @@ export class SshKeys {
       return { publicKey: parsed(input.sshPublicKey), identityFile };
     }
     const identityFile = `${this.#directory}/id_ed25519`;
-    const text = await this.#readPublic(identityFile) ?? await this.#make(identityFile);
-    return { publicKey: parsed(text), identityFile };
+    this.#own ??= this.#ownPublic(identityFile).finally(() => this.#own = undefined);
+    return { publicKey: parsed(await this.#own), identityFile };
+  }
+
+  async #ownPublic(identityFile: string): Promise<string> {
+    return await this.#readPublic(identityFile) ?? await this.#make(identityFile);
   }
 
   async #readPublic(identityFile: string): Promise<string | undefined> {
