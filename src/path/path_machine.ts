@@ -93,16 +93,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
 
   wakeup(): Wakeup | undefined {
     let next: Wakeup | undefined;
-    for (const state of this.#peers.values()) {
-      for (const path of state.paths.all()) {
-        const at = state.paths.timerAt(path);
-        if (at !== null) next = earlier(next, { at, why: `ping ${path.path}` });
-      }
-      const punchAt = state.punch?.dueAt();
-      if (punchAt !== undefined) next = earlier(next, { at: punchAt, why: "punch" });
-      const offerAt = wantsOffer(state) ? state.nextOfferAt : null;
-      if (offerAt !== null) next = earlier(next, { at: offerAt, why: "offer candidates" });
-    }
+    for (const state of this.#peers.values()) next = earlier(next, dueOf(state));
     return next;
   }
 
@@ -149,7 +140,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
       prove(path, now);
     } else claim(path, now);
     this.#choose(input.peer, state, out);
-    this.#onWake(now, out);
+    this.#pass(input.peer, state, now, out);
   }
 
   #onPeerDown(peer: PeerKey, out: PathOut[]): void {
@@ -161,8 +152,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   #onAddPath(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
     const state = this.#peers.get(peer);
     if (state?.paths.add(path, now) === undefined) return;
-    this.#choose(peer, state, out);
-    this.#onWake(now, out);
+    this.#pass(peer, state, now, out);
   }
 
   #onRemovePath(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
@@ -234,14 +224,16 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     if (state === undefined || input.targets.length === 0) return;
     state.punch = new Punch(input.targets, after(now, input.startInMs));
     this.#shoot(input.peer, state, state.punch.openers(), { now, out });
-    this.#onWake(now, out);
+    this.#pass(input.peer, state, now, out);
   }
 
   #onPathDoubt(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
-    const doubted = this.#peers.get(peer)?.paths.get(path);
-    if (doubted === undefined || doubted.provenAt === null || doubted.pending.size > 0) return;
+    const state = this.#peers.get(peer);
+    const doubted = state?.paths.get(path);
+    if (state === undefined || doubted === undefined || doubted.provenAt === null) return;
+    if (doubted.pending.size > 0) return;
     doubted.nextPingAt = now;
-    this.#onWake(now, out);
+    this.#pass(peer, state, now, out);
   }
 
   #onPathDead(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
@@ -251,7 +243,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     dead.misses = Math.max(dead.misses, MISSES_DOUBT);
     if (dead.pending.size === 0) dead.nextPingAt = now;
     this.#choose(peer, state, out);
-    this.#onWake(now, out);
+    this.#pass(peer, state, now, out);
   }
 
   #onNetworkChanged(now: Instant, out: PathOut[]): void {
@@ -267,7 +259,8 @@ export class PathMachine implements Machine<PathIn, PathOut> {
 
   #onWake(now: Instant, out: PathOut[]): void {
     for (const [peer, state] of [...this.#peers]) {
-      this.#pass(peer, state, now, out);
+      const due = dueOf(state);
+      if (due !== undefined && due.at <= now) this.#pass(peer, state, now, out);
     }
   }
 
@@ -375,6 +368,19 @@ function freshPeer(drives: boolean, now: Instant): PeerState {
 
 function isEmpty(paths: PeerPaths): boolean {
   return paths.all().next().done === true;
+}
+
+/** When something is to be done for a peer. */
+function dueOf(state: PeerState): Wakeup | undefined {
+  let next: Wakeup | undefined;
+  for (const path of state.paths.all()) {
+    const at = state.paths.timerAt(path);
+    if (at !== null) next = earlier(next, { at, why: `ping ${path.path}` });
+  }
+  const punchAt = state.punch?.dueAt();
+  if (punchAt !== undefined) next = earlier(next, { at: punchAt, why: "punch" });
+  const offerAt = wantsOffer(state) ? state.nextOfferAt : null;
+  return offerAt === null ? next : earlier(next, { at: offerAt, why: "offer candidates" });
 }
 
 /** Only a peer without a direct path is worth an upgrade, and only one side drives it. */
