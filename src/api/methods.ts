@@ -76,14 +76,16 @@ export interface InviteDoc {
 
 export interface NetworkCreateInput {
   readonly name: string;
+  /** Whether to make a first invite; false where nobody would see it. */
+  readonly invite: boolean;
 }
 
 /** `network.create` and `network.invite`. */
 export interface NetworkInviteResult {
   readonly network: NetworkDoc;
-  /** The whole `omerta://join/…` link: a secret. */
+  /** The whole `omerta://join/…` link: a secret. `create`: `null` where none was made. */
   readonly invite: string | null;
-  /** `network.invite`: what was made. `null` where the maker does not say. */
+  /** What `network.revoke` takes; `null` with `invite`. */
   readonly invite_id: string | null;
   readonly expires_at: string | null;
   /** Whether only nodes on the same LAN can redeem it (no public address is known). */

@@ -31,7 +31,7 @@ export const NETWORK = v.strictObject({ network });
 /** Which VM. */
 export const VM = v.strictObject({ vm });
 
-export const NETWORK_CREATE = v.strictObject({ name: alias });
+export const NETWORK_CREATE = v.strictObject({ name: alias, invite: v.boolean() });
 export const NETWORK_JOIN = v.strictObject({ invite: secret });
 export const NETWORK_INVITE = v.strictObject({
   network,

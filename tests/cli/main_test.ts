@@ -5,7 +5,7 @@ import type { MeshPingResult, NodeReadyDoc, RunNodeOptions } from "../../src/api
 import { DIRECT, FakeNode, FakeTerminal, NETWORK, NODE_ID, runWith, VM } from "./fakes.ts";
 
 const INVITE = `omerta://join/${"A".repeat(40)}`;
-const INVITED = { network: NETWORK, invite: INVITE, invite_id: null, expires_at: null };
+const INVITED = { network: NETWORK, invite: INVITE, invite_id: "3f9a12cd", expires_at: null };
 
 function document(stdout: string): Record<string, unknown> {
   ok(stdout.endsWith("\n") && !stdout.slice(0, -1).includes("\n"), "one line");
@@ -161,24 +161,47 @@ Deno.test("network join takes its invite as a word, from stdin, from the environ
   strictEqual((await runWith(["join"], new FakeNode(answers))).status, 2);
 });
 
-Deno.test("an invite is printed to a terminal or under --json, and nowhere else", async () => {
+Deno.test("an invite is made where a terminal or --json shows it, and nowhere else", async () => {
   const answers = {
     "network.create": { ...INVITED, lan_only: false },
     "network.invite": { ...INVITED, lan_only: true },
   };
   for (const argv of [["network", "create", "home"], ["network", "invite"]]) {
-    const piped = await runWith(argv, new FakeNode(answers));
-    strictEqual(piped.status, 0);
-    ok(!(piped.stdout + piped.stderr).includes(INVITE));
-    match(piped.stdout, /omerta network invite/);
     const json = await runWith([...argv, "--json"], new FakeNode(answers));
     strictEqual(document(json.stdout).invite, INVITE);
     const terminal = new FakeTerminal();
     terminal.stdoutIsTerminal = true;
-    ok((await runWith(argv, new FakeNode(answers), terminal)).stdout.includes(INVITE));
+    const { stdout } = await runWith(argv, new FakeNode(answers), terminal);
+    ok(stdout.includes(INVITE));
+    match(stdout, /omerta network revoke 3f9a12cd/);
   }
-  const lan = await runWith(["network", "invite"], new FakeNode(answers));
+  const lan = await runWith(["network", "invite", "--json"], new FakeNode(answers));
   match(lan.stderr, /LAN only[^]*--advertise/);
+});
+
+Deno.test("network invite into a pipe makes none: exit 2, before the node is asked", async () => {
+  const node = new FakeNode();
+  const { status, stdout, stderr } = await runWith(["network", "invite"], node);
+  strictEqual(status, 2);
+  strictEqual(stdout, "");
+  match(stderr, /--json, or run it in a terminal/);
+  deepStrictEqual(node.calls, []);
+});
+
+Deno.test("network create goes on without an invite, and says so", async () => {
+  const none = { network: NETWORK, invite: null, invite_id: null, expires_at: null };
+  const node = new FakeNode({ "network.create": { ...none, lan_only: false } });
+  const piped = await runWith(["network", "create", "home"], node);
+  strictEqual(piped.status, 0);
+  match(piped.stdout, /created\nno invite was made, for no terminal .*omerta network invite/);
+  const terminal = new FakeTerminal();
+  terminal.stdoutIsTerminal = true;
+  const unreachable = await runWith(["network", "create", "home"], node, terminal);
+  match(unreachable.stdout, /no invite was made, for no peer could reach this node/);
+  deepStrictEqual(node.calls.map(({ input }) => input), [
+    { name: "home", invite: false },
+    { name: "home", invite: true },
+  ]);
 });
 
 Deno.test("network import takes what export printed, as text and as JSON", async () => {

@@ -52,12 +52,13 @@ const create = command({
   flags: {},
   examples: ["omerta network create home", "omerta network create lab --json"],
   exits: [8, 9],
-  async run({ words: [name = ""], call, out, name: schema }) {
-    const result = await call("network.create", { name: must("NAME", alias(name)) });
-    out.document(schema, result, () => [
-      `network ${result.network.name} (${result.network.id}) created`,
-      ...inviteLines(result, out.showsSecrets),
-    ]);
+  async run({ words: [word = ""], call, out, name: schema }) {
+    const invite = out.showsSecrets;
+    const result = await call("network.create", { name: must("NAME", alias(word)), invite });
+    const { id, name } = result.network;
+    out.document(schema, result, () => {
+      return [`network ${name} (${id}) created`, ...firstInviteLines(result, invite)];
+    });
     warnOfLan(result, out);
   },
 });
@@ -153,10 +154,11 @@ const invite = command({
   ],
   exits: [3, 6, 9],
   async run({ call, out, name, flags, globals: { network } }) {
+    if (!out.showsSecrets) throw unseen();
     const { expires, uses, grant } = flags;
     const input = { network, expiresMs: expires, uses, grants: grant };
     const result = await call("network.invite", input);
-    out.document(name, result, () => inviteLines(result, out.showsSecrets));
+    out.document(name, result, () => inviteLines(result));
     warnOfLan(result, out);
   },
 });
@@ -271,15 +273,28 @@ function networkOf({ words: [word], globals }: Invocation<unknown>): string | nu
   return word === undefined ? globals.network : must("N", reference(word));
 }
 
-/** The invite, where it may be seen. */
-export function inviteLines(
-  { invite, expires_at }: Pick<NetworkInviteResult, "invite" | "expires_at">,
-  showsSecrets: boolean,
-): string[] {
-  if (!showsSecrets) {
-    return ["invite: shown only on a terminal; for scripts: omerta network invite --json"];
-  }
-  return [`invite: ${invite}`, ...expires_at === null ? [] : [`expires: ${expires_at}`]];
+/** An invite that nobody sees would still let anybody in who finds it: none is made. */
+function unseen(): OmertaError {
+  return new OmertaError("usage", "Cannot print an invite where no terminal reads it", {
+    hint: "Add --json, or run it in a terminal.",
+  });
+}
+
+/** The invite of a new network, or why there is none. */
+function firstInviteLines(result: NetworkInviteResult, wasAsked: boolean): string[] {
+  if (result.invite !== null) return inviteLines(result);
+  return wasAsked
+    ? ["no invite was made, for no peer could reach this node; later: omerta network invite"]
+    : ["no invite was made, for no terminal would show it; for one: omerta network invite --json"];
+}
+
+/** The invite, and how to take it back. */
+function inviteLines({ invite, invite_id, expires_at }: NetworkInviteResult): string[] {
+  return [
+    `invite: ${invite}`,
+    ...expires_at === null ? [] : [`expires: ${expires_at}`],
+    ...invite_id === null ? [] : [`to take it back: omerta network revoke ${invite_id}`],
+  ];
 }
 
 function warnOfLan({ lan_only }: NetworkInviteResult, out: { note(text: string): void }): void {
