@@ -27,6 +27,7 @@ import {
 } from "../base/mod.ts";
 import { writeFileAtomic } from "../host/files.ts";
 import type { VmStateMessage } from "../node/mod.ts";
+import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import type { CallOptions } from "./loop.ts";
 import type { Reach } from "./reach.ts";
@@ -182,7 +183,7 @@ export class Consumer {
   /** What OpenSSH needs for a VM, or for all that are ready. */
   sshTargets(name: string | null, all: boolean): SshTargetDoc[] {
     const ready = (rental: Rental) => rental.state === "ready" && !rental.dryRun;
-    const meant = all ? [...this.#rentals.values()].filter(ready) : [this.find(name)];
+    const meant = all ? [...this.#rentals.values()].filter(ready) : [this.#findLiving(name)];
     const unready = meant.find((rental) => !ready(rental));
     if (unready !== undefined) throw notReady(unready);
     this.#writeKnownHosts();
@@ -248,11 +249,18 @@ export class Consumer {
     return [...new Set(open.map(providerOf))];
   }
 
+  /** The session with a peer is up: releases that did not reach it are told again. */
+  onPeerUp(peer: PeerKey): void {
+    const release = () => this.#releaseAgain((rental) => providerOf(rental) === peer);
+    this.#context.background("release again", release);
+  }
+
   /** Takes up what a node that ended left half done. */
   resume(): void {
+    this.#context.background("release again", () => this.#releaseAgain());
     for (const rental of this.#rentals.values()) {
       if (rental.created === null || rental.dryRun || rental.readyAtMs !== null) continue;
-      if (hasEnded(rental.state)) continue;
+      if (isOver(rental.state)) continue;
       this.#context.background(`wait for VM ${rental.id}`, () => this.#finish(rental));
     }
   }
@@ -306,7 +314,7 @@ export class Consumer {
     const { name } = input;
     if (name !== null) this.#namesUnderWay.add(name);
     try {
-      if (input.key !== null) await this.#releaseAgain(input.key);
+      if (input.key !== null) await this.#releaseAgain(({ key }) => key === input.key);
       const renting = new Renting(this.#rentingParts(options), input);
       return await renting.run(this.#livingWithKey(input.key));
     } finally {
@@ -541,9 +549,9 @@ export class Consumer {
   }
 
   /** What could not be released is no longer kept alive; its provider is told when it is there. */
-  async #releaseAgain(key: string | null = null): Promise<void> {
+  async #releaseAgain(isMeant: (rental: Rental) => boolean = () => true): Promise<void> {
     const unreleased = [...this.#rentals.values()].filter((rental) => {
-      return rental.state === "releasing" && (key === null || rental.key === key);
+      return rental.state === "releasing" && isMeant(rental);
     });
     await Promise.all(unreleased.map(async (rental) => {
       try {
@@ -559,7 +567,8 @@ export class Consumer {
     for (const { id, endedAtMs } of [...this.#rentals.values()]) {
       if (endedAtMs !== null && endedAtMs < beforeMs) this.#rentals.delete(id);
     }
-    this.#context.store.pruneVms(beforeMs);
+    const { log, store } = this.#context;
+    attempt(log, "forget old VMs", () => void store.pruneVms(beforeMs));
   }
 
   async #renew(): Promise<void> {

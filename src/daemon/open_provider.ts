@@ -50,6 +50,7 @@ export async function openProvider(
     log: (text) => context.log.error(text),
   });
   const dryRunOnly = asked?.dryRun ?? false;
+  if (dryRunOnly) requireNoMachines(context);
   const real = dryRunOnly ? null : await openRunner(context, images);
   const provider = new Provider({
     context,
@@ -62,6 +63,18 @@ export async function openProvider(
     onChange,
   });
   return { provider, accelerator: real?.accelerator ?? null };
+}
+
+/** A dry run could not take up what really runs, and would call it lost. */
+function requireNoMachines({ store }: Context): void {
+  const living = store.hosted.list({ endedAtMs: null }).filter(({ row }) => {
+    return (row as { dryRun?: boolean }).dryRun !== true;
+  });
+  const [first] = living;
+  if (first === undefined) return;
+  throw new OmertaError("exists", `${living.length} real VM(s) live on this state: ${first.id} …`, {
+    hint: "Start the provider without --dry-run, or use another --state.",
+  });
 }
 
 async function openRunner(

@@ -47,6 +47,7 @@ import {
   vmLimitSentence,
   type VmSize,
 } from "../vm/mod.ts";
+import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import type { Caller } from "./loop.ts";
 import { withoutPaths } from "./outward.ts";
@@ -201,7 +202,8 @@ export class Provider {
     const { vm } = reservation;
     if (reservation.type === "reserved") {
       this.#hosted.set(vm.id, newHosted(network, null));
-      this.#changed(vm);
+      this.#record(vm);
+      this.#noticed();
       if (!isDry) await this.#requireImage(vm);
     } else this.#touch(vm);
     return {
@@ -288,7 +290,8 @@ export class Provider {
       wireguardKey: wireguard.publicKey.toHex(),
       sshHostKey: hostKey.identity.publicKey.toHex(),
     };
-    this.#changed(vm);
+    this.#record(vm);
+    this.#noticed();
     const seed = vm.dryRun ? new Uint8Array() : guestSeed({
       wgPrivateKey: wireguard.privateKey,
       peerPublicKey: question.wireguardKey,
@@ -343,6 +346,8 @@ export class Provider {
     }
     const { reason, detail } = hosted.end ?? happening;
     this.#book.ended(id, reason, detail);
+    const say = reason === "failed" || reason === "lost" ? "warn" : "info";
+    this.#context.log[say]("a VM ended", { vm: id, reason, detail });
     this.#tell(id);
     hosted.running = null;
     this.#closeTunnel(vm, hosted);
@@ -394,7 +399,8 @@ export class Provider {
     for (const id of this.#hosted.keys()) {
       if (this.#book.get(id) === undefined) this.#hosted.delete(id); // the book is bounded
     }
-    this.#context.store.pruneVms(this.#context.wallMs() - ENDED_KEPT_MS);
+    const { log, store, wallMs } = this.#context;
+    attempt(log, "forget old VMs", () => void store.pruneVms(wallMs() - ENDED_KEPT_MS));
     this.#arm();
   }
 
@@ -514,7 +520,20 @@ export class Provider {
     call.catch((error) => this.#context.log.debug("an owner was not told", { error: `${error}` }));
   }
 
+  /** Writes the VM's row where it can be written: what happened has happened. */
   #changed(vm: HostVm): void {
+    attempt(this.#context.log, `remember VM ${vm.id}`, () => this.#record(vm));
+    this.#noticed();
+  }
+
+  /** The book is another one: its deadline, and what the record tells of it. */
+  #noticed(): void {
+    this.#arm();
+    this.#parts.onChange();
+  }
+
+  /** Writes the VM's row. @throws {OmertaError} `disk-full`: then nothing is begun. */
+  #record(vm: HostVm): void {
     const hosted = this.#hosted.get(vm.id);
     if (hosted === undefined) return;
     const clock = { now: this.#context.now(), unixMs: this.#context.wallMs() };
@@ -538,8 +557,6 @@ export class Provider {
     const wasNothing = isEnded(vm.state) && hosted.created === null;
     if (wasNothing) this.#context.store.hosted.delete({ id: vm.id });
     else this.#context.store.hosted.put(stored);
-    this.#arm();
-    this.#parts.onChange();
   }
 
   #message(vm: HostVm): VmStateMessage {

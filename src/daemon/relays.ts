@@ -25,6 +25,7 @@ import {
   verifyRecord,
 } from "../membership/mod.ts";
 import { isRelayed, parseAddress } from "../wire/mod.ts";
+import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import type { LoopEvent } from "./loop.ts";
 import { type Entry, grantedRoles, type Joined, type Networks } from "./networks.ts";
@@ -64,6 +65,7 @@ export class Relays {
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #publishTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  #seq = 0;
 
   constructor(
     context: Context,
@@ -320,9 +322,11 @@ export class Relays {
 
   /** Grows over restarts, and whatever the clock does. */
   #nextSeq(nowMs: number): number {
-    const last = Number(this.#context.store.values.get("record-seq") ?? 0);
+    const last = Math.max(this.#seq, Number(this.#context.store.values.get("record-seq") ?? 0));
     const seq = Math.max(last + 1, Math.floor(nowMs / 1_000));
-    this.#context.store.values.put("record-seq", seq);
+    this.#seq = seq;
+    const { store, log } = this.#context;
+    attempt(log, "remember the number of our record", () => store.values.put("record-seq", seq));
     return seq;
   }
 

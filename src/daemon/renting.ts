@@ -30,6 +30,8 @@ import type { Tunnels } from "./tunnels.ts";
 
 /** How long a guest may take to its first ssh greeting. Guess: emulation on a busy host, 10-fold. */
 const BOOT_MS_MAX = 120_000;
+/** A provider that is gone for so long while a VM boots is given up. Guess: a restart takes 5 s. */
+const PROVIDER_GONE_MS = 15_000;
 /** How long an answer to `reserve` or `create` may take. Guess: images are hashed meanwhile. */
 const ANSWER_MS = 15_000;
 
@@ -297,6 +299,7 @@ export class Renting {
       if (message.state === "ready") this.#parts.progress("network", "the guest is up");
       if (hasEnded(message.state)) ended.abort(vmEnded(message));
     });
+    const endWatch = this.#watchProvider(plan.peer, (error) => ended.abort(error));
     try {
       const signals = this.#input.wait ? [ended.signal, this.#parts.signal] : [ended.signal];
       const signal = AbortSignal.any(signals);
@@ -304,8 +307,29 @@ export class Renting {
       this.#timings = { ...this.#timings, ...phasesOf(probe, bootMs) };
       return this.#ready(rental);
     } finally {
+      endWatch();
       unwatch();
     }
+  }
+
+  /** Gives up where the provider is not there for long while its VM boots. */
+  #watchProvider(peer: PeerKey, giveUp: (error: OmertaError) => void): () => void {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const gone = () =>
+      giveUp(
+        new OmertaError("unreachable", "The provider went away while the VM booted", {
+          hint: "Request again: another provider may answer, or this one when it is back.",
+        }),
+      );
+    const unlisten = this.#context.loop.listen((event) => {
+      if (!("kind" in event) || event.peer !== peer || event.kind !== "epoch") return;
+      clearTimeout(timer);
+      if (event.type === "peer-down") timer = setTimeout(gone, PROVIDER_GONE_MS);
+    });
+    return () => {
+      clearTimeout(timer);
+      unlisten();
+    };
   }
 
   #ready(rental: Rental): Rental {

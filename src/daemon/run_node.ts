@@ -337,6 +337,7 @@ class NodeRun {
     const { context, consumer, peers, networks, tunnels } = node;
     context.loop.listen((event) => {
       if (event.type === "peer-up" && event.kind === "epoch") {
+        consumer.onPeerUp(event.peer);
         if (!event.renewed && peers.holds(event.peer, "relay")) this.#warmPaths(node);
       }
       if (event.type === "peer-down" && event.kind === "epoch") consumer.onPeerDown(event.peer);
