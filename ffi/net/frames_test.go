@@ -102,3 +102,40 @@ func FuzzParsePath(f *testing.F) {
 		}
 	})
 }
+
+// sinkEnd is an inside that only counts.
+type sinkEnd struct{ datagrams int }
+
+func (s *sinkEnd) start() *opError            { return nil }
+func (s *sinkEnd) deliver(datagrams [][]byte) { s.datagrams += len(datagrams) }
+func (s *sinkEnd) close()                     {}
+
+func FuzzDispatch(f *testing.F) {
+	for _, c := range hostile {
+		f.Add(c.datagram)
+	}
+	f.Add(control("hello"))
+	f.Add(tunnelFrame(7, 64))
+	f.Add(relayFrame(toRelay, 42, tunnelFrame(7, 64)))
+	f.Add(relayFrame(fromRelay, 42, control("hello")))
+	f.Fuzz(func(t *testing.T, datagram []byte) {
+		n := newNode(&sockets{})
+		from, other := mustAddr(t, "192.0.2.1:1"), mustAddr(t, "192.0.2.2:2")
+		n.relay.sessions[42] = &relaySession{a: from, b: other}
+		p := &peer{node: n}
+		p.routes.Store(&routes{accept: []*pathState{{path: path{addr: from}}}})
+		end := &sinkEnd{}
+		n.tunnels[7] = &tunnel{node: n, id: 7, peer: p, inside: end}
+		d := &demux{node: n, out: outbox{node: n}, at: now()}
+		reason := d.dispatch(bytes.Clone(datagram), from)
+		d.endRun()
+		if went := end.datagrams + n.mail.controls + d.out.v4.count; (reason == dropNone) != (went == 1) {
+			t.Fatalf("the reason is %s, and it went %d ways", dropNames[reason], went)
+		}
+		for _, out := range d.out.v4.batch[:d.out.v4.count] {
+			if out.to != other || len(out.payload) != len(datagram) || out.payload[3] != fromRelay {
+				t.Fatalf("forwarded to %v: %x", out.to, out.payload)
+			}
+		}
+	})
+}

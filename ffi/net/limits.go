@@ -99,9 +99,9 @@ const (
 	// 1 Gb/s. Full: the newcomer is dropped and counted as "tunnel-queue" or "guest-queue".
 	tunnelQueueMax = 1024
 	// deviceBatch is the number of datagrams that WireGuard handles at once (measured, see README.md).
-	deviceBatch = 32
+	deviceBatch = 16
 	// deviceBuffersMax bounds the 64 KiB buffers of one device; when all are in use, its reader waits.
-	deviceBuffersMax = 384
+	deviceBuffersMax = 256
 	// linkQueueMax is the number of packets that wait between TCP and WireGuard; full: the writer waits
 	// for at most linkWaitMax, then the packet is dropped and counted as "tunnel-queue".
 	linkQueueMax = 256

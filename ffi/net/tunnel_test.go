@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"testing"
 	"time"
 
+	"golang.zx2c4.com/wireguard/device"
 	"gvisor.dev/gvisor/pkg/tcpip"
 )
 
@@ -303,5 +305,60 @@ func TestAPeerOutlivesItsRemovalAsLongAsATunnelLeadsToIt(t *testing.T) {
 	r.renter.must("peer.remove", map[string]any{"peer": "provider"})
 	if len(r.renter.peers) != 0 || len(r.renter.paths) != 0 {
 		t.Fatal(r.renter.peers, r.renter.paths)
+	}
+}
+
+func TestATunnelWithoutAPeerHoldsABoundedNumberOfBuffersAndCloses(t *testing.T) {
+	n := openTest(t)
+	n.must("tunnel.open", map[string]any{
+		"tunnel": renterTunnel, "peer": "nobody", "mode": "device", "mtu": 1280, "keepaliveS": 0,
+		"privateKey": newKeys(t).private, "peerKey": newKeys(t).public,
+		"address": renterAddress, "peerAddress": guestAddress,
+	})
+	end, _ := n.device(renterTunnel)
+	refused := 0
+	for range 3 * deviceBuffersMax { // nobody takes them: WireGuard has no keys
+		if !end.net.link.put(echoRequest(end.net.local, end.net.remote, 1)) {
+			refused++
+			break
+		}
+	}
+	if refused == 0 {
+		t.Fatal("all were taken")
+	}
+	n.closeOnce()
+}
+
+func TestTheDevicesPoolWaitsWhenAllBuffersAreInUse(t *testing.T) {
+	n := openTest(t)
+	n.must("tunnel.open", map[string]any{
+		"tunnel": renterTunnel, "peer": "nobody", "mode": "device", "mtu": 1280, "keepaliveS": 0,
+		"privateKey": newKeys(t).private, "peerKey": newKeys(t).public,
+		"address": renterAddress, "peerAddress": guestAddress,
+	})
+	end, _ := n.device(renterTunnel)
+	taken := make(chan *[device.MaxMessageSize]byte, deviceBuffersMax+1)
+	go func() {
+		for range deviceBuffersMax + 1 { // the device's own goroutines hold some
+			taken <- end.wg.GetMessageBuffer()
+		}
+		close(taken)
+	}()
+	var held []*[device.MaxMessageSize]byte
+	eventually(t, func() bool {
+		for len(taken) > 0 {
+			held = append(held, <-taken)
+		}
+		return len(held) == deviceBuffersMax-2*deviceBatch
+	}, func() string { return fmt.Sprintf("%d buffers were given", len(held)) })
+	for range 2*deviceBatch + 1 {
+		end.wg.PutMessageBuffer(held[len(held)-1])
+		held = held[:len(held)-1]
+	}
+	for buffer := range taken {
+		held = append(held, buffer)
+	}
+	for _, buffer := range held {
+		end.wg.PutMessageBuffer(buffer)
 	}
 }
