@@ -13,9 +13,6 @@
  * @module
  */
 import {
-  type ErrorCode,
-  type Instant,
-  type NetworkId,
   OmertaError,
   type PeerKey,
   peerKey,
@@ -26,9 +23,7 @@ import {
 import { generateIdentity, generateKeyPair } from "../crypto/mod.ts";
 import type { HostedRow } from "../host/store.ts";
 import {
-  type EndReason,
   fromHostRow,
-  type HelpersWord,
   HostBook,
   type HostVm,
   isEnded,
@@ -38,51 +33,31 @@ import {
 } from "../market/mod.ts";
 import type { Answer, Question, VmStateMessage } from "../node/mod.ts";
 import { guestPlan, tunnelAddress } from "../tunnel/mod.ts";
-import {
-  checkVmSize,
-  ENTROPY_BYTES,
-  guestHostname,
-  guestSeed,
-  parseSshPublicKey,
-  vmLimitSentence,
-  type VmSize,
-} from "../vm/mod.ts";
+import { ENTROPY_BYTES, guestHostname, guestSeed, parseSshPublicKey } from "../vm/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
+import {
+  callError,
+  type Created,
+  createdAnswer,
+  endSentence,
+  type Hosted,
+  newHosted,
+  ownWord,
+  requireVmSize,
+  roundOrNull,
+  sentence,
+  takeUpDryRun,
+} from "./hosted.ts";
 import type { Caller } from "./loop.ts";
-import { withoutPaths } from "./outward.ts";
-import type { RunningVm, VmFigures, VmHappening, VmRunner } from "./vm_runner.ts";
+import type { VmFigures, VmHappening, VmRunner } from "./vm_runner.ts";
 
-/** The guest's only user. */
-const GUEST_USER = "root";
 /** Ended VMs are remembered on the disk for so long. Guess: a day. */
 const ENDED_KEPT_MS = 86_400_000;
 /** How long the end of a machine is waited for before the owner is answered. Guess. */
 const STOP_WAIT_MS = 10_000;
 /** Ended VMs pile up no further than this between two sweeps. */
 const SWEEP_EVERY_MS = 30_000;
-
-/** What a hosted VM has beside its place in the book. */
-interface Hosted {
-  readonly network: NetworkId;
-  /** What `vm.create` answered: a repetition gets the same. */
-  created: Created | null;
-  running: RunningVm | null;
-  bootMs: number | null;
-  /** The guest was up before the machine's start was told to be over. */
-  isUp: boolean;
-  /** Why it came to nothing here, while what runs of it is being ended. */
-  end: { readonly reason: EndReason; readonly detail: string | null } | null;
-  /** Resolves when the machine is gone, or this node lets go of it. */
-  readonly gone: PromiseWithResolvers<void>;
-}
-
-interface Created {
-  readonly localTunnel: number;
-  readonly remoteTunnel: number;
-  readonly wireguardKey: string;
-  readonly sshHostKey: string;
-}
 
 /** A VM with what its machine says, for `provider status`. */
 export interface HostedView {
@@ -574,76 +549,4 @@ export class Provider {
   #runnerOf(vm: HostVm): VmRunner {
     return vm.dryRun ? this.#parts.dryRunner : this.#parts.runner;
   }
-}
-
-function newHosted(network: NetworkId, created: Created | null): Hosted {
-  const gone = Promise.withResolvers<void>();
-  return { network, created, running: null, bootMs: null, isUp: false, end: null, gone };
-}
-
-/** What the book says of a VM that has no helper to ask. */
-function ownWord(vm: HostVm, now: Instant): HelpersWord {
-  return {
-    leaseLeftMs: vm.deadline - now,
-    lifeLeftMs: (vm.lifeEndsAt ?? now) - now,
-    ready: true,
-  };
-}
-
-/** A dry run has no machine that could be lost: it goes on as it was. */
-async function takeUpDryRun(runner: VmRunner, vm: HostVm): Promise<RunningVm> {
-  const lifeMs = 86_400_000;
-  const { id, requirements } = vm;
-  return await runner.start({ id, requirements, lifeMs, seed: new Uint8Array() }, () => {});
-}
-
-function createdAnswer(created: Created | null): Answer<"vm.create"> {
-  if (created === null) throw new OmertaError("internal", "A created VM has no keys");
-  return {
-    tunnel: created.localTunnel,
-    wireguardKey: Uint8Array.fromHex(created.wireguardKey),
-    sshHostKey: Uint8Array.fromHex(created.sshHostKey),
-    user: GUEST_USER,
-  };
-}
-
-function requireVmSize(size: VmSize): void {
-  const checked = checkVmSize(size);
-  if (checked.ok) return;
-  throw new OmertaError("bad-size", sentence(vmLimitSentence(checked.reason)));
-}
-
-function callError(reason: "not-found" | "not-owner" | "lease-ended", vm: string): OmertaError {
-  const messages: Record<typeof reason, string> = {
-    "not-found": `The provider knows no VM ${vm}`,
-    "not-owner": `The VM ${vm} belongs to somebody else`,
-    "lease-ended": `The VM ${vm} has ended`,
-  };
-  const code: ErrorCode = reason;
-  return new OmertaError(code, messages[reason]);
-}
-
-function endSentence(vm: HostVm): string {
-  const sentences: Record<NonNullable<HostVm["endReason"]>, string> = {
-    "reservation": "the reservation was not used in time",
-    "lease": "its lease ended: no sign of life of its owner",
-    "life": "the longest life that the provider gives was over",
-    "released": "it was released",
-    "evicted": "the provider's owner took it back",
-    "guest-exit": "the guest powered itself off",
-    "failed": "it could not be run",
-    "lost": "nothing of it was left after the provider's restart",
-  };
-  const why = sentences[vm.endReason ?? "failed"];
-  if (vm.endDetail === null) return why;
-  return `${why}: ${withoutPaths(vm.endDetail)}`.slice(0, 500).toWellFormed();
-}
-
-function roundOrNull(value: number | null): number | null {
-  return value === null ? null : Math.max(0, Math.round(value));
-}
-
-/** A reason of the market begins in lower case; a message to a person does not. */
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,0 +1,118 @@
+/**
+ * A lent VM beside its place in the book, and how it is told to its owner.
+ *
+ * @module
+ */
+import { type ErrorCode, type Instant, type NetworkId, OmertaError } from "../base/mod.ts";
+import type { EndReason, HelpersWord, HostVm } from "../market/mod.ts";
+import type { Answer } from "../node/mod.ts";
+import { checkVmSize, vmLimitSentence, type VmSize } from "../vm/mod.ts";
+import { withoutPaths } from "./outward.ts";
+import type { RunningVm, VmRunner } from "./vm_runner.ts";
+
+/** The guest's only user. */
+const GUEST_USER = "root";
+
+/** What a hosted VM has beside its place in the book. */
+export interface Hosted {
+  readonly network: NetworkId;
+  /** What `vm.create` answered: a repetition gets the same. */
+  created: Created | null;
+  running: RunningVm | null;
+  bootMs: number | null;
+  /** The guest was up before the machine's start was told to be over. */
+  isUp: boolean;
+  /** Why it came to nothing here, while what runs of it is being ended. */
+  end: { readonly reason: EndReason; readonly detail: string | null } | null;
+  /** Resolves when the machine is gone, or this node lets go of it. */
+  readonly gone: PromiseWithResolvers<void>;
+}
+
+/** What `vm.create` answered: keys in hex. */
+export interface Created {
+  readonly localTunnel: number;
+  readonly remoteTunnel: number;
+  readonly wireguardKey: string;
+  readonly sshHostKey: string;
+}
+
+/** A VM of which nothing runs yet. */
+export function newHosted(network: NetworkId, created: Created | null): Hosted {
+  const gone = Promise.withResolvers<void>();
+  return { network, created, running: null, bootMs: null, isUp: false, end: null, gone };
+}
+
+/** What the book says of a VM that has no helper to ask. */
+export function ownWord(vm: HostVm, now: Instant): HelpersWord {
+  return {
+    leaseLeftMs: vm.deadline - now,
+    lifeLeftMs: (vm.lifeEndsAt ?? now) - now,
+    ready: true,
+  };
+}
+
+/** A dry run has no machine that could be lost: it goes on as it was. */
+export async function takeUpDryRun(runner: VmRunner, vm: HostVm): Promise<RunningVm> {
+  const lifeMs = 86_400_000;
+  const { id, requirements } = vm;
+  return await runner.start({ id, requirements, lifeMs, seed: new Uint8Array() }, () => {});
+}
+
+/** What `vm.create` answers. */
+export function createdAnswer(created: Created | null): Answer<"vm.create"> {
+  if (created === null) throw new OmertaError("internal", "A created VM has no keys");
+  return {
+    tunnel: created.localTunnel,
+    wireguardKey: Uint8Array.fromHex(created.wireguardKey),
+    sshHostKey: Uint8Array.fromHex(created.sshHostKey),
+    user: GUEST_USER,
+  };
+}
+
+/** @throws {OmertaError} `bad-size`. */
+export function requireVmSize(size: VmSize): void {
+  const checked = checkVmSize(size);
+  if (checked.ok) return;
+  throw new OmertaError("bad-size", sentence(vmLimitSentence(checked.reason)));
+}
+
+/** Why an owner's call is not served, as an error. */
+export function callError(
+  reason: "not-found" | "not-owner" | "lease-ended",
+  vm: string,
+): OmertaError {
+  const messages: Record<typeof reason, string> = {
+    "not-found": `The provider knows no VM ${vm}`,
+    "not-owner": `The VM ${vm} belongs to somebody else`,
+    "lease-ended": `The VM ${vm} has ended`,
+  };
+  const code: ErrorCode = reason;
+  return new OmertaError(code, messages[reason]);
+}
+
+/** Why a VM ended, for its owner. */
+export function endSentence(vm: HostVm): string {
+  const sentences: Record<NonNullable<HostVm["endReason"]>, string> = {
+    "reservation": "the reservation was not used in time",
+    "lease": "its lease ended: no sign of life of its owner",
+    "life": "the longest life that the provider gives was over",
+    "released": "it was released",
+    "evicted": "the provider's owner took it back",
+    "guest-exit": "the guest powered itself off",
+    "failed": "it could not be run",
+    "lost": "nothing of it was left after the provider's restart",
+  };
+  const why = sentences[vm.endReason ?? "failed"];
+  if (vm.endDetail === null) return why;
+  return `${why}: ${withoutPaths(vm.endDetail)}`.slice(0, 500).toWellFormed();
+}
+
+/** Whole milliseconds, never negative. */
+export function roundOrNull(value: number | null): number | null {
+  return value === null ? null : Math.max(0, Math.round(value));
+}
+
+/** A reason of the market begins in lower case; a message to a person does not. */
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
