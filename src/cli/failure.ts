@@ -33,10 +33,18 @@ export function fail(out: Output, error: unknown): number {
     return error.exit;
   }
   const known = error instanceof OmertaError ? error : defect(error);
-  out.document("error", { error: errorDoc(known) }, () => []);
+  printError(out, known);
   out.failure(sentence(known.message), known.hint);
   for (const line of beneath(known)) out.detail(line);
   return known.exit;
+}
+
+function printError(out: Output, error: OmertaError): void {
+  try {
+    out.document("error", { error: errorDoc(error) }, () => []);
+  } catch {
+    // stdout takes nothing, which may be the very error: stderr says it
+  }
 }
 
 /** A defect of ours: something was thrown that no person can act upon. */

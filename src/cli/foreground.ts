@@ -4,16 +4,12 @@
  *
  * @module
  */
-import { parseDuration } from "../base/mod.ts";
-import { OmertaError } from "../base/mod.ts";
 import type { NodeMode, NodeReadyDoc, ProviderOptions, RunNodeOptions } from "../api/methods.ts";
 import { type FlagValues, list, maybe } from "./command.ts";
 import { nodeName, words } from "./format.ts";
+import { lingerMs } from "./globals.ts";
 import type { Invocation } from "./invocation.ts";
 import { advertised, alias, port } from "./values.ts";
-
-/** How long a background node outlives its last use. Source: the command line's contract. */
-const LINGER_MS = 60_000;
 
 /** The flags of every command that is a node. */
 export const NODE_FLAGS = {
@@ -45,21 +41,11 @@ export async function runForeground(
     port: flags.port,
     advertise: flags.advertise,
     alias: flags.alias,
-    lingerMs: lingerMs(terminal.env.OMERTA_LINGER),
+    lingerMs: lingerMs(terminal.env),
     invite,
     signal,
     onReady: (doc) => out.document(invocation.name, doc, () => readyLines(doc, invocation)),
     log: (line) => out.note(line),
-  });
-}
-
-/** OMERTA_LINGER: a duration, or seconds as a bare number. */
-function lingerMs(text: string | undefined): number {
-  if (text === undefined || text === "") return LINGER_MS;
-  const parsed = parseDuration(/^[0-9]+$/.test(text) ? `${text}s` : text);
-  if (parsed.ok) return parsed.value;
-  throw new OmertaError("usage", `Cannot use OMERTA_LINGER: ${parsed.reason}`, {
-    hint: "Write a duration, as OMERTA_LINGER=60s.",
   });
 }
 

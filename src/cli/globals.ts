@@ -10,6 +10,9 @@ import { duration, invite, must, oneOf, type Parse, path, reference } from "./va
 /** Longest time that a timer of the platform can wait: 2³¹ - 1 ms. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
+/** How long a background node outlives its last use. Source: the command line's contract. */
+const LINGER_MS = 60_000;
+
 /** An invite, or `-` for the one on stdin. */
 const inviteOrDash: Parse<string> = (text) => {
   return text === "-" ? { ok: true, value: "-" } : invite(text);
@@ -69,6 +72,19 @@ export function settle(
     quiet: flags.quiet,
     verbose: flags.verbose,
   };
+}
+
+/**
+ * How long a background node outlives its last use, as OMERTA_LINGER says: a duration, or seconds as
+ * a bare number. The command that starts such a node looks, too: what the node says, nobody reads.
+ *
+ * @throws {OmertaError} `usage`, `bad-size`.
+ */
+export function lingerMs(env: Readonly<Record<string, string | undefined>>): number {
+  const text = env.OMERTA_LINGER;
+  if (text === undefined || text === "") return LINGER_MS;
+  const written = /^[0-9]+$/.test(text) ? `${text}s` : text;
+  return must("OMERTA_LINGER", duration({ min: 0, max: TIMER_MS_MAX })(written));
 }
 
 /** A variable that is set and not empty. */

@@ -10,7 +10,7 @@
  */
 import { OmertaError } from "../base/errors.ts";
 import { takeEarlyEnd } from "./early_end.ts";
-import { PRIVATE_FILE } from "./files.ts";
+import { diskError, PRIVATE_FILE, writeFileAtomic } from "./files.ts";
 import type { StatePaths } from "./state.ts";
 
 /** What a background node may see of its parent's environment: no secrets, no invite. */
@@ -18,6 +18,9 @@ const ENVIRONMENT = new RegExp(
   "^(PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_[A-Z_]+|NO_COLOR|" +
     "DENO_DIR|DENORT_[A-Z_]+|OMERTA_DIRECT|OMERTA_LINGER|OMERTA_LOG|OMERTA_QEMU)$",
 );
+
+/** Where less than this is free, a full disk is why a node ended: its first database takes more. */
+const ROOM_BYTES = 65_536;
 
 /** How much of a dead process's log is searched for its last words. */
 const LOG_TAIL_BYTES = 4096;
@@ -40,16 +43,20 @@ export interface NodeProcess {
   dismiss(): void;
 }
 
-/** Starts a background node on a state. */
+/**
+ * Starts a background node on a state.
+ *
+ * @throws {OmertaError} `disk-full`; `state-damaged` where its log cannot be written.
+ */
 export async function startNode(paths: StatePaths, program: NodeProgram): Promise<NodeProcess> {
   const [{ spawn }, fs] = await Promise.all([import("node:child_process"), import("node:fs")]);
-  const log = fs.openSync(paths.log, "a", PRIVATE_FILE);
+  const log = openLog(paths, fs);
   try {
     const logOffset = fs.fstatSync(log).size;
     const child = spawn(Deno.execPath(), nodeArguments(paths, program.main), {
       detached: true,
       cwd: paths.dir,
-      env: childEnvironment(program.env),
+      env: { ...childEnvironment(program.env), NO_COLOR: "1" }, // its streams are a file
       stdio: ["ignore", log, log],
     });
     let ended: NodeProcess["ended"];
@@ -69,6 +76,19 @@ export async function startNode(paths: StatePaths, program: NodeProgram): Promis
   }
 }
 
+function openLog({ log }: StatePaths, fs: typeof import("node:fs")): number {
+  try {
+    return fs.openSync(log, "a", PRIVATE_FILE);
+  } catch (cause) {
+    const error = diskError(cause, log);
+    if (error !== cause) throw error;
+    throw new OmertaError("state-damaged", `The log ${log} cannot be written`, {
+      cause,
+      hint: "Move away what lies there; a node makes a new log.",
+    });
+  }
+}
+
 function nodeArguments(paths: StatePaths, main = Deno.mainModule): string[] {
   const own = ["mesh", "run", "--background", "--state", paths.dir];
   return Deno.build.standalone ? own : ["run", "-q", "-A", "--no-prompt", main, ...own];
@@ -82,16 +102,32 @@ export function childEnvironment(
   return Object.fromEntries(kept) as Record<string, string>;
 }
 
-/** The error by which a process ended early: its own words, else the last line that it wrote. */
+/**
+ * The error by which a process ended early: its own words, else `disk-full` where it had no room for
+ * any, else the last line that it wrote.
+ */
 export function earlyEnd(paths: StatePaths, process: NodeProcess): OmertaError {
   const told = takeEarlyEnd(paths, process.pid);
-  if (told !== undefined) return told;
+  const known = told ?? fullDisk(paths);
+  if (known !== undefined) return known;
   const words = lastLine(paths.log, process.logOffset) ?? "it wrote nothing";
   return new OmertaError(
     "internal",
     `The background node ended at once (${process.ended?.why}): ${words}`,
     { hint: `See ${paths.log}.` },
   );
+}
+
+/** The error that the state's disk is full, where it is. */
+function fullDisk({ dir }: StatePaths): OmertaError | undefined {
+  const probe = `${dir}/node.room.${Deno.pid}`;
+  try {
+    writeFileAtomic(probe, new Uint8Array(ROOM_BYTES));
+    Deno.removeSync(probe);
+    return undefined;
+  } catch (error) {
+    return error instanceof OmertaError ? error : undefined; // others: the log knows more
+  }
 }
 
 /** The last line from `offset` on that is no part of a stack trace. */

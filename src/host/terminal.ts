@@ -44,9 +44,13 @@ export interface Terminal {
   now(): number;
   /** Width of the terminal at stderr in characters; 80 where there is none. */
   columns(): number;
-  /** Writes all of `text` to stdout. Nothing happens where nobody reads it any more. */
+  /**
+   * Writes all of `text` to stdout. Nothing happens where nobody reads it any more.
+   *
+   * @throws {OmertaError} `disk-full`; `unsupported` where the stream cannot be written to.
+   */
   write(text: string): void;
-  /** Writes all of `text` to stderr. Nothing happens where nobody reads it any more. */
+  /** Writes `text` to stderr, as much as that takes: there is nowhere else to complain. */
   writeError(text: string): void;
   /** All of stdin as text. @throws {OmertaError} `usage` beyond `bytesMax`. */
   readInput(bytesMax: number): Promise<string>;
@@ -93,8 +97,8 @@ export function systemTerminal(main: string): Terminal {
     platform: { os: Deno.build.os, arch: Deno.build.arch, deno: Deno.version.deno },
     now: () => Date.now(),
     columns,
-    write: (text) => writeAll(Deno.stdout, text),
-    writeError: (text) => writeAll(Deno.stderr, text),
+    write,
+    writeError,
     readInput: (bytesMax) => readInput(bytesMax),
     readFile: (path, bytesMax) => readUserFile(path, bytesMax),
     exists,
@@ -123,6 +127,31 @@ function columns(): number {
     return Deno.consoleSize().columns || 80;
   } catch {
     return 80; // no terminal at any stream
+  }
+}
+
+function write(text: string): void {
+  try {
+    writeAll(Deno.stdout, text);
+  } catch (cause) {
+    const isFull = (cause as { code?: unknown } | null)?.code === "ENOSPC";
+    const reason = isFull ? "no space is left there" : String(cause);
+    throw new OmertaError(
+      isFull ? "disk-full" : "unsupported",
+      `Cannot write to stdout: ${reason}`,
+      {
+        cause,
+        hint: "Send it elsewhere; what the command did is done.",
+      },
+    );
+  }
+}
+
+function writeError(text: string): void {
+  try {
+    writeAll(Deno.stderr, text);
+  } catch {
+    // the exit status is all that is left to say it
   }
 }
 

@@ -342,6 +342,30 @@ Deno.test("mesh run --background is a background node that lingers as OMERTA_LIN
   strictEqual((await runWith(["mesh", "run"], new FakeNode(), terminal)).status, 2);
 });
 
+Deno.test("a wrong OMERTA_LINGER is told by the command that would start the node", async () => {
+  for (const text of ["foo", "1.5h", "-1", "9999d"]) {
+    const node = new FakeNode();
+    const terminal = new FakeTerminal();
+    terminal.env = { OMERTA_LINGER: text };
+    const { status, stderr } = await runWith(["list"], node, terminal);
+    strictEqual(status, 2);
+    match(stderr, /OMERTA_LINGER: .*(write a whole number with its unit|too long)/);
+    deepStrictEqual(node.calls, []);
+  }
+});
+
+Deno.test("stdout that takes nothing is told on stderr, also under --json", async () => {
+  for (const flags of [[], ["--json"]]) {
+    const terminal = new FakeTerminal();
+    terminal.write = () => {
+      throw new OmertaError("disk-full", "Cannot write to stdout: no space is left there");
+    };
+    const { status, stderr } = await runWith(["version", ...flags], new FakeNode(), terminal);
+    strictEqual(status, 10);
+    match(stderr, /^omerta: Cannot write to stdout: no space is left there\.\n/);
+  }
+});
+
 Deno.test("mesh stop is done where nothing runs, and says so", async () => {
   const nothing = new FakeNode({
     "node.stop": () => {

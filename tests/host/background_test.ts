@@ -6,7 +6,7 @@ import { sweepEarlyEnds } from "../../src/host/early_end.ts";
 import { callMethod } from "../../src/host/node_client.ts";
 import { openState } from "../../src/host/state.ts";
 import type { Behaviour } from "./fake_node.ts";
-import { inDirectory, Program } from "./scratch.ts";
+import { canMount, inDirectory, Program, withSmallDisk } from "./scratch.ts";
 
 const FAKE_NODE = new URL("fake_node.ts", import.meta.url).pathname;
 const FAKE_COMMAND = new URL("fake_command.ts", import.meta.url).pathname;
@@ -101,6 +101,28 @@ processTest(
       hint: /node\.log/,
     });
     assert.match(Deno.readTextFileSync(`${dir}/node.log`), /the sky fell/);
+  },
+);
+
+Deno.test({
+  name: "a node that ends for want of room is told as disk-full, though it could write nothing",
+  ignore: !canMount(),
+  fn: () =>
+    withSmallDisk(1 << 15, async (dir) => {
+      behave(dir, { defect: "the sky fell" });
+      await assert.rejects(ensureNode(dir, OPTIONS), { code: "disk-full", message: /No space/ });
+      const left = [...Deno.readDirSync(dir)].filter(({ name }) => name.includes("room"));
+      assert.deepEqual(left, []);
+    }),
+  sanitizeOps: false,
+  sanitizeResources: false,
+});
+
+processTest(
+  "a log that is no file is a damaged state",
+  async (dir) => {
+    Deno.mkdirSync(`${dir}/node.log`);
+    await assert.rejects(ensureNode(dir, OPTIONS), { code: "state-damaged", message: /node\.log/ });
   },
 );
 

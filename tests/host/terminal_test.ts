@@ -30,6 +30,18 @@ Deno.test("readFile() reads a whole file and no more than it may", () =>
     strictEqual(await exists(`${dir}/none`), false);
   }));
 
+Deno.test("output onto a full disk is one sentence and exit 10, without a stack", async () => {
+  const { program } = systemTerminal(MAIN.href);
+  for (const flags of ["", "--json"]) {
+    const script = '"$@" > /dev/full';
+    const args = ["-c", script, "sh", ...program, "version", ...flags === "" ? [] : [flags]];
+    const { code, stderr } = await new Deno.Command("/bin/sh", { args }).output();
+    const text = new TextDecoder().decode(stderr);
+    strictEqual(code, 10, text);
+    match(text, /^omerta: Cannot write to stdout: no space is left there\.\n[^\n]+\n$/);
+  }
+});
+
 Deno.test("a child's end is its status, or 128 and its signal; named variables are not inherited", async () => {
   const { start } = systemTerminal(MAIN.href);
   Deno.env.set("OMERTA_TEST_SECRET", "x");
