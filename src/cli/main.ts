@@ -20,7 +20,8 @@ import type { Invocation } from "./invocation.ts";
 import type { NodeAccess } from "./node_access.ts";
 import { NOUNS } from "./nouns.ts";
 import { Output } from "./output.ts";
-import { invite as parseInvite, must } from "./values.ts";
+import { readPasted } from "./pasted.ts";
+import { invite as parseInvite, must, pastedInvite } from "./values.ts";
 
 /** What the command line is put into. */
 export interface Surroundings {
@@ -32,9 +33,6 @@ export interface Surroundings {
 
 /** How long an aborted command may take to undo what it had begun. Guess. */
 const GRACE_MS = 5_000;
-
-/** Longest invite on stdin, far above what one has. */
-const INVITE_BYTES_MAX = 16_384;
 
 /** Runs one command line; resolves with its exit status and never rejects. */
 export async function main(
@@ -101,7 +99,7 @@ async function perform(
   if (command.node === "started") lingerMs(terminal.env);
   const node = await openNode(line.globals.state);
   const call = caller(command, { node, out, signal });
-  const invite = await readInvite(line, terminal);
+  const invite = await readInvite(line, { terminal, out });
   const joined = invite !== null && joinsFirst(command)
     ? (await call("network.join", { invite })).network.id
     : null;
@@ -123,11 +121,13 @@ function joinsFirst(command: Command): boolean {
   return command.node !== "itself" && command.ownInvite !== true;
 }
 
-async function readInvite({ command, globals }: Line, terminal: Terminal): Promise<string | null> {
+async function readInvite(
+  { command, globals }: Line,
+  { terminal, out }: { readonly terminal: Terminal; readonly out: Output },
+): Promise<string | null> {
   if (command.ignoresInvite === true || globals.join === null) return null;
   if (globals.join !== "-") return must("the invite", parseInvite(globals.join));
-  const text = await terminal.readInput(INVITE_BYTES_MAX);
-  return must("the invite on stdin", parseInvite(text.trim()));
+  return must("the invite on stdin", pastedInvite(await readPasted(terminal, out)));
 }
 
 interface Calling {

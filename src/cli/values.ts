@@ -7,6 +7,8 @@
  */
 import {
   type ErrorCode,
+  formatDuration,
+  formatSize,
   isAlias,
   isId,
   OmertaError,
@@ -100,10 +102,25 @@ export function size(range: Range): Parse<number> {
     const parsed = parseSize(text);
     if (!parsed.ok) return bad(unitSentence("size", text, parsed.reason), "bad-size");
     return isWithin(parsed.value, range) ? good(parsed.value) : bad(
-      `${quoted(text)} is ${parsed.value < range.min ? "too small" : "too large"}`,
+      `${quoted(text)} is ${beyond(parsed.value, range, ["too small", "too large", formatSize])}`,
       "bad-size",
     );
   };
+}
+
+/** A size that may also be 0: none. */
+export function sizeOrNone(range: Range): Parse<number> {
+  const some = size(range);
+  return (text) => /^0+[KMGT]?$/i.test(text) ? good(0) : some(text);
+}
+
+/** `too large: at most 16T`. */
+function beyond(
+  value: number,
+  { min, max }: Range,
+  [less, more, format]: readonly [string, string, (value: number) => string],
+): string {
+  return value < min ? `${less}: at least ${format(min)}` : `${more}: at most ${format(max)}`;
 }
 
 /** A duration in milliseconds, in `range`. */
@@ -112,7 +129,9 @@ export function duration(range: Range): Parse<number> {
     const parsed = parseDuration(text);
     if (!parsed.ok) return bad(unitSentence("duration", text, parsed.reason));
     return isWithin(parsed.value, range) ? good(parsed.value) : bad(
-      `${quoted(text)} is ${parsed.value < range.min ? "too short" : "too long"}`,
+      `${quoted(text)} is ${
+        beyond(parsed.value, range, ["too short", "too long", formatDuration])
+      }`,
       "bad-size",
     );
   };
@@ -169,6 +188,11 @@ export const grants: Parse<readonly Grant[]> = (text) => {
   }
   return good(GRANTS.filter((grant) => found.has(grant)));
 };
+
+/**
+ * An invite as it comes in from stdin: a terminal or mail program may have broken it into lines.
+ */
+export const pastedInvite: Parse<string> = (text) => invite(text.replace(/\s+/g, ""));
 
 /** An invite by its outer form; the node looks inside. */
 export const invite: Parse<string> = (text) => {

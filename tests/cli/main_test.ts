@@ -1,6 +1,16 @@
 /** A command line, run against a fake terminal and a fake node. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { OmertaError } from "../../src/base/mod.ts";
+import { VM_RANGES } from "../../src/cli/commands/consumer_request.ts";
+import {
+  CPU_MAX,
+  LEASE_MS_MIN,
+  LIFE_MS_MAX,
+  MEMORY_MIB_MAX,
+  MEMORY_MIB_MIN,
+  STORAGE_BYTES_MAX,
+  STORAGE_BYTES_MIN,
+} from "../../src/vm/limits.ts";
 import type { MeshPingResult, NodeReadyDoc, RunNodeOptions } from "../../src/api/methods.ts";
 import { DIRECT, FakeNode, FakeTerminal, NETWORK, NODE_ID, runWith, VM } from "./fakes.ts";
 
@@ -159,6 +169,53 @@ Deno.test("network join takes its invite as a word, from stdin, from the environ
     deepStrictEqual(node.calls.map(({ input }) => input), [{ invite: INVITE }], argv.join(" "));
   }
   strictEqual((await runWith(["join"], new FakeNode(answers))).status, 2);
+});
+
+Deno.test("an invite on stdin may be broken into lines, and a person is told to paste it", async () => {
+  const answers = {
+    "network.join": { network: NETWORK, joined: true },
+    "consumer.list": { vms: [] },
+  };
+  for (const argv of [["join", "-"], ["list", "--join", "-"]]) {
+    const node = new FakeNode(answers);
+    const terminal = new FakeTerminal();
+    terminal.stdinIsTerminal = true;
+    terminal.input = `  ${INVITE.slice(0, 20)}\n ${INVITE.slice(20, 30)}\r\n${
+      INVITE.slice(30)
+    }\n\n`;
+    const { status, stderr } = await runWith(argv, node, terminal);
+    strictEqual(status, 0);
+    match(stderr, /^Paste the invite, .*Ctrl-D/);
+    deepStrictEqual(node.calls[0]?.input, { invite: INVITE });
+  }
+});
+
+Deno.test("sizes and times beyond what any VM has are told with the limit", async () => {
+  const cases = [
+    ["--storage", "100T", "at most 16T"],
+    ["--storage", "1M", "at least 16M"],
+    ["--memory", "64M", "at least 128M"],
+    ["--memory", "2T", "at most 1T"],
+    ["--cpu", "65", "from 1 to 64"],
+    ["--lease", "999d", "at most 365d"],
+    ["--lease", "29s", "at least 30s"],
+  ] as const;
+  for (const [flag, text, limit] of cases) {
+    const node = new FakeNode();
+    const { status, stderr } = await runWith(["request", flag, text], node);
+    strictEqual(status, 2);
+    ok(stderr.includes(limit), stderr);
+    deepStrictEqual(node.calls, []);
+  }
+});
+
+Deno.test("the limits of a request are those of a VM", () => {
+  deepStrictEqual(VM_RANGES, {
+    cpu: { min: 1, max: CPU_MAX },
+    memory: { min: MEMORY_MIB_MIN * 2 ** 20, max: MEMORY_MIB_MAX * 2 ** 20 },
+    storage: { min: STORAGE_BYTES_MIN, max: STORAGE_BYTES_MAX },
+    leaseMs: { min: LEASE_MS_MIN, max: LIFE_MS_MAX },
+  });
 });
 
 Deno.test("an invite is made where a terminal or --json shows it, and nowhere else", async () => {

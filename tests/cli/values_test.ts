@@ -19,6 +19,7 @@ import {
   reference,
   requestKey,
   size,
+  sizeOrNone,
   wholeId,
   wholeNumber,
 } from "../../src/cli/values.ts";
@@ -48,6 +49,13 @@ const TABLE: [string, Parse<any>, [string, unknown][]][] = [
     ["2T", NO],
     ["1.5G", NO],
     ["G", NO],
+  ]],
+  ["sizeOrNone()", sizeOrNone({ min: 1024, max: 2 ** 40 }), [
+    ["0", 0],
+    ["0G", 0],
+    ["1K", 1024],
+    ["1", NO],
+    ["", NO],
   ]],
   ["duration()", duration({ min: 30_000, max: 3_600_000 }), [
     ["30s", 30_000],

@@ -17,6 +17,7 @@ import {
   reference,
   requestKey,
   size,
+  sizeOrNone,
   wholeNumber,
 } from "../values.ts";
 import { requestLines } from "../vm_text.ts";
@@ -24,14 +25,16 @@ import { requestLines } from "../vm_text.ts";
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 
-/** Leases are at least so long. Source: the command line's contract. */
-const LEASE_MS_MIN = 30_000;
-const LEASE_MS_MAX = 365 * 24 * HOUR_MS;
+/** What no provider goes beyond, whatever it lends. Source: `src/vm/limits.ts`; a test compares. */
+export const VM_RANGES = {
+  cpu: { min: 1, max: 64 },
+  memory: { min: 128 * MIB, max: 2 ** 40 },
+  storage: { min: 16 * MIB, max: 2 ** 44 },
+  leaseMs: { min: 30_000, max: 365 * 24 * HOUR_MS },
+} as const;
 
 /** Longest public key file. Source: an RSA key of 16384 bits has 2.8 KB; guess beyond. */
 const KEY_FILE_BYTES_MAX = 16_384;
-
-const ANY_SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /** The entry of the table. */
 export const request = command({
@@ -45,20 +48,20 @@ export const request = command({
   wordsMax: 0,
   node: "started",
   flags: {
-    cpu: option("N", "CPUs", { parse: wholeNumber({ min: 1, max: 256 }), initial: 1, shown: "1" }),
+    cpu: option("N", "CPUs", { parse: wholeNumber(VM_RANGES.cpu), initial: 1, shown: "1" }),
     memory: option("S", "memory", {
-      parse: size({ min: 32 * MIB, max: ANY_SIZE.max }),
+      parse: size(VM_RANGES.memory),
       initial: 512 * MIB,
       shown: "512M",
     }),
     storage: option("S", "disk at /data; 0: none", {
-      parse: size(ANY_SIZE),
+      parse: sizeOrNone(VM_RANGES.storage),
       initial: 0,
       shown: "0",
     }),
     image: option("I", "what to boot", { parse: plainText, initial: "micro", shown: "micro" }),
     lease: option("T", "how long it outlives our last sign of life, at least 30s", {
-      parse: duration({ min: LEASE_MS_MIN, max: LEASE_MS_MAX }),
+      parse: duration(VM_RANGES.leaseMs),
       initial: HOUR_MS,
       shown: "1h",
     }),

@@ -14,6 +14,7 @@ import type {
 import { command, maybe, option, type Verbs } from "../command.ts";
 import { facts, fromNow, shortIds, table, words } from "../format.ts";
 import type { Invocation } from "../invocation.ts";
+import { readPasted } from "../pasted.ts";
 import {
   alias,
   duration,
@@ -21,6 +22,7 @@ import {
   invite as parseInvite,
   must,
   type Parse,
+  pastedInvite,
   reference,
   wholeNumber,
 } from "../values.ts";
@@ -87,9 +89,13 @@ const join = command({
   },
 });
 
-async function inviteOf({ words: [word], invite, terminal }: Invocation<unknown>): Promise<string> {
-  const text = word === "-" ? (await terminal.readInput(EXPORT_BYTES_MAX)).trim() : word ?? invite;
-  if (text !== null && text !== undefined) return must("the invite", parseInvite(text));
+async function inviteOf(invocation: Invocation<unknown>): Promise<string> {
+  const { words: [word], invite, terminal, out } = invocation;
+  if (word === "-") {
+    return must("the invite on stdin", pastedInvite(await readPasted(terminal, out)));
+  }
+  const text = word ?? invite;
+  if (text !== null) return must("the invite", parseInvite(text));
   throw new OmertaError("usage", "'omerta network join' needs an invite", {
     hint: "Write 'omerta network join INVITE', or 'omerta network join -' and give it on stdin.",
   });

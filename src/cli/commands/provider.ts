@@ -25,7 +25,7 @@ const LEND_FLAGS = {
   memory: maybe(
     "S",
     "memory to lend (default: half of it)",
-    size({ min: 64 * MIB, max: Number.MAX_SAFE_INTEGER }),
+    size({ min: 128 * MIB, max: 2 ** 50 }),
   ),
   allow: list("ID", "lend to this node only (whole id; may be repeated)", wholeId),
   dryRun: toggle("answer the whole protocol without starting QEMU"),
