@@ -60,7 +60,7 @@ function checkKeyFile(path: string, info: Deno.FileInfo): void {
   const mode = (info.mode ?? 0) & 0o777;
   if ((mode & 0o077) === 0) return;
   throw new OmertaError("key-mode", `The key ${path} may be read by others (mode ${octal(mode)})`, {
-    hint: `If nobody else read it: chmod 600 ${path}. Else move it away: a new identity is made.`,
+    hint: `Unless somebody else read it: chmod 600 ${path}`,
   });
 }
 
@@ -72,7 +72,7 @@ function readStart(path: string): string {
 
 function damaged(path: string, what: string): OmertaError {
   return new OmertaError("state-damaged", `The key file ${path} ${what}`, {
-    hint: "Restore it from a backup. Without one move it away: the node gets a new identity, " +
-      "and must join its networks again.",
+    hint: "Restore it from a backup. Or move it away, and join the networks anew with fresh " +
+      "invites: the node gets a new identity.",
   });
 }

@@ -32,7 +32,10 @@ for (const [what, content] of Object.entries(DAMAGES)) {
     inDirectory((dir) => {
       const paths = statePaths(dir);
       Deno.writeTextFileSync(paths.identity, content, { mode: 0o600 });
-      assert.throws(() => loadIdentitySeed(paths, seededRandom(1)), { code: "state-damaged" });
+      assert.throws(() => loadIdentitySeed(paths, seededRandom(1)), {
+        code: "state-damaged",
+        hint: /backup.*join the networks anew with fresh invites/,
+      });
       assert.equal(Deno.readTextFileSync(paths.identity), content);
     }),
   );
