@@ -14,7 +14,7 @@ import {
   parseInvite,
 } from "../membership/mod.ts";
 import type { Context } from "./context.ts";
-import type { Joined, Networks } from "./networks.ts";
+import type { Entry, Joined, Networks } from "./networks.ts";
 
 /** Addresses of an admitter that are tried at once. Source: the session core's bound. */
 const PATHS_MAX = 4;
@@ -49,7 +49,10 @@ export async function joinNetwork(
   const { networks, context } = parts;
   const invite = readInvite(text, context.wallMs());
   const known = networks.get(invite.network);
-  if (known !== undefined) return { joined: known, isNew: false };
+  if (known !== undefined) {
+    networks.learnEntries(known, entriesOf(invite)); // a network that was imported has none
+    return { joined: known, isNew: false };
+  }
   const endJoining = networks.beginJoining(invite.network);
   try {
     return { joined: await redeem(parts, invite, signal), isNew: true };
@@ -66,7 +69,9 @@ async function redeem(
   const { network, admitter, secret } = invite;
   const paths = (await Promise.all(invite.addresses.map(resolveHostPort))).flat();
   if (paths.length === 0) {
-    throw new OmertaError("unreachable", "No address of the invite is known to this machine");
+    throw new OmertaError("unreachable", "No address of the invite is known to this machine", {
+      hint: "Does this machine resolve names (DNS)? Else ask who invited you for a new invite.",
+    });
   }
   const key = { ...inviteSecrets(secret), network, kind: "invite" as const };
   const payload = encodeShown({ certificate: null, alias: alias() });
@@ -78,8 +83,7 @@ async function redeem(
     await Promise.any(connects);
     const peer = peerKey(network, admitter);
     const answer = await loop.call(peer, "redeem", { s: secret }, { signal, kind: "invite" });
-    const entries = [{ id: admitter, addresses: invite.addresses }, ...invite.relays];
-    return networks.finishJoining(network, answer, { admitter, entries });
+    return networks.finishJoining(network, answer, { admitter, entries: entriesOf(invite) });
   } catch (error) {
     throw unreached(invite, error);
   } finally {
@@ -87,11 +91,16 @@ async function redeem(
   }
 }
 
+/** The places by which an invite leads into its network. */
+function entriesOf({ admitter, addresses, relays }: Invite): Entry[] {
+  return [{ id: admitter, addresses }, ...relays];
+}
+
 function unreached(invite: Invite, error: unknown): unknown {
   const first = error instanceof AggregateError ? error.errors[0] : error;
   if (!(first instanceof OmertaError) || first.code !== "unreachable") return first;
   const where = invite.addresses.join(", ");
-  return new OmertaError("unreachable", `The admitter of ${invite.name} does not answer`, {
+  return new OmertaError("unreachable", `Who invited you to ${invite.name} does not answer`, {
     hint: `Is its node running, and reachable over UDP at ${where}? The invite may be void, too.`,
     cause: first,
   });

@@ -50,6 +50,9 @@ import { timestamp, timestampOrNull } from "./rental.ts";
 /** Bytes of an admission's answer at most; it was made here, so the bound is generous. */
 const ANSWER_BYTES_MAX = 4_096;
 
+/** Places where a network is entered that are kept. Guess: some of them answer. */
+const ENTRIES_MAX = 8;
+
 /** Where a network is entered after a restart. */
 export interface Entry {
   readonly id: NodeId;
@@ -154,12 +157,12 @@ export class Networks {
     if (found.ok) return found.value.joined;
     const unsound = this.#findUnsound(name);
     if (unsound !== undefined) throw unsound.error;
-    throw new OmertaError(found.reason, `No one network is meant by ${JSON.stringify(name)}`, {
+    throw new OmertaError(found.reason, whichOf("network", found.reason, name), {
       hint: "See `omerta network list`.",
     });
   }
 
-  /** @throws {OmertaError} `not-member` where there are networks and the membership of none holds. */
+  /** @throws {OmertaError} `not-member` where there are networks but no membership that is valid. */
   requireSound(): void {
     const [first] = this.#unsound.values();
     if (first !== undefined && this.#joined.size === 0) throw first.error;
@@ -308,10 +311,25 @@ export class Networks {
     this.#changed();
   }
 
+  /** Remembers places of an invite after those that are known; says whether there were new ones. */
+  learnEntries(joined: Joined, entries: readonly Entry[]): boolean {
+    const known = new Set<NodeId>(this.entries(joined).map(({ id }) => id));
+    const news = entries.filter(({ id }) => !known.has(id) && id !== this.#context.identity.id);
+    const all = [...this.entries(joined), ...news].slice(0, ENTRIES_MAX);
+    if (all.length === known.size) return false;
+    joined.row = { ...joined.row, bootstrap: { entries: all } };
+    this.#context.store.networks.put(joined.row);
+    this.#changed();
+    return true;
+  }
+
   /** Remembers another place where the network is entered. */
   addEntry(joined: Joined, entry: Entry): void {
     const others = this.entries(joined).filter(({ id }) => id !== entry.id);
-    joined.row = { ...joined.row, bootstrap: { entries: [entry, ...others].slice(0, 8) } };
+    joined.row = {
+      ...joined.row,
+      bootstrap: { entries: [entry, ...others].slice(0, ENTRIES_MAX) },
+    };
     this.#context.store.networks.put(joined.row);
   }
 
@@ -365,7 +383,7 @@ export class Networks {
     const things = invites.list().map(({ id }) => ({ id, alias: null }));
     const found = resolveName(target, things);
     if (!found.ok) {
-      throw new OmertaError(found.reason, `No one invite is meant by ${JSON.stringify(target)}`, {
+      throw new OmertaError(found.reason, whichOf("invite", found.reason, target), {
         hint: "See `omerta network invites`. Members cannot be removed yet.",
       });
     }
@@ -507,10 +525,7 @@ export class Networks {
     } catch (error) {
       if (!(error instanceof OmertaError) || error.code !== "not-member") throw error;
       if (!this.#unsound.has(row.id)) {
-        this.#context.log.error("the membership does not hold", {
-          network: row.name,
-          error: error.message,
-        });
+        this.#context.log.warn(`${error.message}. ${error.hint ?? ""}`);
       }
       this.#unsound.set(row.id, { row, error });
       return false;
@@ -547,7 +562,7 @@ export class Networks {
       invites,
       revocations,
     };
-    const records = new RecordBook(network);
+    const records = this.#joined.get(network)?.records ?? new RecordBook(network);
     const joined: Joined = { row, certificate, records, revocations, admitter };
     this.#joined.set(network, joined);
     this.#unsound.delete(network);
@@ -570,10 +585,7 @@ export class Networks {
   #readCertificate(row: NetworkRow): Certificate {
     const verified = row.certificate === null ? undefined : this.#verify(row, row.certificate);
     if (verified?.ok) return verified.value;
-    const why = verified === undefined ? "it is missing" : `it is ${verified.reason}`;
-    throw new OmertaError("not-member", `The membership of ${row.name} does not hold: ${why}`, {
-      hint: "Is the clock right? Else leave the network and join it again with a new invite.",
-    });
+    throw unsoundError(row.name, verified?.reason ?? "missing");
   }
 
   #verify(row: NetworkRow, bytes: Uint8Array): ReturnType<typeof verifyCertificate> {
@@ -617,9 +629,13 @@ export class Networks {
     const nowMs = this.#context.wallMs();
     const admission = parseAdmission(encodeBody(answer), { network, subject, nowMs });
     if (admission.ok) return admission.value;
-    throw new OmertaError("refused", `The admitter's answer does not hold: ${admission.reason}`, {
-      hint: "Is this machine's clock right?",
-    });
+    throw new OmertaError(
+      "refused",
+      `The answer of who invited you is not valid: ${admission.reason}`,
+      {
+        hint: "Is this machine's clock right?",
+      },
+    );
   }
 
   /** A network's name is its admitter's word: where it is taken here, a part of the id is added. */
@@ -649,6 +665,35 @@ export function unreachableInvite(): OmertaError {
     hint: "Run `omerta relay` on a host with a public address, or name one with --advertise.",
   });
 }
+
+/** What a name means that is not that of one thing. */
+function whichOf(what: string, reason: "not-found" | "ambiguous", name: string): string {
+  const shown = JSON.stringify(name);
+  return reason === "not-found"
+    ? `There is no ${what} ${shown}`
+    : `More than one ${what} fits ${shown}`;
+}
+
+/** Why the membership of a network is not valid, and the way out of it. */
+function unsoundError(name: string, reason: string): OmertaError {
+  const [why, hint] = UNSOUND[reason] ?? [`its certificate is damaged (${reason})`, JOIN_ANEW];
+  return new OmertaError("not-member", `The membership of ${name} is not valid: ${why}`, { hint });
+}
+
+const JOIN_ANEW = "Join the network again with a new invite, or leave it.";
+
+const UNSOUND: Readonly<Record<string, readonly [why: string, hint: string]>> = {
+  "missing": ["its certificate is missing", JOIN_ANEW],
+  "expired": ["its time is over", `Is this machine's clock right? If so: ${lower(JOIN_ANEW)}`],
+  "not-yet-valid": [
+    "its time has not begun",
+    `Is this machine's clock right? If so: ${lower(JOIN_ANEW)}`,
+  ],
+  "other-subject": [
+    "it belongs to another identity, not to this state's identity.key",
+    `Put the former identity.key back. Else: ${lower(JOIN_ANEW)}`,
+  ],
+};
 
 function requireAdmitter({ admitter, row }: Joined): Admitter {
   if (admitter !== null) return admitter;
@@ -682,7 +727,9 @@ function redeemError(reason: string): OmertaError {
     case "not-member":
       return new OmertaError(reason, "This node was removed from the network");
     default:
-      return new OmertaError("invite-unknown", "The admitter does not know the invite");
+      return new OmertaError("invite-unknown", "Who invited you does not know the invite", {
+        hint: ASK_ANEW,
+      });
   }
 }
 
@@ -692,6 +739,10 @@ function decodeAnswer(bytes: Uint8Array): Answer<"redeem"> {
   const map = decodeCborMap(bytes, { bytesMax: ANSWER_BYTES_MAX });
   if (!map.ok) throw new OmertaError("internal", "An admission cannot be read back");
   return map.value as Answer<"redeem">;
+}
+
+function lower(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 function capital(text: string): string {

@@ -283,8 +283,8 @@ class NodeRun {
     networks: Networks,
     standing: Standing,
   ): Promise<{ created: boolean; invite: string | null }> {
-    const { invite, roles, signal, mode } = this.#options;
-    if (invite === null && mode === "foreground") networks.requireSound();
+    const { invite, roles, signal } = this.#options;
+    if (invite === null && (roles.relay || roles.provider)) networks.requireSound();
     if (invite !== null) {
       readInvite(invite, wallNowMs());
       const alias = () => this.#alias;

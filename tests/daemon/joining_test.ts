@@ -78,6 +78,17 @@ Deno.test(
 );
 
 Deno.test(
+  "an invite to a network that was imported adds where it is entered, and contacts nobody",
+  withParties(async ({ founder, stand, networks, join }) => {
+    const imported = networks.import(founder.export(founder.require("home")));
+    const { joined, isNew } = await join();
+    assert.deepEqual([joined, isNew], [imported, false]);
+    assert.deepEqual(networks.entries(joined).map(({ addresses }) => addresses), [AT]);
+    assert.deepEqual(stand.connects, []);
+  }),
+);
+
+Deno.test(
   "one address that answers is enough",
   withParties(async ({ stand, admitter, join }) => {
     stand.onConnect = ({ path }) => {

@@ -362,6 +362,24 @@ Deno.test(
     const imported = joiner.networks.import(founder.networks.export(home));
     assert.deepEqual(joiner.networks.entries(imported), entries);
     assert.equal(imported.row.joinedAtMs, member.row.joinedAtMs);
+    assert.equal(imported.records, member.records, "who was known stays known");
+  }),
+);
+
+Deno.test(
+  "an imported network learns where it is entered, each node once and never itself",
+  withParties(({ founder, third }) => {
+    const moved = third.networks.import(founder.networks.export(founder.networks.create("home")));
+    assert.deepEqual(third.networks.entries(moved), []);
+    const own = { id: third.stand.identity.id, addresses: ["203.0.113.3:9000"] };
+    assert.equal(third.networks.learnEntries(moved, [own]), false);
+    const entry = { id: founder.stand.identity.id, addresses: ["203.0.113.1:9000"] };
+    const before = third.changes;
+    assert.equal(third.networks.learnEntries(moved, [entry, own]), true);
+    assert.equal(third.changes, before + 1, "whoever keeps relays connected hears of it");
+    assert.equal(third.networks.learnEntries(moved, [entry]), false);
+    third.restart();
+    assert.deepEqual(third.networks.entries(third.networks.require("home")), [entry]);
   }),
 );
 
@@ -457,7 +475,7 @@ Deno.test(
     joiner.restart();
     assert.deepEqual(joiner.networks.list().map(({ row }) => row.id), [own.row.id]);
     assert.throws(() => joiner.networks.require("home"), code("not-member"));
-    assert.ok(joiner.stand.logged.some((line) => line.startsWith("error the membership")));
+    assert.ok(joiner.stand.logged.some((line) => /^warn The membership of home .*over/.test(line)));
     founder.stand.wallSkewMs = 31 * DAY;
     const { text } = founder.networks.invite(home, ORDER);
     assert.notDeepEqual(read(text, founder.stand.wallMs()).secret, secret);
@@ -469,6 +487,26 @@ Deno.test(
     assert.throws(() => joiner.networks.require("home"), code("not-found"));
     joiner.restart();
     assert.throws(() => joiner.networks.require("home"), code("not-found"));
+  }),
+);
+
+Deno.test(
+  "with another identity a node starts, says so, and can leave or join again",
+  withParties((parties) => {
+    const { founder, joiner, third } = parties;
+    const { home, member, secret } = joined(parties);
+    for (const end of ["leave", "join"] as const) {
+      third.stand.store.networks.put(member.row); // what is there once identity.key was moved away
+      third.restart();
+      assert.deepEqual(third.networks.documents().map(({ enabled }) => enabled), [false]);
+      const { logged } = third.stand;
+      assert.match(logged.at(-1) ?? "", /^warn The membership of home .*another identity/);
+      assert.equal(third.networks.get(home.row.id), undefined);
+      if (end === "leave") assert.equal(third.networks.leaveUnsound(null)?.id, home.row.id);
+      else assert.equal(join(third, founder, home, secret).row.id, home.row.id);
+    }
+    assert.deepEqual(third.networks.documents().map(({ enabled }) => enabled), [true]);
+    assert.equal(joiner.networks.require("home"), member);
   }),
 );
 

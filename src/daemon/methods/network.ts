@@ -42,7 +42,7 @@ function belongingMethods({ node, standing, alias }: TableParts): ApiTable {
     "network.join": {
       input: schemas.NETWORK_JOIN,
       run: async (input, { signal, progress }) => {
-        progress("asking the admitter of the invite");
+        progress("asking who made the invite");
         const parts = { context, networks, alias };
         const { joined, isNew } = await joinNetwork(parts, input.invite, signal);
         return { network: networks.document(joined), joined: isNew };
