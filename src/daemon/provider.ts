@@ -177,9 +177,7 @@ export class Provider {
     const { vm } = reservation;
     if (reservation.type === "reserved") {
       this.#hosted.set(vm.id, newHosted(network, null));
-      this.#record(vm);
-      this.#noticed();
-      if (!isDry) await this.#requireImage(vm);
+      await this.#promise(vm);
     } else this.#touch(vm);
     return {
       vm: vm.id,
@@ -190,10 +188,15 @@ export class Provider {
     };
   }
 
-  /** Hashes the image: work that nobody gets done to whom the book lends nothing. */
-  async #requireImage(vm: HostVm): Promise<void> {
+  /**
+   * Writes the reservation down, and hashes the image: work that nobody gets done to whom the book
+   * lends nothing. Where either fails, nothing is set aside.
+   */
+  async #promise(vm: HostVm): Promise<void> {
     try {
-      await this.#parts.checkImage(vm.requirements.image);
+      this.#record(vm);
+      this.#noticed();
+      if (!vm.dryRun) await this.#parts.checkImage(vm.requirements.image);
     } catch (error) {
       const released = this.#book.release(vm.owner, vm.id);
       if (released.ok) this.#changed(released.value);
@@ -214,7 +217,15 @@ export class Provider {
     const { vm, first } = created.value;
     const hosted = this.#hosted.get(vm.id);
     if (hosted === undefined) throw new OmertaError("not-found", "The VM is not here any more");
-    if (first || hosted.created === null) this.#begin(vm, hosted, { ...question, sshKeys });
+    if (first || hosted.created === null) {
+      try {
+        this.#begin(vm, hosted, { ...question, sshKeys });
+      } catch (error) {
+        const detail = error instanceof OmertaError ? error.message : null;
+        this.#happened(vm.id, { type: "ended", reason: "failed", detail });
+        throw error;
+      }
+    }
     return createdAnswer(hosted.created);
   }
 

@@ -1,6 +1,7 @@
 /** The renter with real providers whose machines, calls and tunnels a test moves. */
 import assert from "node:assert/strict";
 import type { OmertaError, VmId } from "../../src/base/mod.ts";
+import type { LoopEvent } from "../../src/daemon/loop.ts";
 import { settle } from "./fake_time.ts";
 import { type RentRig, withRenter } from "./rent_rig.ts";
 
@@ -335,6 +336,41 @@ Deno.test(
       code: "bad-ssh-key",
     });
     assert.deepEqual(rig.stand.calls, []);
+  }),
+);
+
+Deno.test(
+  "a provider that goes away while its VM boots is waited for, and given up in the end",
+  withRenter(1, async (rig, time) => {
+    const { lender } = rig;
+    const down = { type: "peer-down", peer: lender.peer, kind: "epoch" } as const;
+    const away = () => {
+      lender.isReachable = false;
+      rig.stand.emit({ ...down, reason: "lost", detail: null });
+    };
+    const back = () => {
+      lender.isReachable = true;
+      const up = { type: "peer-up", peer: lender.peer, kind: "epoch", path: "" } as const;
+      const member = {} as Extract<LoopEvent, { type: "peer-up" }>["member"];
+      rig.stand.emit({ ...up, member, initiator: true, renewed: false });
+    };
+    const first = await rig.booting({ name: "one" });
+    away();
+    await time.advance(10 * SECOND);
+    back();
+    await time.advance(10 * SECOND);
+    await rig.answer();
+    assert.equal((await first.done).state, "ready");
+    const second = await rig.booting({ name: "two" });
+    away();
+    await time.advance(20 * SECOND);
+    await assert.rejects(second.done, { code: "unreachable" });
+    back();
+    const two = rig.consumer.find("two");
+    rig.consumer.onPeerUp(lender.peer);
+    await settle();
+    assert.equal((await rig.consumer.status(two.id)).state, "released");
+    assert.equal(rig.machines(), 1);
   }),
 );
 

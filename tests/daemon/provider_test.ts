@@ -694,6 +694,52 @@ Deno.test(
   }),
 );
 
+// A full disk --------------------------------------------------------------------------------------
+
+/** No row of a lent VM can be written until the function that is returned is called. */
+function fill({ store }: Stand): () => void {
+  const put = store.hosted.put.bind(store.hosted);
+  store.hosted.put = () => {
+    throw new OmertaError("disk-full", "No space is left");
+  };
+  return () => void (store.hosted.put = put);
+}
+
+Deno.test(
+  "a provider on a full disk promises nothing, and is itself again once there is room",
+  withProvider(async (rig) => {
+    const empty = fill(rig.stand);
+    await assert.rejects(rig.reserve({ key: "k" }), { code: "disk-full" });
+    assert.equal(rig.provider.used().vms, 0);
+    empty();
+    const { vm } = await rig.reserve({ key: "k" });
+    const emptyAgain = fill(rig.stand);
+    await assert.rejects(rig.create(vm), { code: "disk-full" });
+    assert.deepEqual([rig.provider.used().vms, rig.runner.machines.size], [0, 0]);
+    emptyAgain();
+    assert.equal((await rig.state(await rig.ready()))?.state, "ready");
+  }),
+);
+
+Deno.test(
+  "a VM ends on a full disk as well: released, by its lease, or by itself",
+  withProvider(async (rig, time) => {
+    const [released, lapsed, ended] = [
+      await rig.ready(),
+      await rig.ready({ leaseMs: MINUTE }),
+      await rig.ready(),
+    ];
+    fill(rig.stand);
+    assert.equal((await rig.release(released)).state, "released");
+    const machine = rig.runner.machines.get(ended);
+    assert.ok(machine);
+    rig.runner.end(machine, { reason: "guest-exit", detail: null });
+    await time.advance(MINUTE + 1_000);
+    assert.equal((await rig.state(lapsed))?.state, "released");
+    assert.equal(rig.runner.machines.size, 0);
+  }),
+);
+
 // Memory -----------------------------------------------------------------------------------------
 
 Deno.test(
