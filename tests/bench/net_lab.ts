@@ -93,7 +93,7 @@ export class Lab implements AsyncDisposable {
   async peer(space: string, library: string, port: number): Promise<Peer> {
     const script = `${ROOT}tests/bench/net_peer.ts`;
     const args = ["run", "-A", "--no-check", "--config", `${ROOT}deno.json`, script];
-    const socket = `${this.dir}/${space}.sock`;
+    const socket = `${this.dir}/${port}.sock`;
     const talker = this.start(space, Deno.execPath(), ...args, library, String(port), socket);
     await talker.read((line) => "port" in line);
     return new Peer(talker, socket);

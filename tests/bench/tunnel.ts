@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { randomBytes } from "node:crypto";
 import { figure, heading, print, ratio, summarize, type Summary } from "./report.ts";
 import {
   cpuSeconds,
@@ -25,6 +26,8 @@ const MTU = 1280;
 const LEFT = "fd00::1";
 const RIGHT = "fd00::2";
 const SESSION = 42;
+/** Where the far end serves the benchmark's traffic (bench_ops.go). */
+const LOAD_PORT = 5001;
 
 type Direction = "down" | "up";
 
@@ -36,10 +39,15 @@ interface Way {
 }
 
 /** Two ends of the native network with a tunnel between them. */
-async function nativeWay(
-  options: { lab: Lab; name: string; spaces: string[]; library: string; relayed: boolean },
-): Promise<Way> {
-  const { lab, name, spaces, library, relayed } = options;
+interface Pair {
+  readonly left: Peer;
+  readonly pids: readonly number[];
+}
+
+async function nativePair(
+  options: { lab: Lab; spaces: string[]; library: string; relayed: boolean },
+): Promise<Pair> {
+  const { lab, spaces, library, relayed } = options;
   const ports = relayed ? [9101, 9102, 9103] : [9001, 9002];
   const peers = await Promise.all(
     spaces.map((space, i) => lab.peer(space, library, ports[i] ?? 0)),
@@ -60,12 +68,32 @@ async function nativeWay(
     ...{ tunnel: 1, remote: 2, peer: "right", address: LEFT, peerAddress: RIGHT, ...common },
     ...{ privateKey: keys[0].privateKey, peerKey: keys[1].publicKey },
   });
+  return { left, pids: peers.map((peer) => peer.talker.pid) };
+}
+
+/** Traffic made inside the process, as the bare one's is. */
+function insideWay(name: string, { left, pids }: Pair): Way {
   return {
     name,
-    pids: peers.map((peer) => peer.talker.pid),
+    pids,
     async run(direction) {
       await left.command("bench.load", { tunnel: 1, direction, ms: ROUND_MS });
       return await left.event("bench-done");
+    },
+  };
+}
+
+/** Traffic made by another process, through the stream socket, as ssh's is. */
+function streamWay(lab: Lab, space: string, { left, pids }: Pair): Way {
+  const client = lab.start(space, lab.build("stream", "./bench/stream"));
+  return {
+    name: "omerta, direct, from another process",
+    pids: [...pids, client.pid],
+    async run(direction) {
+      const ticket = randomBytes(32).toString("hex");
+      await left.command("ticket.add", { ticket, tunnel: 1, port: LOAD_PORT, ttlMs: 10_000 });
+      await client.write({ socket: left.socket, ticket, direction, ms: ROUND_MS });
+      return await client.read(() => true);
     },
   };
 }
@@ -149,10 +177,13 @@ async function main(): Promise<void> {
   const library = lab.build("bench.so", "-tags", "bench", "-buildmode=c-shared", ".");
   const bare = lab.build("bare", "./bench/bare");
   const [a = "", r = "", b = ""] = lab.row("a", "r", "b");
+  const direct = await nativePair({ lab, spaces: [a, r], library, relayed: false });
+  const relayed = await nativePair({ lab, spaces: [a, r, b], library, relayed: true });
   const ways = [
     await bareWay(lab, bare, [a, r]),
-    await nativeWay({ lab, name: "omerta, direct", spaces: [a, r], library, relayed: false }),
-    await nativeWay({ lab, name: "omerta, relayed", spaces: [a, r, b], library, relayed: true }),
+    insideWay("omerta, direct", direct),
+    insideWay("omerta, relayed", relayed),
+    streamWay(lab, a, direct),
   ];
   const report: Json[] = [];
   for (const direction of ["down", "up"] as const) {
