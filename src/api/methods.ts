@@ -376,6 +376,10 @@ export interface VmDoc {
   readonly ready_at: string | null;
   readonly lease_expires_at: string | null;
   readonly checked_at: string | null;
+  /** When it was released, had failed, or was given up. */
+  readonly ended_at: string | null;
+  /** Why it failed or ended; `null` while it lives. */
+  readonly reason: string | null;
   readonly path: PathDoc;
   readonly timings_ms: Readonly<Record<VmPhase, number | null>>;
   readonly dry_run: boolean;

@@ -6,6 +6,7 @@
 import { ERRORS, OmertaError } from "../base/mod.ts";
 import type { ErrorDoc } from "../api/methods.ts";
 import type { EndSignal } from "../host/terminal.ts";
+import { usualHint } from "./hints.ts";
 import type { Output } from "./output.ts";
 
 /** The command was ended by a signal. */
@@ -34,7 +35,7 @@ export function fail(out: Output, error: unknown): number {
   }
   const known = error instanceof OmertaError ? error : defect(error);
   printError(out, known);
-  out.failure(sentence(known.message), known.hint);
+  out.failure(sentence(known.message), errorDoc(known).hint);
   for (const line of beneath(known)) out.detail(line);
   return known.exit;
 }
@@ -59,7 +60,7 @@ function defect(cause: unknown): OmertaError {
 /** The error as a part of a document, its own fields beside. */
 export function errorDoc(error: OmertaError): ErrorDoc & Record<string, unknown> {
   const { code, message, hint, exit } = error;
-  return { ...error.fields, code, message, hint: hint ?? null, exit };
+  return { ...error.fields, code, message, hint: hint ?? usualHint(code), exit };
 }
 
 function interruptedDoc({ message, exit }: Interrupted): Record<string, unknown> {

@@ -105,11 +105,11 @@ export class Output {
   }
 
   /** Why the command failed: always said. */
-  failure(sentence: string, hint: string | undefined): void {
+  failure(sentence: string, hint: string | null): void {
     const paints = this.#terminal.stderrIsTerminal && !this.#terminal.env.NO_COLOR;
     const label = paints ? "\x1b[1;31momerta:\x1b[0m" : "omerta:";
     this.#error(`${label} ${printable(sentence)}`);
-    if (hint !== undefined) this.#error(`  ${printable(hint)}`);
+    if (hint !== null) this.#error(`  ${printable(hint)}`);
   }
 
   #data(line: string): void {

@@ -5,6 +5,7 @@
  * @module
  */
 import type { ErrorDoc } from "../api/methods.ts";
+import { usualHint } from "./hints.ts";
 import type { Output } from "./output.ts";
 
 /** Says each failure on stderr; gives the exit status: 0 where nothing failed. */
@@ -13,7 +14,7 @@ export function reportFailed(
   failed: readonly { readonly id: string; readonly error: ErrorDoc }[],
 ): number {
   for (const { id, error } of failed) {
-    out.failure(`${id}: ${error.message}`, error.hint ?? undefined);
+    out.failure(`${id}: ${error.message}`, error.hint ?? usualHint(error.code));
   }
   return failed[0]?.error.exit ?? 0;
 }

@@ -5,7 +5,7 @@
  */
 import { formatDuration } from "../base/mod.ts";
 import type { VmDoc, VmPhase } from "../api/methods.ts";
-import { bytes, facts, fromNow, pathText, shortId, shortIds, table } from "./format.ts";
+import { bytes, count, facts, fromNow, pathText, shortId, shortIds, table } from "./format.ts";
 
 const PHASES: readonly VmPhase[] = ["match", "reserve", "create", "boot", "network", "ssh"];
 
@@ -15,6 +15,20 @@ const ENDED = new Set(["released", "failed", "lost"]);
 /** A VM by its name, else by the beginning of its id. */
 export function vmName({ id, name }: Pick<VmDoc, "id" | "name">): string {
   return name ?? shortId(id);
+}
+
+/** How long people still want to see a VM that has ended. Guess: what happened overnight. */
+const RECENT_MS = 24 * 3_600_000;
+
+/** The VMs that live or have ended lately, one a line, and how many others there were. */
+export function recentVmTable(vms: readonly VmDoc[], nowMs: number): string[] {
+  const recent = vms.filter((vm) => {
+    return !ENDED.has(vm.state) || vm.ended_at === null ||
+      nowMs - Date.parse(vm.ended_at) < RECENT_MS;
+  });
+  const others = vms.length - recent.length;
+  const note = `${count(others, "VM")} ended more than 24h ago: omerta list --all`;
+  return [...vmTable(recent, nowMs), ...others === 0 ? [] : [note]];
 }
 
 /** All VMs, one a line. */
@@ -42,6 +56,8 @@ export function vmFacts(vm: VmDoc, nowMs: number): string[] {
     ["name", vm.name],
     ["key", vm.key],
     ["state", vm.dry_run ? `${vm.state} (dry run)` : vm.state],
+    ["reason", vm.reason],
+    ["ended", vm.ended_at === null ? null : fromNow(vm.ended_at, nowMs)],
     ["provider", vm.provider],
     ["size", sizeText(vm)],
     ["image", vm.image],

@@ -174,6 +174,8 @@ export function vmDocument(
     ready_at: timestampOrNull(rental.readyAtMs),
     lease_expires_at: timestampOrNull(rental.leaseExpiresAtMs),
     checked_at: timestampOrNull(rental.checkedAtMs),
+    ended_at: timestampOrNull(rental.endedAtMs),
+    reason: rental.reason,
     path: parts.path,
     timings_ms: rental.timings,
     dry_run: dryRun,

@@ -169,6 +169,8 @@ export const VM: VmDoc = {
   ready_at: "2026-11-20T11:59:55Z",
   lease_expires_at: "2026-11-20T13:00:00Z",
   checked_at: "2026-11-20T12:00:00Z",
+  ended_at: null,
+  reason: null,
   path: DIRECT,
   timings_ms: { match: 1, reserve: 20, create: 30, boot: 4000, network: 100, ssh: 50 },
   dry_run: false,

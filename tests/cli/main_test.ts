@@ -69,6 +69,42 @@ Deno.test("a failure is a sentence with its hint on stderr, a document under --j
   strictEqual(text.stdout, "");
 });
 
+Deno.test("an error without a hint gets its code's usual one, also in the document", async () => {
+  const expired = () => {
+    throw new OmertaError("invite-expired", "The invite's time is over");
+  };
+  const node = new FakeNode({ "network.join": expired });
+  const { status, stdout, stderr } = await runWith(["join", INVITE, "--json"], node);
+  strictEqual(status, 6);
+  match(stderr, /\n {2}Ask .* for a new one: 'omerta network invite'/);
+  match(String(errorOf(stdout).hint), /^Ask /);
+});
+
+Deno.test("list leaves out what ended long ago, except with --all and --json; status says why", async () => {
+  const ended = { ...VM, state: "failed", reason: "the guest did not boot" } as const;
+  const old = { ...ended, id: "oldoldoldold", name: "old", ended_at: "2026-11-19T11:59:00Z" };
+  const fresh = { ...ended, id: "newnewnewnew", name: "new", ended_at: "2026-11-20T11:00:00Z" };
+  const node = new FakeNode({
+    "consumer.list": { vms: [VM, old, fresh] },
+    "consumer.status": fresh,
+  });
+  const { stdout } = await runWith(["list"], node);
+  deepStrictEqual(stdout.trim().split("\n").map((line) => line.split(" ")[0]), [
+    "ID",
+    "abcdefgh",
+    "newnewne",
+    "1",
+  ]);
+  match(stdout, /1 VM ended more than 24h ago: omerta list --all\n$/);
+  match((await runWith(["list", "--all"], node)).stdout, /oldoldol/);
+  const { vms } = document((await runWith(["list", "--json"], node)).stdout);
+  strictEqual((vms as unknown[]).length, 3);
+  match(
+    (await runWith(["vm", "status", "new"], node)).stdout,
+    /\nreason +the guest did not boot\nended +1h ago\n/,
+  );
+});
+
 Deno.test("what nobody foresaw is a defect, exit 1, with a request to report it", async () => {
   const node = new FakeNode({
     "consumer.list": () => {
@@ -529,9 +565,13 @@ Deno.test("--ssh-key finds the public half of a private key, and never sends the
   const input = node.calls[0]?.input as Record<string, unknown>;
   strictEqual(input.sshPublicKey, "ssh-ed25519 AAAA");
   strictEqual(input.identityFile, "/k/id");
+  strictEqual(terminal.stderr, "");
+  terminal.files["/p/id.pub"] = "ssh-ed25519 AAAA";
+  await runWith(["request", "--ssh-key", "/p/id.pub"], node, terminal);
+  match(terminal.stderr, /The private key is not at \/p\/id[^]*-i/);
   const lone = await runWith(["request", "--ssh-key", "/k/lone", "--json"], node, terminal);
   strictEqual(lone.status, 2);
-  strictEqual(node.calls.length, 1);
+  strictEqual(node.calls.length, 2);
 });
 
 const TARGET = {
@@ -682,4 +722,5 @@ Deno.test("help and version ask no node, and answer under --json, too", async ()
   match(errors.stdout, /provider-full +6 /);
   deepStrictEqual(node.calls, []);
   strictEqual((await runWith(["help", "mesch"], node)).status, 2);
+  strictEqual((await runWith(["help", "errors", "foo"], node)).status, 2);
 });

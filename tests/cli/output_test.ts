@@ -56,6 +56,6 @@ Deno.test("--quiet takes notes away, never errors; NO_COLOR takes colour away", 
   strictEqual(terminal.stderr, "omerta: It failed.\n  Try again.\n");
   terminal.env = {};
   terminal.stderr = "";
-  new Output(terminal, PLAIN).failure("It failed.", undefined);
+  new Output(terminal, PLAIN).failure("It failed.", null);
   strictEqual(terminal.stderr, "\x1b[1;31momerta:\x1b[0m It failed.\n");
 });

@@ -9,7 +9,7 @@ import { command, toggle, type Verbs } from "../command.ts";
 import { fromNow } from "../format.ts";
 import { reportFailed } from "../partly.ts";
 import { duration, must, reference } from "../values.ts";
-import { vmFacts, vmName, vmTable } from "../vm_text.ts";
+import { recentVmTable, vmFacts, vmName, vmTable } from "../vm_text.ts";
 import { request } from "./consumer_request.ts";
 import { forward, proxy, ssh, sshConfig } from "./consumer_ssh.ts";
 
@@ -20,17 +20,19 @@ const list = command({
   purpose: "list your VMs",
   details: [
     "It asks the providers for 2 s, and shows what was last known of those that are silent.",
+    "VMs that ended more than 24h ago are left out, except with --all or --json.",
   ],
   words: "",
   wordsMin: 0,
   wordsMax: 0,
   node: "started",
-  flags: {},
+  flags: { all: toggle("also VMs that ended more than 24h ago") },
   examples: ["omerta consumer list", "omerta list --json"],
   exits: [3, 9],
-  async run({ call, out, name, terminal, globals: { network } }) {
+  async run({ flags: { all }, call, out, name, terminal, globals: { network } }) {
     const result = await call("consumer.list", { network });
-    out.document(name, result, () => vmTable(result.vms, terminal.now()));
+    const lines = all ? vmTable : recentVmTable;
+    out.document(name, result, () => lines(result.vms, terminal.now()));
   },
 });
 

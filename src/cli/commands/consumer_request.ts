@@ -5,6 +5,7 @@
  */
 import { OmertaError } from "../../base/mod.ts";
 import type { Terminal } from "../../host/terminal.ts";
+import type { Invocation } from "../invocation.ts";
 import { also, command, maybe, option, toggle } from "../command.ts";
 import {
   alias,
@@ -83,12 +84,14 @@ export const request = command({
     "omerta consumer request --key build-42 --timeout 60s --json",
   ],
   exits: [3, 5, 6, 7, 9, 10],
-  async run({ flags, call, out, name: schema, terminal, globals: { network } }) {
+  async run(invocation) {
+    const { flags, call, out, name: schema, terminal, globals: { network } } = invocation;
     const { cpu, memory, storage, image, lease, name, key, peer, provider, bootstrap } = flags;
     if (peer !== null && provider !== null) {
       throw new OmertaError("usage", "Cannot use --peer and --provider at once: choose one");
     }
     const keyFile = flags.sshKey === null ? NO_KEY : await readKey(flags.sshKey, terminal);
+    await noteLoneKey(keyFile, invocation);
     const sizes = { cpu, memoryBytes: memory, storageBytes: storage, image, leaseMs: lease };
     const where = { network, peer, provider, bootstrap };
     const how = { name, key, wait: !flags.noWait, dryRun: flags.dryRun };
@@ -103,6 +106,16 @@ interface KeyFile {
 }
 
 const NO_KEY: KeyFile = { sshPublicKey: null, identityFile: null };
+
+/** Tells that a key which may log in is not where ssh will look for it. */
+async function noteLoneKey(
+  { identityFile }: KeyFile,
+  { terminal, out }: Pick<Invocation<unknown>, "terminal" | "out">,
+): Promise<void> {
+  if (identityFile === null || await terminal.exists(identityFile)) return;
+  out.note(`The private key is not at ${identityFile}: put it there for 'omerta ssh'.`);
+  out.note("Your own ssh (see 'omerta consumer ssh-config') takes it from elsewhere with -i.");
+}
 
 /** The public key, and where its private half lies; the private key's own path will do, too. */
 async function readKey(file: string, terminal: Terminal): Promise<KeyFile> {

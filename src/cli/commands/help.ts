@@ -20,12 +20,13 @@ const only = command({
   examples: ["omerta help consumer", "omerta help consumer request", "omerta help errors --json"],
   exits: [],
   async run({ words, out, name }) {
-    const [topic] = words;
+    const [topic, more] = words;
     if (topic === "errors") {
+      if (more !== undefined) throw unknownTopic(`errors ${more}`, ["errors"]);
       const errors = Object.entries(ERRORS).map(([code, facts]) => ({ code, ...facts }));
       return out.document(`${name}.errors`, { errors }, errorsHelp);
     }
-    const lines = topic === undefined ? overview() : await topicHelp(topic, words[1]);
+    const lines = topic === undefined ? overview() : await topicHelp(topic, more);
     out.document(name, { topic: words.join(" ") || null, text: lines.join("\n") }, () => lines);
   },
 });
