@@ -110,6 +110,11 @@ export interface NetworkShowResult {
   readonly network: NetworkDetailsDoc;
 }
 
+export interface NetworkLeaveInput extends NetworkChoice {
+  /** Leaves although its authority lives here, or VMs live in it. */
+  readonly force: boolean;
+}
+
 export interface NetworkLeaveResult {
   readonly network: NetworkDoc;
 }
@@ -587,7 +592,7 @@ export interface ApiMethods {
   "network.join": Method<NetworkJoinInput, NetworkJoinResult>;
   "network.list": Method<Nothing, NetworkListResult>;
   "network.show": Method<NetworkChoice, NetworkShowResult>;
-  "network.leave": Method<NetworkChoice, NetworkLeaveResult>;
+  "network.leave": Method<NetworkLeaveInput, NetworkLeaveResult>;
   "network.invite": Method<NetworkInviteInput, NetworkInviteResult>;
   "network.invites": Method<NetworkChoice, NetworkInvitesResult>;
   "network.revoke": Method<NetworkRevokeInput, NetworkRevokeResult>;

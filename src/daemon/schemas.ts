@@ -40,6 +40,7 @@ export const NETWORK_INVITE = v.strictObject({
   grants: v.pipe(v.array(v.picklist(GRANTS)), v.minLength(1), v.maxLength(GRANTS.length)),
 });
 export const NETWORK_REVOKE = v.strictObject({ network, target: name });
+export const NETWORK_LEAVE = v.strictObject({ network, force: v.boolean() });
 export const NETWORK_IMPORT = v.strictObject({ export: secret });
 
 export const MESH_PING = v.strictObject({

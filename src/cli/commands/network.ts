@@ -11,7 +11,7 @@ import type {
   NetworkDoc,
   NetworkInviteResult,
 } from "../../api/methods.ts";
-import { command, maybe, option, type Verbs } from "../command.ts";
+import { command, maybe, option, toggle, type Verbs } from "../command.ts";
 import { facts, fromNow, shortIds, table, words } from "../format.ts";
 import type { Invocation } from "../invocation.ts";
 import { readPasted } from "../pasted.ts";
@@ -264,12 +264,15 @@ const leave = command({
   wordsMin: 0,
   wordsMax: 1,
   node: "started",
-  flags: {},
+  flags: { force: toggle("leave although its authority is kept here, or VMs live in it") },
   examples: ["omerta network leave home"],
-  exits: [3, 9],
+  exits: [3, 6, 9],
   async run(invocation) {
     const { call, out, name } = invocation;
-    const result = await call("network.leave", { network: networkOf(invocation) });
+    const result = await call("network.leave", {
+      network: networkOf(invocation),
+      force: invocation.flags.force,
+    });
     out.document(name, result, () => [`network ${result.network.name} left`]);
   },
 });

@@ -6,6 +6,7 @@
 import type { ApiTable } from "../../api/server.ts";
 import { OmertaError, splitPeerKey } from "../../base/mod.ts";
 import { joinNetwork } from "../joining.ts";
+import { requireLeavable } from "../leaving.ts";
 import { makeInvite, networkDocs } from "../node.ts";
 import { timestamp, timestampOrNull } from "../rental.ts";
 import * as schemas from "../schemas.ts";
@@ -57,12 +58,13 @@ function belongingMethods({ node, standing, alias }: TableParts): ApiTable {
       run: ({ network }) => later(() => ({ network: networks.details(networks.require(network)) })),
     },
     "network.leave": {
-      input: schemas.NETWORK,
-      run: ({ network }) =>
+      input: schemas.NETWORK_LEAVE,
+      run: ({ network, force }) =>
         later(() => {
           const unsound = networks.leaveUnsound(network);
           if (unsound !== undefined) return { network: unsound };
           const joined = networks.require(network);
+          if (!force) requireLeavable(context, joined);
           const document = networks.document(joined);
           for (const peer of node.peers.connected()) {
             if (splitPeerKey(peer).network !== joined.row.id) continue;
