@@ -143,7 +143,7 @@ export const sshConfig = command({
   purpose: "print entries for ~/.ssh/config, so that ssh, scp and rsync go by name",
   details: [
     "Without an ID: all VMs that are ready.",
-    "In ~/.ssh/config the first value of an option counts: put the entries above any 'Host *', whose ForwardAgent would lend your agent to the VM's provider.",
+    "Keep them in ~/.ssh/omerta and write 'Include omerta' at the top of ~/.ssh/config: the first value of an option counts there, and the ForwardAgent of a 'Host *' above would lend your agent to the VM's provider.",
   ],
   words: "[ID]",
   wordsMin: 0,
@@ -151,7 +151,7 @@ export const sshConfig = command({
   node: "started",
   flags: {},
   examples: [
-    "omerta consumer ssh-config > ~/.ssh/omerta && scp -F ~/.ssh/omerta file web:/data/",
+    "omerta consumer ssh-config > ~/.ssh/omerta",
     "omerta consumer ssh-config web > ~/.ssh/web && ssh -F ~/.ssh/web web",
   ],
   exits: [3, 9, 10],
