@@ -10,7 +10,7 @@
  */
 import { OmertaError } from "../base/errors.ts";
 import { takeEarlyEnd } from "./early_end.ts";
-import { diskError, PRIVATE_FILE, writeFileAtomic } from "./files.ts";
+import { diskError, diskFull, PRIVATE_FILE, writeFileAtomic } from "./files.ts";
 import type { StatePaths } from "./state.ts";
 
 /** What a background node may see of its parent's environment: no secrets, no invite. */
@@ -126,7 +126,8 @@ function fullDisk({ dir }: StatePaths): OmertaError | undefined {
     Deno.removeSync(probe);
     return undefined;
   } catch (error) {
-    return error instanceof OmertaError ? error : undefined; // others: the log knows more
+    // Of other errors the log knows more.
+    return error instanceof OmertaError ? diskFull(dir, error.cause) : undefined;
   }
 }
 

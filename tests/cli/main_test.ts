@@ -598,6 +598,23 @@ Deno.test("consumer ssh runs ssh with the VM's options and ends with its status"
   ok(line.includes(`ProxyCommand=/opt/omerta consumer proxy ${VM.id} --state /state --quiet`));
 });
 
+Deno.test("ssh, proxy, forward and extend of a VM that has ended are exit 7, with the reason", async () => {
+  const ended = () => {
+    throw new OmertaError("lease-ended", "VM web has ended: the guest stopped");
+  };
+  const node = new FakeNode({
+    "consumer.sshTarget": ended,
+    "consumer.ticket": ended,
+    "consumer.forward": ended,
+    "consumer.extend": ended,
+  });
+  for (const words of ["ssh web", "vm proxy web", "vm forward web 1:1", "vm extend web 1h"]) {
+    const { status, stderr } = await runWith(words.split(" "), node);
+    strictEqual(status, 7, words);
+    match(stderr, /has ended: the guest stopped\.\n {2}Rent another/);
+  }
+});
+
 Deno.test("consumer ssh without OpenSSH is exit 10, before any node is asked", async () => {
   const terminal = new FakeTerminal();
   terminal.programs = {};
