@@ -565,6 +565,8 @@ export interface RunNodeOptions {
   readonly lingerMs: number;
   /** Redeemed before the node is ready. */
   readonly invite: string | null;
+  /** Whether somebody sees the invite of a network made by this start; else none is made. */
+  readonly showsInvite: boolean;
   /** Called once, when the node can serve. */
   onReady(doc: NodeReadyDoc): void;
   /** One line for the person or the log, without a line end. */

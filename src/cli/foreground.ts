@@ -43,6 +43,7 @@ export async function runForeground(
     alias: flags.alias,
     lingerMs: lingerMs(terminal.env),
     invite,
+    showsInvite: out.showsSecrets,
     signal,
     onReady: (doc) => out.document(invocation.name, doc, () => readyLines(doc, invocation)),
     log: (line) => out.note(line),
@@ -50,21 +51,21 @@ export async function runForeground(
 }
 
 /** The ready line, and what a first start made. */
-function readyLines(doc: NodeReadyDoc, { node, out }: Invocation<unknown>): string[] {
+function readyLines(doc: NodeReadyDoc, { node }: Invocation<unknown>): string[] {
   const { id, alias } = doc.node;
   const roles = doc.roles.length === 0 ? "node" : doc.roles.join(" and ");
   const networks = words(doc.networks.map(({ id, name }) => nodeName(id, name)));
   const ready = `ready: ${roles} ${
     alias ?? ""
   } ${id} on UDP port ${doc.port}, networks ${networks}`;
-  return [ready.replace(/ +/g, " "), ...madeLines(doc, node.state, out.showsSecrets)];
+  return [ready.replace(/ +/g, " "), ...madeLines(doc, node.state)];
 }
 
-function madeLines(doc: NodeReadyDoc, state: string, showsSecrets: boolean): string[] {
+function madeLines(doc: NodeReadyDoc, state: string): string[] {
   if (!doc.network_created) return [];
   const made = `a new network was made; its authority and its invites are kept in ${state}`;
-  const invite = doc.invite !== null && showsSecrets
-    ? `invite: ${doc.invite}`
-    : "an invite for others: omerta network invite";
+  const invite = doc.invite === null
+    ? "an invite for others: omerta network invite"
+    : `invite: ${doc.invite}`;
   return [made, invite];
 }

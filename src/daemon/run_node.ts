@@ -291,6 +291,7 @@ class NodeRun {
       await joinNetwork({ context, networks, alias }, invite, signal);
     } else if (networks.list().length === 0 && roles.relay) {
       const joined = networks.create(FIRST_NETWORK);
+      if (!this.#options.showsInvite) return { created: true, invite: null };
       const order = { grants: ["rent", "provide"] as const, uses: null, lifeMs: INVITE_MS };
       try {
         const made = makeInvite(networks, standing, joined, order);

@@ -361,7 +361,7 @@ const READY: NodeReadyDoc = {
 function readyNode(end: (options: RunNodeOptions) => Promise<void>): FakeNode {
   const node = new FakeNode();
   node.runNode = (options) => {
-    options.onReady(READY);
+    options.onReady({ ...READY, invite: options.showsInvite ? INVITE : null });
     return end(options);
   };
   return node;
@@ -417,6 +417,7 @@ Deno.test("the flags of nodes reach the node", async () => {
     mode: "foreground",
     lingerMs: 60_000,
     invite: INVITE,
+    showsInvite: false,
   });
   deepStrictEqual(node.calls, []);
 });
