@@ -132,13 +132,13 @@ e2e("an invite that nobody could reach is not made, and the hint names the relay
 
 e2e("an invite goes to a terminal or into JSON, never into a pipe", {}, async (lab) => {
   await startRelay(lab.relay);
+  const { invites: before } = await lab.relay.json(["network", "invites"]);
   const outcome = await lab.relay.run(["network", "invite"]);
-  assertEquals(outcome.code, 0, `exit status (${outcome.stderr})`);
-  assert(
-    !`${outcome.stdout}${outcome.stderr}`.includes("omerta://join/"),
-    "an invite was printed into a pipe",
-  );
-  assertMatch(`${outcome.stdout}${outcome.stderr}`, /network invite/, "what to do instead");
+  assertEquals(outcome.code, 2, `exit status (${outcome.stderr})`);
+  assertEquals(outcome.stdout, "", "stdout");
+  assertMatch(outcome.stderr, /--json/, "what to do instead");
+  const { invites: after } = await lab.relay.json(["network", "invites"]);
+  assertEquals(after.length, before.length, "invites");
 });
 
 e2e("no log and no process list holds an invite", {}, async (lab) => {
