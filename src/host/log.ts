@@ -76,12 +76,15 @@ export function oneLine(text: string): string {
   });
 }
 
+/** 64 hex digits, unless they name a file of the state by what it holds: those are no secret. */
+const HEX_KEY = /(?<![0-9A-Za-z])(?<!\/(?:images|bin)\/)[0-9a-fA-F]{64}(?![0-9A-Za-z])/g;
+
 /** Replaces invites, exported networks, 32-byte keys in hex or base64, and private key blocks. */
 export function redactSecrets(text: string): string {
   return text
     .replace(/omerta:\/\/(join|network)\/[\w-]+/g, "omerta://$1/[secret]")
     .replace(/-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*-----|$)/gs, "[secret]")
-    .replace(/(?<![0-9A-Za-z])[0-9a-fA-F]{64}(?![0-9A-Za-z])/g, "[secret]")
+    .replace(HEX_KEY, "[secret]")
     .replace(/(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{43}=/g, "[secret]");
 }
 

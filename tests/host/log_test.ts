@@ -69,6 +69,16 @@ Deno.test("redactSecrets() leaves node ids, short hashes and versions", () => {
   assert.equal(redactSecrets(text), text);
 });
 
+Deno.test("redactSecrets() leaves the names of images and programs, and no other hex", () => {
+  const hash = "0af9".repeat(16);
+  const text =
+    `/s/images/${hash} is damaged: put aside as /s/images/${hash}.corrupt; /s/bin/${hash}/x`;
+  assert.equal(redactSecrets(text), text);
+  for (const before of ["/s/keys/", "/s/myimages/", "images ", "images/a/"]) {
+    assert.equal(redactSecrets(`${before}${hash}`), `${before}[secret]`);
+  }
+});
+
 const ADDRESSES = [
   ["from 192.0.2.7:9000", "from [address]:9000"],
   ["from [2001:db8::1]:9000", "from [[address]]:9000"],
