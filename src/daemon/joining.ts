@@ -37,7 +37,8 @@ export function readInvite(text: string, nowMs: number): Invite {
 }
 
 /**
- * Joins, or finds that the network was joined before; then nobody is contacted.
+ * Joins, or finds that the network was joined before; then nobody is contacted, unless the invite
+ * gives more than the membership has.
  *
  * @throws {OmertaError} what is wrong with the invite, `unreachable`.
  */
@@ -49,7 +50,7 @@ export async function joinNetwork(
   const { networks, context } = parts;
   const invite = readInvite(text, context.wallMs());
   const known = networks.get(invite.network);
-  if (known !== undefined) {
+  if (known !== undefined && !givesMore(invite, known)) {
     networks.learnEntries(known, entriesOf(invite)); // a network that was imported has none
     return { joined: known, isNew: false };
   }
@@ -89,6 +90,10 @@ async function redeem(
   } finally {
     loop.input({ type: "disconnect", peer: peerKey(network, admitter), kind: "invite" });
   }
+}
+
+function givesMore({ grants }: Invite, { certificate, admitter }: Joined): boolean {
+  return admitter === null && !grants.every((grant) => certificate.grants.includes(grant));
 }
 
 /** The places by which an invite leads into its network. */

@@ -177,6 +177,26 @@ export class Networks {
     return unsoundDocument(meant.row);
   }
 
+  /**
+   * Checks that somebody may use this node in its role.
+   *
+   * @throws {OmertaError} `not-allowed` where no membership includes the role.
+   */
+  requireRole(role: Role): void {
+    const grant = GRANT_OF_ROLE[role];
+    const lacking = this.list().filter(({ certificate }) => !certificate.grants.includes(grant));
+    const [first] = lacking;
+    if (first === undefined) return;
+    const names = lacking.map(({ row }) => row.name).join(", ");
+    const text = `The membership of ${names} does not include ${ROLE_MEANS[role]}`;
+    if (lacking.length < this.#joined.size) return this.#context.log.warn(text);
+    const has = first.certificate.grants; // another invite's grants come in the place of these
+    const wanted = GRANTS.filter((each) => each === grant || has.includes(each)).join(",");
+    throw new OmertaError("not-allowed", text, {
+      hint: `Ask who invited you for an invite made with --grant ${wanted}: give it with --join.`,
+    });
+  }
+
   /** How the session machine judges certificates. */
   revocationsOf(network: NetworkId): IsRevoked | undefined {
     const known = this.#joined.get(network)?.revocations.isRevoked;
@@ -286,17 +306,20 @@ export class Networks {
     from: { readonly admitter: NodeId; readonly entries: readonly Entry[] },
   ): Joined {
     const admission = this.#readAdmission(network, answer);
+    const known = this.#joined.get(network); // with fewer grants, until now
+    const ids = new Set(from.entries.map(({ id }) => id));
+    const others = known === undefined ? [] : this.entries(known).filter(({ id }) => !ids.has(id));
     const row: NetworkRow = {
       id: network,
       name: this.#freeName(admission.name, network),
-      joinedAtMs: this.#context.wallMs(),
+      joinedAtMs: known?.row.joinedAtMs ?? this.#context.wallMs(),
       enabled: true,
       epoch: admission.epoch.epoch,
       epochKey: admission.epoch.key,
       authoritySeed: null,
       certificate: admission.certificate.bytes,
       admitter: from.admitter,
-      bootstrap: { entries: from.entries },
+      bootstrap: { entries: [...from.entries, ...others].slice(0, ENTRIES_MAX) },
     };
     this.#context.store.networks.put(row);
     const joined = this.#load(row);
@@ -658,6 +681,11 @@ const GRANT_OF_ROLE = { relay: "relay", provider: "provide" } as const satisfies
   Role,
   Grant
 >;
+
+const ROLE_MEANS: Readonly<Record<Role, string>> = {
+  relay: "relaying for others",
+  provider: "lending VMs",
+};
 
 /** That an invite could not be redeemed by anybody. */
 export function unreachableInvite(): OmertaError {

@@ -181,6 +181,7 @@ class NodeRun {
     context.loop.input({ type: "keys", keys: networks.acceptedKeys() });
     await standing.start();
     const made = await this.#enterNetwork(context, networks, standing);
+    for (const role of standing.roles) networks.requireRole(role);
     const relay = this.#options.roles.relay ? new RelayService(context, networks, peers) : null;
     if (relay !== null) this.#closers.push(() => relay.close());
     if (this.#options.roles.provider) {

@@ -89,6 +89,21 @@ Deno.test(
 );
 
 Deno.test(
+  "an invite that gives more than the membership has is redeemed",
+  withParties(async ({ founder, stand, networks, join }) => {
+    await join();
+    const order = { uses: null, lifeMs: 3_600_000, relays: [], addresses: AT };
+    const grants = ["rent", "provide"] as const;
+    const { text } = founder.invite(founder.require("home"), { ...order, grants });
+    assert.equal((await join(text)).isNew, true);
+    assert.deepEqual(networks.require("home").certificate.grants, grants);
+    stand.connects.length = 0;
+    assert.equal((await join(text)).isNew, false);
+    assert.deepEqual(stand.connects, []);
+  }),
+);
+
+Deno.test(
   "one address that answers is enough",
   withParties(async ({ stand, admitter, join }) => {
     stand.onConnect = ({ path }) => {

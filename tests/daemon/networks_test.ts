@@ -233,6 +233,41 @@ Deno.test(
   }),
 );
 
+Deno.test(
+  "a role that no membership includes is refused, one that some include is not",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    joined(parties);
+    joiner.networks.requireRole("provider");
+    assert.throws(() => joiner.networks.requireRole("relay"), (error) => {
+      assert.ok(error instanceof OmertaError && error.code === "not-allowed");
+      assert.match(error.message, /^The membership of home does not include relaying/);
+      assert.match(error.hint ?? "", /--grant rent,provide,relay:/);
+      return true;
+    });
+    founder.networks.requireRole("relay");
+    joiner.networks.create("own");
+    joiner.networks.requireRole("relay");
+    assert.match(joiner.stand.logged.at(-1) ?? "", /^warn The membership of home does not/);
+  }),
+);
+
+Deno.test(
+  "redeeming another invite keeps since when, by which places, and who is known",
+  withParties(async (parties) => {
+    const { founder, joiner, time } = parties;
+    const { home, member, secret } = joined(parties);
+    const entry = { id: parties.third.stand.identity.id, addresses: ["203.0.113.3:9000"] };
+    joiner.networks.addEntry(member, entry);
+    await time.advance(5_000);
+    const again = join(joiner, founder, home, secret);
+    assert.equal(again.row.joinedAtMs, member.row.joinedAtMs);
+    const ids = joiner.networks.entries(again).map(({ id }) => id);
+    assert.deepEqual(ids, [founder.stand.identity.id, entry.id]);
+    assert.equal(again.records, member.records);
+  }),
+);
+
 // What stays -------------------------------------------------------------------------------------
 
 Deno.test(
