@@ -90,6 +90,8 @@ export interface NetworkInviteResult {
   readonly expires_at: string | null;
   /** Whether only nodes on the same LAN can redeem it (no public address is known). */
   readonly lan_only: boolean;
+  /** Whether the node stays by itself. One in the background ends, and nobody redeems invites then. */
+  readonly stays: boolean;
 }
 
 export interface NetworkJoinInput {
@@ -153,6 +155,8 @@ export interface NetworkImportInput {
 
 export interface NetworkImportResult {
   readonly network: NetworkDoc;
+  /** Nodes of the network by which it can be entered from here; 0: nobody finds anybody yet. */
+  readonly entries: number;
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -256,8 +256,8 @@ Deno.test("the limits of a request are those of a VM", () => {
 
 Deno.test("an invite is made where a terminal or --json shows it, and nowhere else", async () => {
   const answers = {
-    "network.create": { ...INVITED, lan_only: false },
-    "network.invite": { ...INVITED, lan_only: true },
+    "network.create": { ...INVITED, lan_only: false, stays: true },
+    "network.invite": { ...INVITED, lan_only: true, stays: false },
   };
   for (const argv of [["network", "create", "home"], ["network", "invite"]]) {
     const json = await runWith([...argv, "--json"], new FakeNode(answers));
@@ -269,7 +269,7 @@ Deno.test("an invite is made where a terminal or --json shows it, and nowhere el
     match(stdout, /omerta network revoke 3f9a12cd/);
   }
   const lan = await runWith(["network", "invite", "--json"], new FakeNode(answers));
-  match(lan.stderr, /LAN only[^]*--advertise/);
+  match(lan.stderr, /Keep it up[^]*LAN only[^]*--advertise/);
 });
 
 Deno.test("network invite into a pipe makes none: exit 2, before the node is asked", async () => {
@@ -283,7 +283,7 @@ Deno.test("network invite into a pipe makes none: exit 2, before the node is ask
 
 Deno.test("network create goes on without an invite, and says so", async () => {
   const none = { network: NETWORK, invite: null, invite_id: null, expires_at: null };
-  const node = new FakeNode({ "network.create": { ...none, lan_only: false } });
+  const node = new FakeNode({ "network.create": { ...none, lan_only: false, stays: true } });
   const piped = await runWith(["network", "create", "home"], node);
   strictEqual(piped.status, 0);
   match(piped.stdout, /created\nno invite was made, for no terminal .*omerta network invite/);
@@ -300,7 +300,7 @@ Deno.test("network create goes on without an invite, and says so", async () => {
 Deno.test("network import takes what export printed, as text and as JSON", async () => {
   const answers = {
     "network.export": { network: NETWORK, export: "omerta-network:secret" },
-    "network.import": { network: NETWORK },
+    "network.import": { network: NETWORK, entries: 0 },
   };
   for (const flags of [[], ["--json"]]) {
     const out = await runWith(["network", "export", "home", ...flags], new FakeNode(answers));

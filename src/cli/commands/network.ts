@@ -61,7 +61,7 @@ const create = command({
     out.document(schema, result, () => {
       return [`network ${name} (${id}) created`, ...firstInviteLines(result, invite)];
     });
-    warnOfLan(result, out);
+    warnOfReach(result, out);
   },
 });
 
@@ -165,7 +165,7 @@ const invite = command({
     const input = { network, expiresMs: expires, uses, grants: grant };
     const result = await call("network.invite", input);
     out.document(name, result, () => inviteLines(result));
-    warnOfLan(result, out);
+    warnOfReach(result, out);
   },
 });
 
@@ -241,6 +241,9 @@ const importing = command({
     out.document(name, result, () => {
       return [`authority of network ${result.network.name} (${result.network.id}) imported`];
     });
+    if (result.entries > 0) return;
+    out.note("This state knows no node of the network yet. Run 'omerta relay' here, or give it an");
+    out.note("invite of the network: 'omerta network join INVITE'.");
   },
 });
 
@@ -293,7 +296,10 @@ function unseen(): OmertaError {
 function firstInviteLines(result: NetworkInviteResult, wasAsked: boolean): string[] {
   if (result.invite !== null) return inviteLines(result);
   return wasAsked
-    ? ["no invite was made, for no peer could reach this node; later: omerta network invite"]
+    ? [
+      "no invite was made, for no peer could reach this node",
+      "keep it up with a public address (omerta relay), then: omerta network invite",
+    ]
     : ["no invite was made, for no terminal would show it; for one: omerta network invite --json"];
 }
 
@@ -306,7 +312,15 @@ function inviteLines({ invite, invite_id, expires_at }: NetworkInviteResult): st
   ];
 }
 
-function warnOfLan({ lan_only }: NetworkInviteResult, out: { note(text: string): void }): void {
+function warnOfReach(
+  { invite, lan_only, stays }: NetworkInviteResult,
+  out: { note(text: string): void },
+): void {
+  if (invite !== null && !stays) {
+    out.note(
+      "It is redeemed at this state's node, which ends when idle. Keep it up: omerta relay.",
+    );
+  }
   if (!lan_only) return;
   out.note("No public address of this node is known, so the invite works on its LAN only.");
   out.note("Where it has one, name it: omerta relay --advertise HOST[:PORT].");

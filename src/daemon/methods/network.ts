@@ -21,7 +21,7 @@ export function networkMethods(parts: TableParts): ApiTable {
 }
 
 /** Belonging to networks. */
-function belongingMethods({ node, standing, alias }: TableParts): ApiTable {
+function belongingMethods({ node, standing, alias, options }: TableParts): ApiTable {
   const { networks, context } = node;
   return {
     "network.create": {
@@ -37,6 +37,7 @@ function belongingMethods({ node, standing, alias }: TableParts): ApiTable {
           invite_id: made?.row.id ?? null,
           expires_at: timestampOrNull(made?.row.expiresAtMs ?? null),
           lan_only: made?.lanOnly ?? false,
+          stays: options.mode === "foreground",
         });
       },
     },
@@ -78,7 +79,7 @@ function belongingMethods({ node, standing, alias }: TableParts): ApiTable {
 }
 
 /** Inviting, and handing the authority over. */
-function authorityMethods({ node, standing }: TableParts): ApiTable {
+function authorityMethods({ node, standing, options }: TableParts): ApiTable {
   const { networks } = node;
   return {
     "network.invite": {
@@ -94,6 +95,7 @@ function authorityMethods({ node, standing }: TableParts): ApiTable {
             invite_id: row.id,
             expires_at: timestamp(row.expiresAtMs),
             lan_only: lanOnly,
+            stays: options.mode === "foreground",
           };
         }),
     },
@@ -124,7 +126,11 @@ function authorityMethods({ node, standing }: TableParts): ApiTable {
     },
     "network.import": {
       input: schemas.NETWORK_IMPORT,
-      run: (input) => later(() => ({ network: networks.document(networks.import(input.export)) })),
+      run: (input) =>
+        later(() => {
+          const joined = networks.import(input.export);
+          return { network: networks.document(joined), entries: networks.entries(joined).length };
+        }),
     },
   };
 }
