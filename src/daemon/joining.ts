@@ -14,7 +14,8 @@ import {
   parseInvite,
 } from "../membership/mod.ts";
 import type { Context } from "./context.ts";
-import type { Entry, Joined, Networks } from "./networks.ts";
+import type { Entry, Networks } from "./networks.ts";
+import type { Joined } from "./network_loading.ts";
 
 /** Addresses of an admitter that are tried at once. Source: the session core's bound. */
 const PATHS_MAX = 4;

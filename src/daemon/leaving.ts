@@ -5,7 +5,7 @@
  */
 import { OmertaError } from "../base/mod.ts";
 import type { Context } from "./context.ts";
-import type { Joined } from "./networks.ts";
+import type { Joined } from "./network_loading.ts";
 
 /** VMs that an error names; the others are counted. */
 const NAMED_MAX = 3;

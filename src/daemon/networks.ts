@@ -5,16 +5,12 @@
  * @module
  */
 import type { InviteDoc, NetworkDetailsDoc, NetworkDoc } from "../api/methods.ts";
-import { type NetworkId, type NodeId, OmertaError, toHex } from "../base/mod.ts";
-import { identityFromSeed } from "../crypto/mod.ts";
+import { type NetworkId, type NodeId, OmertaError } from "../base/mod.ts";
 import type { NetworkRow } from "../host/store.ts";
 import {
   type Admission,
   admit,
-  type Admitter,
-  type Certificate,
   createNetwork,
-  encodeInvite,
   encodeShown,
   epochSecrets,
   exportNetwork,
@@ -22,30 +18,32 @@ import {
   type Grant,
   GRANTS,
   importNetwork,
-  InviteBook,
-  type InviteRow,
   inviteSecrets,
-  isLanOnlyInvite,
   type IsRevoked,
-  issueCertificate,
   nothingRevoked,
   parseAdmission,
-  RecordBook,
-  type RelayHint,
   renew,
   renewalDueMs,
   resolveName,
-  RevocationBook,
   type Role,
-  verifyCertificate,
   verifyRevocation,
 } from "../membership/mod.ts";
 import { type Answer, encodeBody } from "../node/mod.ts";
 import type { AcceptedKey, SessionKey } from "../session/mod.ts";
 import { decodeCborMap } from "../wire/mod.ts";
 import type { Context } from "./context.ts";
+import { type InviteOrder, Inviting, type MadeInvite } from "./inviting.ts";
+import {
+  capital,
+  noNetwork,
+  notAuthority,
+  redeemError,
+  unsoundDocument,
+  whichOf,
+} from "./network_errors.ts";
+import { type Joined, NetworkLoading } from "./network_loading.ts";
 import type { Caller } from "./loop.ts";
-import { timestamp, timestampOrNull } from "./rental.ts";
+import { timestamp } from "./rental.ts";
 
 /** Bytes of an admission's answer at most; it was made here, so the bound is generous. */
 const ANSWER_BYTES_MAX = 4_096;
@@ -60,43 +58,17 @@ export interface Entry {
   readonly addresses: readonly string[];
 }
 
-/** A network of this node. */
-export interface Joined {
-  row: NetworkRow;
-  certificate: Certificate;
-  readonly records: RecordBook;
-  readonly revocations: RevocationBook;
-  /** Set where the authority lives here. */
-  readonly admitter: Admitter | null;
-}
-
 /** A network whose membership does not hold now: the certificate is over, or the clock is wrong. */
 interface Unsound {
   readonly row: NetworkRow;
   readonly error: OmertaError;
 }
 
-/** What an invite is made with. */
-export interface InviteOrder {
-  readonly grants: readonly Grant[];
-  readonly uses: number | null;
-  readonly lifeMs: number;
-  /** Where this node listens, as others reach it. */
-  readonly addresses: readonly string[];
-  readonly relays: readonly RelayHint[];
-}
-
-/** An invite, ready to be handed out. */
-export interface MadeInvite {
-  /** The whole link: a secret. */
-  readonly text: string;
-  readonly row: InviteRow;
-  readonly lanOnly: boolean;
-}
-
 /** The networks of a running node. */
 export class Networks {
   readonly #context: Omit<Context, "loop" | "demands">;
+  readonly #loading: NetworkLoading;
+  readonly #inviting: Inviting;
   readonly #joined = new Map<NetworkId, Joined>();
   readonly #unsound = new Map<NetworkId, Unsound>();
   /** Networks that are being joined now: their certificates are judged, nothing else. */
@@ -106,6 +78,8 @@ export class Networks {
 
   constructor(context: Omit<Context, "loop" | "demands">, alias: () => string | null) {
     this.#context = context;
+    this.#loading = new NetworkLoading(context);
+    this.#inviting = new Inviting(context);
     this.#alias = alias;
     for (const row of context.store.networks.list()) this.#tryLoad(row);
   }
@@ -118,10 +92,10 @@ export class Networks {
     let isChanged = false;
     for (const { row } of [...this.#unsound.values()]) isChanged = this.#tryLoad(row) || isChanged;
     for (const joined of this.#joined.values()) {
-      const row = this.#freshened(joined.row);
+      const row = this.#loading.freshened(joined.row);
       if (row === joined.row) continue;
       joined.row = row;
-      joined.certificate = this.#readCertificate(row);
+      joined.certificate = this.#loading.readCertificate(row);
       isChanged = true;
     }
     if (isChanged) this.#changed();
@@ -358,66 +332,22 @@ export class Networks {
 
   // Invites --------------------------------------------------------------------------------------
 
+  /** Makes an invite. @throws {OmertaError} `invite-unreachable`, `not-allowed`. */
   invite(joined: Joined, order: InviteOrder): MadeInvite {
-    const admitter = requireAdmitter(joined);
-    if (order.addresses.length + order.relays.length === 0) throw unreachableInvite();
-    const nowMs = this.#context.wallMs();
-    const row = this.#makeInvite(admitter, order, nowMs);
-    this.#context.store.invites.put({
-      id: row.id,
-      network: joined.row.id,
-      secret: Uint8Array.fromHex(row.secret),
-      grants: row.grants,
-      createdAtMs: row.createdAtMs,
-      expiresAtMs: row.expiresAtMs,
-      usesMax: row.uses,
-      revokedAtMs: null,
-      label: null,
-    });
+    const made = this.#inviting.make(joined, order);
     this.#changed();
-    const invite = {
-      network: joined.row.id,
-      name: joined.row.name,
-      admitter: this.#context.identity.id,
-      addresses: order.addresses,
-      relays: order.relays,
-      secret: Uint8Array.fromHex(row.secret),
-      grants: row.grants,
-      expiresAtMs: row.expiresAtMs,
-    };
-    return { text: encodeInvite(invite), row, lanOnly: isLanOnlyInvite(invite) };
+    return made;
   }
 
   invites(joined: Joined): InviteDoc[] {
-    return requireAdmitter(joined).invites.list().map((row) => ({
-      id: row.id,
-      grants: row.grants,
-      created_at: timestamp(row.createdAtMs),
-      expires_at: timestamp(row.expiresAtMs),
-      uses: row.uses,
-      redeemed: row.redeemed,
-      revoked_at: timestampOrNull(row.revokedAtMs),
-    }));
+    return this.#inviting.list(joined);
   }
 
   /** Ends an invite, named by its id or a prefix of it; returns its whole id. */
   revokeInvite(joined: Joined, target: string): string {
-    const { invites } = requireAdmitter(joined);
-    const things = invites.list().map(({ id }) => ({ id, alias: null }));
-    const found = resolveName(target, things);
-    if (!found.ok) {
-      throw new OmertaError(found.reason, whichOf("invite", found.reason, target), {
-        hint: "See `omerta network invites`. Members cannot be removed yet.",
-      });
-    }
-    const nowMs = this.#context.wallMs();
-    const revoked = invites.revoke(found.value.id, nowMs);
-    const row = this.#context.store.invites.get({ id: found.value.id });
-    if (row !== undefined && revoked.ok) {
-      this.#context.store.invites.put({ ...row, revokedAtMs: revoked.value.revokedAtMs });
-    }
+    const id = this.#inviting.revoke(joined, target);
     this.#changed();
-    return found.value.id;
+    return id;
   }
 
   // Admission ------------------------------------------------------------------------------------
@@ -519,7 +449,7 @@ export class Networks {
       ...parts,
       joinedAtMs: known?.joinedAtMs ?? nowMs,
       enabled: true,
-      certificate: this.#ownCertificate(network, parts, nowMs),
+      certificate: this.#loading.ownCertificate(network, parts, nowMs),
       admitter: null,
       bootstrap: known?.bootstrap ?? { entries: [] },
     };
@@ -529,15 +459,11 @@ export class Networks {
     return joined;
   }
 
-  /** The authority signs its own node in, with every grant. */
-  #ownCertificate(
-    network: NetworkId,
-    { authoritySeed, epoch }: { readonly authoritySeed: Uint8Array; readonly epoch: number },
-    nowMs: number,
-  ): Uint8Array {
-    const issuer = identityFromSeed(authoritySeed);
-    const subject = this.#context.identity.id;
-    return issueCertificate({ issuer, network, subject, grants: GRANTS, epoch, nowMs });
+  #load(row: NetworkRow): Joined {
+    const joined = this.#loading.load(row, this.#joined.get(row.id)?.records);
+    this.#joined.set(row.id, joined);
+    this.#unsound.delete(row.id);
+    return joined;
   }
 
   /** Loads a network unless its membership does not hold; says whether it does. */
@@ -563,88 +489,6 @@ export class Networks {
     });
     const found = resolveName(name, things);
     return found.ok ? found.value.unsound : undefined;
-  }
-
-  #load(stored: NetworkRow): Joined {
-    const row = this.#freshened(stored);
-    const network = row.id;
-    const revocations = new RevocationBook(network);
-    const nowMs = this.#context.wallMs();
-    for (const { bytes } of this.#context.store.revocations.list({ network })) {
-      const verified = verifyRevocation(bytes, { network, nowMs, isRevoked: nothingRevoked });
-      if (verified.ok) revocations.add(verified.value);
-    }
-    const certificate = this.#readCertificate(row);
-    const invites = new InviteBook(this.#inviteRows(network));
-    const { authoritySeed, name, epoch, epochKey } = row;
-    const admitter = authoritySeed === null ? null : {
-      issuer: identityFromSeed(authoritySeed),
-      network,
-      name,
-      epoch: { epoch, key: epochKey },
-      invites,
-      revocations,
-    };
-    const records = this.#joined.get(network)?.records ?? new RecordBook(network);
-    const joined: Joined = { row, certificate, records, revocations, admitter };
-    this.#joined.set(network, joined);
-    this.#unsound.delete(network);
-    return joined;
-  }
-
-  /** Where the authority lives here, our own certificate is signed anew at half of its life. */
-  #freshened(row: NetworkRow): NetworkRow {
-    if (row.authoritySeed === null) return row;
-    const nowMs = this.#context.wallMs();
-    const current = row.certificate === null ? undefined : this.#verify(row, row.certificate);
-    if (current?.ok && nowMs < renewalDueMs(current.value)) return row;
-    const { authoritySeed, epoch } = row;
-    const certificate = this.#ownCertificate(row.id, { authoritySeed, epoch }, nowMs);
-    const fresh = { ...row, certificate };
-    this.#context.store.networks.put(fresh);
-    return fresh;
-  }
-
-  #readCertificate(row: NetworkRow): Certificate {
-    const verified = row.certificate === null ? undefined : this.#verify(row, row.certificate);
-    if (verified?.ok) return verified.value;
-    throw unsoundError(row.name, verified?.reason ?? "missing");
-  }
-
-  #verify(row: NetworkRow, bytes: Uint8Array): ReturnType<typeof verifyCertificate> {
-    return verifyCertificate(bytes, {
-      network: row.id,
-      subject: this.#context.identity.id,
-      nowMs: this.#context.wallMs(),
-      isRevoked: nothingRevoked,
-    });
-  }
-
-  #inviteRows(network: NetworkId): InviteRow[] {
-    const { store } = this.#context;
-    return store.invites.list({ network }).map((row) => {
-      const subjects = store.redemptions.list({ invite: row.id }).map(({ subject }) => subject);
-      return {
-        id: row.id,
-        secret: toHex(row.secret),
-        grants: row.grants as Grant[],
-        uses: row.usesMax,
-        createdAtMs: row.createdAtMs,
-        expiresAtMs: row.expiresAtMs,
-        revokedAtMs: row.revokedAtMs,
-        redeemed: subjects.length,
-        subjects,
-      };
-    });
-  }
-
-  #makeInvite(admitter: Admitter, order: InviteOrder, nowMs: number): InviteRow {
-    try {
-      return admitter.invites.make(order, this.#context.random, nowMs);
-    } catch (error) {
-      if (error instanceof RangeError) throw new OmertaError("usage", error.message);
-      throw error;
-    }
   }
 
   #readAdmission(network: NetworkId, answer: Answer<"redeem">): Admission {
@@ -687,92 +531,8 @@ const ROLE_MEANS: Readonly<Record<Role, string>> = {
   provider: "lending VMs",
 };
 
-/** That an invite could not be redeemed by anybody. */
-export function unreachableInvite(): OmertaError {
-  return new OmertaError("invite-unreachable", "Nobody could reach an invite from this node", {
-    hint: "Run `omerta relay` on a host with a public address, or name one with --advertise.",
-  });
-}
-
-/** What a name means that is not that of one thing. */
-function whichOf(what: string, reason: "not-found" | "ambiguous", name: string): string {
-  const shown = JSON.stringify(name);
-  return reason === "not-found"
-    ? `There is no ${what} ${shown}`
-    : `More than one ${what} fits ${shown}`;
-}
-
-/** Why the membership of a network is not valid, and the way out of it. */
-function unsoundError(name: string, reason: string): OmertaError {
-  const [why, hint] = UNSOUND[reason] ?? [`its certificate is damaged (${reason})`, JOIN_ANEW];
-  return new OmertaError("not-member", `The membership of ${name} is not valid: ${why}`, { hint });
-}
-
-const JOIN_ANEW = "Join the network again with a new invite, or leave it.";
-
-const UNSOUND: Readonly<Record<string, readonly [why: string, hint: string]>> = {
-  "missing": ["its certificate is missing", JOIN_ANEW],
-  "expired": ["its time is over", `Is this machine's clock right? If so: ${lower(JOIN_ANEW)}`],
-  "not-yet-valid": [
-    "its time has not begun",
-    `Is this machine's clock right? If so: ${lower(JOIN_ANEW)}`,
-  ],
-  "other-subject": [
-    "it belongs to another identity, not to this state's identity.key",
-    `Put the former identity.key back. Else: ${lower(JOIN_ANEW)}`,
-  ],
-};
-
-function requireAdmitter({ admitter, row }: Joined): Admitter {
-  if (admitter !== null) return admitter;
-  throw notAuthority(row.name);
-}
-
-function notAuthority(name: string): OmertaError {
-  return new OmertaError("not-allowed", `The authority of ${name} does not live on this node`, {
-    hint: "Ask on the node that made the network: it invites and exports.",
-  });
-}
-
-function unsoundDocument({ id, name, epoch }: NetworkRow): NetworkDoc {
-  return { id, name, epoch, enabled: false, members: 0, grants: [] };
-}
-
-function noNetwork(): OmertaError {
-  return new OmertaError("no-network", "This node belongs to no network yet", {
-    hint: "Join one with `omerta network join INVITE`, or begin one with `omerta relay`.",
-  });
-}
-
-function redeemError(reason: string): OmertaError {
-  switch (reason) {
-    case "invite-expired":
-      return new OmertaError(reason, "The invite's time is over", { hint: ASK_ANEW });
-    case "invite-revoked":
-      return new OmertaError(reason, "The invite was revoked", { hint: ASK_ANEW });
-    case "invite-used-up":
-      return new OmertaError(reason, "The invite was redeemed as often as it allows");
-    case "not-member":
-      return new OmertaError(reason, "This node was removed from the network");
-    default:
-      return new OmertaError("invite-unknown", "Who invited you does not know the invite", {
-        hint: ASK_ANEW,
-      });
-  }
-}
-
-const ASK_ANEW = "Ask for a new one.";
-
 function decodeAnswer(bytes: Uint8Array): Answer<"redeem"> {
   const map = decodeCborMap(bytes, { bytesMax: ANSWER_BYTES_MAX });
   if (!map.ok) throw new OmertaError("internal", "An admission cannot be read back");
   return map.value as Answer<"redeem">;
-}
-
-function lower(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

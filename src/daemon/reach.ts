@@ -17,7 +17,8 @@ import { addressScope, formatPath, parseAddress, parsePath } from "../wire/mod.t
 import type { Answer, CallName, Question } from "../node/mod.ts";
 import type { Context } from "./context.ts";
 import type { CallOptions } from "./loop.ts";
-import type { Joined, Networks } from "./networks.ts";
+import type { Networks } from "./networks.ts";
+import type { Joined } from "./network_loading.ts";
 import { noteSighting } from "./offers.ts";
 import type { Peers } from "./peers.ts";
 import type { Relays } from "./relays.ts";

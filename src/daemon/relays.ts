@@ -28,7 +28,8 @@ import { isRelayed, parseAddress } from "../wire/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import type { LoopEvent } from "./loop.ts";
-import { type Entry, grantedRoles, type Joined, type Networks } from "./networks.ts";
+import { type Entry, grantedRoles, type Networks } from "./networks.ts";
+import type { Joined } from "./network_loading.ts";
 import type { Peers } from "./peers.ts";
 
 /** Relays with which a node keeps a session, per network. Source: the record has room for three. */

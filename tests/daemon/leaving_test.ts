@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { VmId } from "../../src/base/mod.ts";
 import { requireLeavable } from "../../src/daemon/leaving.ts";
-import { type Joined, Networks } from "../../src/daemon/networks.ts";
+import { Networks } from "../../src/daemon/networks.ts";
+import type { Joined } from "../../src/daemon/network_loading.ts";
 import type { HostedRow, RentalRow } from "../../src/host/store.ts";
 import { withDirectory } from "../host/scratch.ts";
 import { FakeTime } from "./fake_time.ts";

@@ -1,7 +1,8 @@
 /** Networks with a real store: made, joined, left, exported, and the clock that certificates need. */
 import assert from "node:assert/strict";
 import { OmertaError, type PeerKey, peerKey } from "../../src/base/mod.ts";
-import { type Entry, type Joined, Networks } from "../../src/daemon/networks.ts";
+import { type Entry, Networks } from "../../src/daemon/networks.ts";
+import type { Joined } from "../../src/daemon/network_loading.ts";
 import {
   type Invite,
   parseInvite,

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { OmertaError, type PeerKey, peerKey } from "../../src/base/mod.ts";
 import { generateIdentity, type Identity, identityFromSeed } from "../../src/crypto/mod.ts";
-import { type Joined, Networks } from "../../src/daemon/networks.ts";
+import { Networks } from "../../src/daemon/networks.ts";
+import type { Joined } from "../../src/daemon/network_loading.ts";
 import { Peers } from "../../src/daemon/peers.ts";
 import { Relays } from "../../src/daemon/relays.ts";
 import {

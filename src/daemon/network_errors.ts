@@ -1,0 +1,99 @@
+/**
+ * What can be wrong with networks, invites and memberships, in words for people.
+ *
+ * @module
+ */
+import type { NetworkDoc } from "../api/methods.ts";
+import { OmertaError } from "../base/mod.ts";
+import type { NetworkRow } from "../host/store.ts";
+import type { Admitter } from "../membership/mod.ts";
+import type { Joined } from "./network_loading.ts";
+
+/** That an invite could not be redeemed by anybody. */
+export function unreachableInvite(): OmertaError {
+  return new OmertaError("invite-unreachable", "Nobody could reach an invite from this node", {
+    hint: "Run `omerta relay` on a host with a public address, or name one with --advertise.",
+  });
+}
+
+/** What a name means that is not that of one thing. */
+export function whichOf(what: string, reason: "not-found" | "ambiguous", name: string): string {
+  const shown = JSON.stringify(name);
+  return reason === "not-found"
+    ? `There is no ${what} ${shown}`
+    : `More than one ${what} fits ${shown}`;
+}
+
+/** Why the membership of a network is not valid, and the way out of it. */
+export function unsoundError(name: string, reason: string): OmertaError {
+  const [why, hint] = UNSOUND[reason] ?? [`its certificate is damaged (${reason})`, JOIN_ANEW];
+  return new OmertaError("not-member", `The membership of ${name} is not valid: ${why}`, { hint });
+}
+
+const JOIN_ANEW = "Join the network again with a new invite, or leave it.";
+
+const UNSOUND: Readonly<Record<string, readonly [why: string, hint: string]>> = {
+  "missing": ["its certificate is missing", JOIN_ANEW],
+  "expired": ["its time is over", `Is this machine's clock right? If so: ${lower(JOIN_ANEW)}`],
+  "not-yet-valid": [
+    "its time has not begun",
+    `Is this machine's clock right? If so: ${lower(JOIN_ANEW)}`,
+  ],
+  "other-subject": [
+    "it belongs to another identity, not to this state's identity.key",
+    `Put the former identity.key back. Else: ${lower(JOIN_ANEW)}`,
+  ],
+};
+
+/** The admitter of a network whose authority lives here. @throws {OmertaError} `not-allowed`. */
+export function requireAdmitter({ admitter, row }: Joined): Admitter {
+  if (admitter !== null) return admitter;
+  throw notAuthority(row.name);
+}
+
+/** That the authority of a network lives elsewhere. */
+export function notAuthority(name: string): OmertaError {
+  return new OmertaError("not-allowed", `The authority of ${name} does not live on this node`, {
+    hint: "Ask on the node that made the network: it invites and exports.",
+  });
+}
+
+export function unsoundDocument({ id, name, epoch }: NetworkRow): NetworkDoc {
+  return { id, name, epoch, enabled: false, members: 0, grants: [] };
+}
+
+/** That nothing can be done without a network. */
+export function noNetwork(): OmertaError {
+  return new OmertaError("no-network", "This node belongs to no network yet", {
+    hint: "Join one with `omerta network join INVITE`, or begin one with `omerta relay`.",
+  });
+}
+
+/** Why an invite was not redeemed. */
+export function redeemError(reason: string): OmertaError {
+  switch (reason) {
+    case "invite-expired":
+      return new OmertaError(reason, "The invite's time is over", { hint: ASK_ANEW });
+    case "invite-revoked":
+      return new OmertaError(reason, "The invite was revoked", { hint: ASK_ANEW });
+    case "invite-used-up":
+      return new OmertaError(reason, "The invite was redeemed as often as it allows");
+    case "not-member":
+      return new OmertaError(reason, "This node was removed from the network");
+    default:
+      return new OmertaError("invite-unknown", "Who invited you does not know the invite", {
+        hint: ASK_ANEW,
+      });
+  }
+}
+
+const ASK_ANEW = "Ask for a new one.";
+
+function lower(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** The text as a sentence begins. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
