@@ -6,6 +6,7 @@
 import { isId, type NetworkId, type NodeId, OmertaError, peerKey } from "../base/mod.ts";
 import { offerOf } from "../market/mod.ts";
 import type { Context } from "./context.ts";
+import { noRelay } from "./network_errors.ts";
 import type { Networks } from "./networks.ts";
 import type { Peers } from "./peers.ts";
 import type { Relays } from "./relays.ts";
@@ -24,6 +25,9 @@ export function openMarket(
     await relays.refresh(network, signal);
     const joined = networks.get(network);
     const records = joined?.records.withRole("provider", context.wallMs()) ?? [];
+    if (records.length === 0 && relays.isCutOff(network)) {
+      throw noRelay(joined?.row.name ?? network);
+    }
     return records.filter(({ id }) => id !== context.identity.id).map(({ id, capabilities }) => ({
       node: id,
       offer: offerOf(capabilities),

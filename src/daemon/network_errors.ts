@@ -62,6 +62,13 @@ export function unsoundDocument({ id, name, epoch }: NetworkRow): NetworkDoc {
   return { id, name, epoch, enabled: false, members: 0, grants: [] };
 }
 
+/** That no relay of a network answers. */
+export function noRelay(network: string): OmertaError {
+  return new OmertaError("no-relay", `No relay of ${network} answers`, {
+    hint: "Is the relay's host up, and does this machine have a network?",
+  });
+}
+
 /** That nothing can be done without a network. */
 export function noNetwork(): OmertaError {
   return new OmertaError("no-network", "This node belongs to no network yet", {

@@ -18,6 +18,7 @@ import type { Answer, CallName, Question } from "../node/mod.ts";
 import type { Context } from "./context.ts";
 import type { CallOptions } from "./loop.ts";
 import type { Networks } from "./networks.ts";
+import { noRelay } from "./network_errors.ts";
 import type { Joined } from "./network_loading.ts";
 import { noteSighting } from "./offers.ts";
 import type { Peers } from "./peers.ts";
@@ -177,9 +178,7 @@ export class Reach {
   #unreachable(joined: Joined, peer: PeerKey): OmertaError {
     const node = splitPeerKey(peer).node.slice(0, 8);
     if (this.#relays.connected(joined.row.id).length === 0) {
-      return new OmertaError("no-relay", `No relay of ${joined.row.name} answers`, {
-        hint: "Is the relay's host up, and does this machine have a network?",
-      });
+      return noRelay(joined.row.name);
     }
     return new OmertaError("unreachable", `The peer ${node} is not registered at any relay`, {
       hint: "Is its node running? See `omerta mesh peers`.",

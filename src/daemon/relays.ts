@@ -127,6 +127,12 @@ export class Relays {
     });
   }
 
+  /** Whether there are relays to be reached, and none is. */
+  isCutOff(network: NetworkId): boolean {
+    const known = [...this.#kept.keys()].some((peer) => splitPeerKey(peer).network === network);
+    return known && this.connected(network).length === 0;
+  }
+
   /** The home relays of this node, for its record. */
   home(network: NetworkId): HomeRelay[] {
     return this.connected(network).slice(0, RELAYS_MAX).flatMap((peer) => {

@@ -161,6 +161,17 @@ e2e("no provider, or one that is gone, is unreachable", {}, async (lab) => {
   ], { exit: 5, code: /^(unreachable|no-provider)$/ });
 });
 
+e2e("where no relay answers, a request says that, not that nobody lends", {}, async (lab) => {
+  const { node, invite } = await startRelay(lab.relay);
+  await lab.consumer.json(["network", "join", "-"], { stdin: invite });
+  await lab.consumer.run(["mesh", "stop"]);
+  await node.stop("SIGKILL");
+  await lab.consumer.fails(["consumer", "request", "--dry-run", "--timeout", "30s"], {
+    exit: 5,
+    code: "no-relay",
+  });
+});
+
 e2e("a provider that came a moment ago is found by its id", {}, async (lab) => {
   const { invite } = await startRelay(lab.relay);
   await lab.consumer.json(["network", "join", "-"], { stdin: invite });
