@@ -155,8 +155,10 @@ const (
 	// probesMax bounds the probes and pings at work, pingsMax those of one tunnel.
 	probesMax = 256
 	pingsMax  = 64
-	// probeDialMax is how long one dial of a probe lasts, probePause the rest after a failed one.
-	probeDialMax = 200 * time.Millisecond
+	// probeDialMin is how long the first dial of a probe lasts; each next one lasts twice as long, up to
+	// probeDialMax, for the way to the guest may be long. probePause is the rest after a failed one.
+	probeDialMin = 50 * time.Millisecond
+	probeDialMax = 3 * time.Second
 	probePause   = 20 * time.Millisecond
 	// probePrefixBytesMax bounds the expected banner.
 	probePrefixBytesMax = 64

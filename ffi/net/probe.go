@@ -77,8 +77,8 @@ func (e *deviceEnd) probeBanner(ctx context.Context, port uint16, prefix string)
 		result["error"] = "no WireGuard handshake: " + probeError(ctx.Err())
 		return result
 	}
-	for {
-		err := e.readBanner(ctx, port, prefix)
+	for patience := probeDialMin; ; patience = min(2*patience, probeDialMax) {
+		err := e.readBanner(ctx, patience, port, prefix)
 		if err == nil {
 			result["ok"] = true
 			result["bannerMs"] = milliseconds(now().since(begin))
@@ -92,10 +92,10 @@ func (e *deviceEnd) probeBanner(ctx context.Context, port uint16, prefix string)
 	}
 }
 
-// readBanner dials once, shortly: a segment that came before the guest listened is lost for good, and
-// TCP's own retry would come a second later.
-func (e *deviceEnd) readBanner(ctx context.Context, port uint16, prefix string) error {
-	try, cancel := context.WithTimeout(ctx, probeDialMax)
+// readBanner dials once, at first shortly: a segment that came before the guest listened is lost for
+// good, and TCP's own retry would come a second later.
+func (e *deviceEnd) readBanner(ctx context.Context, patience time.Duration, port uint16, prefix string) error {
+	try, cancel := context.WithTimeout(ctx, patience)
 	stream, err := e.net.dial(try, port)
 	cancel()
 	if err != nil {
