@@ -25,6 +25,7 @@ type deviceEnd struct {
 	wg      *device.Device
 	net     *netstack
 	setup   string // the device's configuration
+	peerKey device.NoisePublicKey
 	streams atomic.Int64
 
 	ctx    context.Context // ended by close
@@ -44,6 +45,9 @@ func newDevice(t *tunnel, args tunnelOpen) (inside, *opError) {
 		return nil, failed
 	}
 	end := &deviceEnd{tunnel: t, setup: setup, up: make(chan struct{})}
+	if err := end.peerKey.FromHex(args.PeerKey); err != nil {
+		return nil, fail("internal", err.Error())
+	}
 	end.ctx, end.cancel = context.WithCancel(context.Background())
 	stack, err := newNetstack(&t.node.drops, local, remote, args.MTU)
 	if err != nil {
@@ -51,7 +55,9 @@ func newDevice(t *tunnel, args tunnelOpen) (inside, *opError) {
 		return nil, fail("internal", err.Error())
 	}
 	end.net = stack
-	end.bind = &peerBind{end: end, in: newRing(), pools: make(chan struct{})}
+	end.bind = &peerBind{
+		end: end, in: newRing(), pools: make(chan struct{}), receiving: make(chan struct{}),
+	}
 	return end, nil
 }
 
@@ -64,7 +70,7 @@ func (e *deviceEnd) start() *opError {
 
 // startDevice makes the device with bounded pools and lets it run.
 func (e *deviceEnd) startDevice() error {
-	e.wg = device.NewDevice(e.net.tun(), e.bind, &device.Logger{
+	e.wg = device.NewDevice(e.net.tun(e.bind.receiving), e.bind, &device.Logger{
 		Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf,
 	})
 	err := boundPools(e.wg)
@@ -106,8 +112,24 @@ func (args tunnelOpen) wireguard(remote netip.Addr) (string, *opError) {
 }
 
 func (e *deviceEnd) deliver(datagrams [][]byte) {
-	dropped := e.bind.in.push(datagrams)
+	dropped, stalled := e.bind.in.push(datagrams)
 	e.tunnel.node.drops.countMany(dropTunnelQueue, dropped)
+	if stalled > receiveStallMax {
+		e.flushStaged()
+	}
+}
+
+// flushStaged drops the packets that wait for a handshake. They may hold all of the device's buffers,
+// so that its receiver has none for what would bring the handshake.
+func (e *deviceEnd) flushStaged() {
+	select {
+	case <-e.bind.receiving:
+	default:
+		return // the device is being made
+	}
+	if peer := e.wg.LookupPeer(e.peerKey); peer != nil {
+		peer.FlushStagedPackets()
+	}
 }
 
 // close ends streams and probes, then the device, then its TCP/IP stack.
@@ -115,6 +137,7 @@ func (e *deviceEnd) close() {
 	e.tunnel.node.refuseStreams(e)
 	e.net.abort()
 	if e.wg != nil {
+		e.wg.RemoveAllPeers() // frees what is staged, lest the receiver waits for a buffer
 		e.wg.Close()
 	}
 	e.net.destroy()
@@ -168,6 +191,11 @@ type peerBind struct {
 	in       *ring
 	pools    chan struct{} // closed when the device's pools are bounded
 	watching atomic.Bool
+
+	// receiving is closed when the receiving goroutine has taken its buffers. Until then nothing is sent:
+	// packets that wait for a handshake could take all buffers, and the handshake would never be heard.
+	receiving     chan struct{}
+	receivingOnce sync.Once
 }
 
 // BatchSize is asked by the device's goroutines before they take their first buffer: the moment to
@@ -192,6 +220,7 @@ func (b *peerBind) SetMark(uint32) error { return nil }
 func (b *peerBind) ParseEndpoint(string) (conn.Endpoint, error) { return theEndpoint, nil }
 
 func (b *peerBind) receive(packets [][]byte, sizes []int, endpoints []conn.Endpoint) (int, error) {
+	b.receivingOnce.Do(func() { close(b.receiving) })
 	n, ok := b.in.pop(packets, sizes)
 	if !ok {
 		return 0, net.ErrClosed

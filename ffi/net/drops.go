@@ -23,6 +23,7 @@ const (
 	dropEventQueue
 	dropTunnelQueue
 	dropGuestQueue
+	dropStackQueue
 	dropGuestFrame
 	dropNoPath
 	dropNoRemote
@@ -51,6 +52,7 @@ var dropNames = [dropReasons]string{
 	dropEventQueue:    "event-queue",
 	dropTunnelQueue:   "tunnel-queue",
 	dropGuestQueue:    "guest-queue",
+	dropStackQueue:    "stack-queue",
 	dropGuestFrame:    "guest-frame",
 	dropNoPath:        "no-path",
 	dropNoRemote:      "no-remote",

@@ -187,7 +187,8 @@ func (g *guestEnd) lost() {
 }
 
 func (g *guestEnd) deliver(datagrams [][]byte) {
-	g.tunnel.node.drops.countMany(dropGuestQueue, g.in.push(datagrams))
+	dropped, _ := g.in.push(datagrams)
+	g.tunnel.node.drops.countMany(dropGuestQueue, dropped)
 }
 
 func (g *guestEnd) close() {

@@ -95,15 +95,19 @@ const (
 	// mtuMin is IPv6's (RFC 8200 §5), mtuMax what a datagram holds beside all headers.
 	mtuMin = 1280
 	mtuMax = datagramBytesMax - 100
-	// tunnelQueueMax is the number of datagrams that wait for WireGuard or the guest: about 10 ms at
-	// 1 Gb/s. Full: the newcomer is dropped and counted as "tunnel-queue" or "guest-queue".
-	tunnelQueueMax = 1024
+	// tunnelQueueMax is the number of datagrams that wait for WireGuard or the guest: more than one TCP
+	// stream can have under way (streamBufferBytesMax), at most 8 MiB. Full: the newcomer is dropped and
+	// counted as "tunnel-queue" or "guest-queue".
+	tunnelQueueMax = 4096
 	// deviceBatch is the number of datagrams that WireGuard handles at once (measured, see README.md).
 	deviceBatch = 16
 	// deviceBuffersMax bounds the 64 KiB buffers of one device; when all are in use, its reader waits.
 	deviceBuffersMax = 256
+	// receiveStallMax is how long datagrams may wait for a device that takes none; then its packets that
+	// wait for a handshake give way: guess, far above what scheduling takes.
+	receiveStallMax = 300 * time.Millisecond
 	// linkQueueMax is the number of packets that wait between TCP and WireGuard; full: the writer waits
-	// for at most linkWaitMax, then the packet is dropped and counted as "tunnel-queue".
+	// for at most linkWaitMax, then the packet is dropped and counted as "stack-queue".
 	linkQueueMax = 256
 	linkWaitMax  = 50 * time.Millisecond
 	// handshakeWatchMax is how long after a transport message its handshake is looked for.

@@ -91,7 +91,7 @@ func (l *link) enqueue(packet *stack.PacketBuffer) bool {
 		return true
 	case <-l.closed:
 	case <-timer.C:
-		l.drops.count(dropTunnelQueue)
+		l.drops.count(dropStackQueue)
 	}
 	packet.DecRef()
 	return false
@@ -204,9 +204,14 @@ func (l *link) SupportedGSO() stack.SupportedGSO { return stack.GVisorGSOSupport
 type linkTun struct {
 	link   *link
 	events chan tun.Event
+	ready  <-chan struct{}
 }
 
 func (t *linkTun) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
+	select {
+	case <-t.ready:
+	case <-t.link.closed:
+	}
 	return t.link.read(bufs, sizes, offset)
 }
 

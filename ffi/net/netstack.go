@@ -100,7 +100,10 @@ func (s *netstack) abort() {
 // destroy ends the stack and waits for its goroutines.
 func (s *netstack) destroy() { s.stack.Destroy() }
 
-func (s *netstack) tun() *linkTun { return &linkTun{link: s.link, events: s.link.events} }
+// tun is the stack as a WireGuard device sees it; the device may read from it once ready is closed.
+func (s *netstack) tun(ready <-chan struct{}) *linkTun {
+	return &linkTun{link: s.link, events: s.link.events, ready: ready}
+}
 
 // tcpStream is a connection into the tunnel with the port that its flow occupies.
 type tcpStream struct {
