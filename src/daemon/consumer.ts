@@ -30,7 +30,10 @@ import type { VmStateMessage } from "../node/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import type { CallOptions } from "./loop.ts";
+import { errorDoc } from "./error_doc.ts";
 import type { Reach } from "./reach.ts";
+import { findRental, notReady } from "./rental_names.ts";
+import { orAborted } from "./waiting.ts";
 import {
   fromRow,
   hasEnded,
@@ -109,7 +112,7 @@ export class Consumer {
   ): Promise<VmDoc> {
     const isWanted = input.key !== null || !input.wait;
     const rental = isWanted
-      ? await orGivenUp(this.#requestOnce(input, { ...options, signal: NEVER }), options.signal)
+      ? await orAborted(this.#requestOnce(input, { ...options, signal: NEVER }), options.signal)
       : await this.#requestOnce(input, options);
     return this.document(rental);
   }
@@ -200,25 +203,7 @@ export class Consumer {
 
   /** The rental of an id, a prefix of it or a name; `null`: the only living one. */
   find(name: string | null): Rental {
-    const all = [...this.#rentals.values()];
-    const living = all.filter((rental) => !hasEnded(rental.state));
-    if (name === null) return onlyOne(living);
-    const named = living.find((rental) => rental.name === name) ??
-      all.find((rental) => rental.id === name) ??
-      all.findLast((rental) => rental.name === name);
-    if (named !== undefined) return named;
-    const fits = (rental: Rental) => name.length >= 4 && rental.id.startsWith(name);
-    const prefixed = living.some(fits) ? living.filter(fits) : all.filter(fits);
-    if (prefixed.length > 1) {
-      throw new OmertaError("ambiguous", `More than one VM begins with ${name}`, {
-        hint: "Give more characters of the id.",
-      });
-    }
-    const [only] = prefixed;
-    if (only !== undefined) return only;
-    throw new OmertaError("not-found", `There is no VM ${JSON.stringify(name)}`, {
-      hint: "See `omerta consumer list`.",
-    });
+    return findRental([...this.#rentals.values()], name);
   }
 
   /** The session with a provider ended: an open tunnel wants it back. */
@@ -591,44 +576,6 @@ export class Consumer {
 /** Nobody gives up what must go on. */
 const NEVER = new AbortController().signal;
 
-/** The task's outcome; the signal's reason where it is aborted before. The task goes on. */
-async function orGivenUp<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: givenUp, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([task, givenUp]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
 function byProvider(rentals: readonly Rental[]): Map<PeerKey, Rental[]> {
   return Map.groupBy(rentals, providerOf);
-}
-
-function onlyOne(living: readonly Rental[]): Rental {
-  const [only, ...more] = living;
-  if (only === undefined) {
-    throw new OmertaError("not-found", "You have no VM", {
-      hint: "Request one with `omerta consumer request`.",
-    });
-  }
-  if (more.length === 0) return only;
-  throw new OmertaError("ambiguous", `You have ${living.length} VMs`, {
-    hint: "Give the id or name of one: see `omerta consumer list`.",
-  });
-}
-
-function notReady(rental: Rental): OmertaError {
-  const what = rental.dryRun ? "is a dry run and has no machine" : `is ${rental.state}, not ready`;
-  return new OmertaError("not-found", `The VM ${rental.id} ${what}`, {
-    hint: `See \`omerta consumer status ${rental.id}\`.`,
-  });
-}
-
-function errorDoc(error: unknown): ErrorDoc {
-  const known = error instanceof OmertaError ? error : new OmertaError("internal", String(error));
-  return { code: known.code, message: known.message, hint: known.hint ?? null, exit: known.exit };
 }

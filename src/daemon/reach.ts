@@ -23,6 +23,7 @@ import type { Joined } from "./network_loading.ts";
 import { noteSighting } from "./offers.ts";
 import type { Peers } from "./peers.ts";
 import type { Relays } from "./relays.ts";
+import { orAborted } from "./waiting.ts";
 
 /** How long reaching a peer may take unless the caller says otherwise. Guess. */
 const REACH_MS = 10_000;
@@ -57,7 +58,7 @@ export class Reach {
     const running = this.#underWay.get(peer) ?? this.#begin(peer);
     const timeout = AbortSignal.timeout(options.timeoutMs ?? REACH_MS);
     const signals = options.signal === undefined ? [timeout] : [timeout, options.signal];
-    await orAborted(running, AbortSignal.any(signals));
+    await orAborted(running, AbortSignal.any(signals), lateOr);
     return peer;
   }
 
@@ -96,7 +97,7 @@ export class Reach {
     const connect = this.#relays.connectTo(joined, { id, addresses: [at.address] });
     const timeout = AbortSignal.timeout(options.timeoutMs ?? REACH_MS);
     const signals = options.signal === undefined ? [timeout] : [timeout, options.signal];
-    return await orAborted(connect, AbortSignal.any(signals));
+    return await orAborted(connect, AbortSignal.any(signals), lateOr);
   }
 
   /** Adds a relayed path to a peer whose only path is direct, so that a second one is warm. */
@@ -192,19 +193,8 @@ function isWorthTrying(address: string): boolean {
   return scope === "global" || scope === "loopback" || scope === "private";
 }
 
-async function orAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => {
-    const { reason } = signal;
-    const late = new OmertaError("unreachable", "The peer was not reached in time");
-    aborted.reject(reason instanceof OmertaError ? reason : late);
-  };
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([task, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    aborted.promise.catch(() => {});
-  }
+/** A person's reason stands; a timer's is that the peer is not there. */
+function lateOr(reason: unknown): unknown {
+  if (reason instanceof OmertaError) return reason;
+  return new OmertaError("unreachable", "The peer was not reached in time");
 }

@@ -7,6 +7,7 @@ import type { ErrorDoc, ProviderEvictResult, ProviderStatusResult } from "../../
 import type { ApiTable } from "../../api/server.ts";
 import { OmertaError, type VmId } from "../../base/mod.ts";
 import { resolveName } from "../../membership/mod.ts";
+import { errorDoc } from "../error_doc.ts";
 import type { NodeParts } from "../node.ts";
 import { timestampOrNull } from "../rental.ts";
 import * as schemas from "../schemas.ts";
@@ -80,11 +81,7 @@ async function evict(
       await provider.evict(found.value.id as VmId);
       evicted.push(found.value.id);
     } catch (error) {
-      const known = error instanceof OmertaError
-        ? error
-        : new OmertaError("internal", String(error));
-      const { code, message, hint = null, exit } = known;
-      failed.push({ id: name, error: { code, message, hint, exit } });
+      failed.push({ id: name, error: errorDoc(error) });
     }
   }
   return { evicted, failed };

@@ -1,0 +1,13 @@
+/**
+ * Failures as parts of documents.
+ *
+ * @module
+ */
+import type { ErrorDoc } from "../api/methods.ts";
+import { OmertaError } from "../base/mod.ts";
+
+/** An error as a document shows it beside what went well. */
+export function errorDoc(error: unknown): ErrorDoc {
+  const known = error instanceof OmertaError ? error : new OmertaError("internal", String(error));
+  return { code: known.code, message: known.message, hint: known.hint ?? null, exit: known.exit };
+}
