@@ -128,6 +128,8 @@ const (
 	streamBufferBytesMax = 4 << 20
 	// copyBufferBytes is what is copied at once: guess.
 	copyBufferBytes = 64 << 10
+	// restAfter is how long after the last stream its memory is given back: guess.
+	restAfter = 5 * time.Second
 	// flowsMax bounds the local ports in use or in grace.
 	flowsMax = 4096
 	// timeWait and finWait are short, for only this side dials; flowGrace outlasts both.

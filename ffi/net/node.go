@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,6 +83,8 @@ func newNode(bound *sockets) *node {
 	n.streams.tickets = map[string]*ticket{}
 	n.streams.forwards = map[string]*forward{}
 	n.streams.pending = map[net.Conn]struct{}{}
+	n.streams.rest = time.AfterFunc(restAfter, n.rest)
+	n.streams.rest.Stop()
 	n.mail = newMailbox(&n.drops)
 	n.sendBox.node = n
 	return n

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -82,6 +83,7 @@ type streamTable struct {
 	tickets  map[string]*ticket
 	forwards map[string]*forward
 	open     int
+	rest     *time.Timer // runs some time after the last stream
 	listener *net.UnixListener
 	pending  map[net.Conn]struct{} // accepted, their ticket not yet read
 }
@@ -247,6 +249,9 @@ func (n *node) countStream(e *deviceEnd, change int) bool {
 	}
 	n.streams.open += change
 	e.busy.Add(change)
+	if n.streams.open == 0 {
+		n.streams.rest.Reset(restAfter)
+	}
 	open := e.streams.Add(int64(change))
 	n.mail.event("stream", map[string]any{"tunnel": e.tunnel.id, "open": open})
 	return true
@@ -288,6 +293,20 @@ func (n *node) refuseStreams(e *deviceEnd) {
 	n.streams.Unlock()
 }
 
+// rest gives the memory of past streams back to the system, which Go alone would do minutes later.
+func (n *node) rest() {
+	if !n.enter() {
+		return
+	}
+	defer n.leave()
+	n.streams.Lock()
+	open := n.streams.open
+	n.streams.Unlock()
+	if open == 0 {
+		debug.FreeOSMemory()
+	}
+}
+
 // closeStreams ends what waits for a ticket and stops listening. Streams end with their tunnels.
 func (n *node) closeStreams() {
 	n.streams.Lock()
@@ -295,6 +314,7 @@ func (n *node) closeStreams() {
 	if n.streams.listener != nil {
 		n.streams.listener.Close()
 	}
+	n.streams.rest.Stop()
 	for conn := range n.streams.pending {
 		conn.Close()
 	}
