@@ -175,7 +175,9 @@ async function mayExecute(path: string): Promise<boolean> {
     access: { parameters: ["buffer", "i32"], result: "i32", nonblocking: true },
   });
   try {
-    return await libc.symbols.access(cString(path), X_OK) === 0;
+    const name = cString(path);
+    const result = await libc.symbols.access(name, X_OK);
+    return name.length > 0 && result === 0; // the name must live until the call is over
   } finally {
     libc.close();
   }
@@ -199,9 +201,10 @@ async function createMemoryFile(name: AssetName): Promise<number> {
     memfd_create: { parameters: ["buffer", "u32"], result: "i32", nonblocking: true },
   });
   try {
+    const text = cString(name);
     for (const flags of [MFD_CLOEXEC | MFD_EXEC, MFD_CLOEXEC]) {
-      const descriptor = await libc.symbols.memfd_create(cString(name), flags);
-      if (descriptor >= 0) return descriptor;
+      const descriptor = await libc.symbols.memfd_create(text, flags);
+      if (text.length > 0 && descriptor >= 0) return descriptor; // it must live as long as the call
     }
   } finally {
     libc.close();
