@@ -109,9 +109,10 @@ export class Lab {
 
 /**
  * Runs `body` in a fresh lab; on failure everybody's last words are printed. Against the compiled binary
- * a test whose node was ended by a crash is tried once more, and says so: the interpreter that stands
- * in for the runtime base crashes by itself in about one start of a hundred (seen: SIGSEGV before a
- * provider was ready). From source, where the whole suite runs, a crash fails the test.
+ * a test whose node was ended by SIGSEGV or SIGABRT is tried once more, and says so. Seen once: a
+ * provider, compiled on the QuickJS base, before it was ready; not again in 120 starts. The cause is not
+ * known, so this may hide a defect of ours: find it, then take this out. From source, where the whole
+ * suite runs, a crash fails the test.
  */
 export async function withLab(
   plan: LabPlan | undefined,
@@ -125,7 +126,7 @@ export async function withLab(
       const report = lab.report();
       // deno-lint-ignore no-console -- the report of a test
       console.error(report);
-      if (!isFirst || !isCrashOfBase(report)) throw error;
+      if (!isFirst || !isCrash(report)) throw error;
       // deno-lint-ignore no-console -- the report of a test
       console.error("a compiled node crashed: the test is tried once more");
     } finally {
@@ -134,6 +135,6 @@ export async function withLab(
   }
 }
 
-function isCrashOfBase(report: string): boolean {
+function isCrash(report: string): boolean {
   return Deno.env.get("OMERTA_E2E") === "binary" && /\[ended: SIG(SEGV|ABRT)\]/.test(report);
 }
