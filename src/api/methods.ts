@@ -573,8 +573,8 @@ export interface RunNodeOptions {
   readonly showsInvite: boolean;
   /** Called once, when the node can serve. */
   onReady(doc: NodeReadyDoc): void;
-  /** One line for the person or the log, without a line end. */
-  log(line: string): void;
+  /** One line for the person or the log, without a line end, and how much it matters. */
+  log(line: string, level: "error" | "warn" | "info" | "debug"): void;
   /** Aborted by SIGINT or SIGTERM: say farewell and end. */
   readonly signal: AbortSignal;
 }

@@ -46,7 +46,7 @@ export async function runForeground(
     showsInvite: out.showsSecrets,
     signal,
     onReady: (doc) => out.document(invocation.name, doc, () => readyLines(doc, invocation)),
-    log: (line) => out.note(line),
+    log: (line, level) => level === "error" ? out.complaint(line) : out.note(line),
   });
 }
 

@@ -99,6 +99,11 @@ export class Output {
     if (!this.#quiet) this.#error(printable(text));
   }
 
+  /** Something that went wrong, though the command goes on: said under `--quiet`, too. */
+  complaint(text: string): void {
+    this.#error(printable(text));
+  }
+
   /** Something for `--verbose`. */
   detail(text: string): void {
     if (this.verbose) this.#error(printable(text));

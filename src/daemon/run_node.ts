@@ -11,12 +11,12 @@
 import { createApi } from "../api/server.ts";
 import type { NodeReadyDoc, RunNodeOptions } from "../api/methods.ts";
 import { sshCommand } from "../api/ssh_command.ts";
-import { OmertaError, type PeerKey } from "../base/mod.ts";
+import { OmertaError, type PeerKey, VERSION } from "../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../crypto/mod.ts";
 import { assetPath } from "../host/assets.ts";
 import { buildId } from "../host/build.ts";
 import { loadIdentitySeed } from "../host/identity_file.ts";
-import { createLog, type Log, type LogLevel } from "../host/log.ts";
+import { createLog, type Log, type LogLevel, openLogFile } from "../host/log.ts";
 import { type NetEvent, type NetHost, openNet } from "../host/net.ts";
 import { openState, type StatePaths } from "../host/state.ts";
 import { acquireState } from "../host/state_lock.ts";
@@ -96,9 +96,17 @@ class NodeRun {
     this.#paths = paths;
     this.#build = build;
     this.#alias = options.alias;
-    this.#log = createLog({ level: logLevel(), nowMs: wallNowMs, write: options.log });
     const { mode, lingerMs } = options;
+    const write = mode === "background" ? this.#ownLog() : options.log;
+    this.#log = createLog({ level: logLevel(), nowMs: wallNowMs, write });
     this.#linger = new LingerMachine({ mode, lingerMs, now: monotonicNow() });
+  }
+
+  /** A background node's log is a file that it rotates itself; its streams append to it, too. */
+  #ownLog(): (line: string) => void {
+    const file = openLogFile(this.#paths.log);
+    this.#closers.push(() => file.close());
+    return (line) => file.write(line);
   }
 
   async run(): Promise<void> {
@@ -125,6 +133,9 @@ class NodeRun {
   }
 
   async #start(): Promise<void> {
+    if (this.#options.mode === "background") {
+      this.#log.info("a background node starts", { pid: Deno.pid, version: VERSION });
+    }
     const identity = identityFromSeed(loadIdentitySeed(this.#paths, systemRandom));
     const store = openStore(this.#paths.database);
     this.#closers.push(() => store.close());

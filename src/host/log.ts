@@ -5,7 +5,9 @@
  *     2026-11-20T22:34:30.123Z info  joined a network network=abcd…
  *
  * `node.log` is 0600. When it passes 1 MiB its content moves to `node.log.1` by copying and
- * truncating, for a background node's stdout and stderr append to the same file.
+ * truncating, for a background node's stdout and stderr append to the same file: what a native
+ * library says as it dies stands there, too. Whoever starts a node rotates as well, so that nodes
+ * which die before they log anything do not fill the disk.
  *
  * @module
  */
@@ -40,8 +42,8 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** Milliseconds of the wall clock. */
   readonly nowMs: () => number;
-  /** Takes a line without its end. */
-  readonly write: (line: string) => void;
+  /** Takes a line without its end, and how much it matters. */
+  readonly write: (line: string, level: LogLevel) => void;
 }
 
 /** Makes a log. */
@@ -51,7 +53,8 @@ export function createLog({ level, nowMs, write }: LogOptions): Log {
     if (LOG_LEVELS.indexOf(at) > depth) return;
     const text = oneLine(`${message}${formatFields(fields)}`);
     const shown = level === "debug" ? redactSecrets(text) : redactAddresses(redactSecrets(text));
-    write(`${new Date(nowMs()).toISOString()} ${at.padEnd(5)} ${shown.slice(0, LINE_CHARS_MAX)}`);
+    const line = `${new Date(nowMs()).toISOString()} ${at.padEnd(5)} ${shown}`;
+    write(line.slice(0, LINE_CHARS_MAX), at);
   };
   return { error: say("error"), warn: say("warn"), info: say("info"), debug: say("debug") };
 }
@@ -114,8 +117,10 @@ export function openLogFile(path: string, bytesMax = LOG_BYTES_MAX): LogFile {
   const file = Deno.openSync(path, { append: true, create: true, mode: PRIVATE_FILE });
   let lost = 0;
   const append = (text: string) => {
-    if (file.statSync().size >= bytesMax) rotate(path, file);
-    writeAll(file, new TextEncoder().encode(text));
+    const bytes = new TextEncoder().encode(text);
+    const { size } = file.statSync();
+    if (size > 0 && size + bytes.length > bytesMax) rotate(path, file);
+    writeAll(file, bytes);
   };
   return {
     write(line) {
@@ -136,6 +141,18 @@ function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
 
 /** What others append between copying and truncating is lost: a few lines at most. */
 function rotate(path: string, file: Deno.FsFile): void {
-  Deno.copyFileSync(path, `${path}.1`);
+  const older = `${path}.1`;
+  Deno.copyFileSync(path, older);
+  Deno.chmodSync(older, PRIVATE_FILE);
   file.truncateSync();
+}
+
+/** Rotates a log that has grown too long, by whoever is about to append to it. */
+export function rotateLog(path: string, bytesMax = LOG_BYTES_MAX): void {
+  try {
+    using file = Deno.openSync(path, { append: true });
+    if (file.statSync().size >= bytesMax) rotate(path, file);
+  } catch {
+    // There is none yet, or no room for its copy: whoever writes to it meets the same.
+  }
 }

@@ -11,6 +11,7 @@
 import { OmertaError } from "../base/errors.ts";
 import { takeEarlyEnd } from "./early_end.ts";
 import { diskError, diskFull, PRIVATE_FILE, writeFileAtomic } from "./files.ts";
+import { rotateLog } from "./log.ts";
 import type { StatePaths } from "./state.ts";
 
 /** What a background node may see of its parent's environment: no secrets, no invite. */
@@ -50,6 +51,7 @@ export interface NodeProcess {
  */
 export async function startNode(paths: StatePaths, program: NodeProgram): Promise<NodeProcess> {
   const [{ spawn }, fs] = await Promise.all([import("node:child_process"), import("node:fs")]);
+  rotateLog(paths.log);
   const log = openLog(paths, fs);
   try {
     const logOffset = fs.fstatSync(log).size;
@@ -134,7 +136,9 @@ function fullDisk({ dir }: StatePaths): OmertaError | undefined {
 /** The last line from `offset` on that is no part of a stack trace. */
 function lastLine(path: string, offset: number): string | undefined {
   using file = Deno.openSync(path, { read: true });
-  const start = Math.max(offset, file.statSync().size - LOG_TAIL_BYTES);
+  const { size } = file.statSync();
+  const begin = offset <= size ? offset : 0; // it was rotated since
+  const start = Math.max(begin, size - LOG_TAIL_BYTES);
   file.seekSync(start, Deno.SeekMode.Start);
   const buffer = new Uint8Array(LOG_TAIL_BYTES);
   const text = new TextDecoder().decode(buffer.subarray(0, file.readSync(buffer) ?? 0));

@@ -422,6 +422,16 @@ Deno.test("the flags of nodes reach the node", async () => {
   deepStrictEqual(node.calls, []);
 });
 
+Deno.test("--quiet silences what a foreground node says, but never its errors", async () => {
+  const node = new FakeNode();
+  node.runNode = ({ log }) => {
+    for (const level of ["error", "warn", "info", "debug"] as const) log(`of ${level}`, level);
+    return Promise.resolve();
+  };
+  strictEqual((await runWith(["mesh", "run", "--quiet"], node)).stderr, "of error\n");
+  match((await runWith(["mesh", "run"], node)).stderr, /of error\nof warn\nof info\nof debug\n/);
+});
+
 Deno.test("mesh run --background is a background node that lingers as OMERTA_LINGER says", async () => {
   for (const [text, expected] of [["90s", 90_000], ["5", 5_000], ["200ms", 200]] as const) {
     const node = new FakeNode();

@@ -1,42 +1,7 @@
 /** The program as a process: what needs no node, with real streams and real signals. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { VERSION } from "../../src/base/mod.ts";
-
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-
-interface Ended {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function omerta(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", MAIN, ...args],
-    clearEnv: true,
-    env: { PATH: Deno.env.get("PATH") ?? "", HOME: "/nonexistent", ...kept(), ...env },
-    stdin: "null",
-  });
-  const { code, stdout, stderr } = await command.output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { status: code, stdout: text(stdout), stderr: text(stderr) };
-}
-
-/** Where Deno keeps what it loaded: without it, it would look under HOME. */
-function kept(): Record<string, string> {
-  const home = Deno.env.get("HOME");
-  const dir = Deno.env.get("DENO_DIR") ?? `${home}/.cache/deno`;
-  return { DENO_DIR: dir };
-}
-
-async function withState(run: (state: string) => Promise<void>): Promise<void> {
-  const state = await Deno.makeTempDir({ prefix: "omerta-cli-" });
-  try {
-    await run(state);
-  } finally {
-    await Deno.remove(state, { recursive: true });
-  }
-}
+import { MAIN, omerta, withState } from "./program.ts";
 
 Deno.test("omerta alone and omerta --help explain themselves on stdout", async () => {
   const [bare, help] = await Promise.all([omerta([]), omerta(["--help"])]);

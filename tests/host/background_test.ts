@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { callEnsured, ensureNode, type EnsureNodeOptions } from "../../src/host/background.ts";
 import { childEnvironment } from "../../src/host/node_process.ts";
 import { sweepEarlyEnds } from "../../src/host/early_end.ts";
+import { LOG_BYTES_MAX } from "../../src/host/log.ts";
 import { callMethod } from "../../src/host/node_client.ts";
 import { openState } from "../../src/host/state.ts";
 import type { Behaviour } from "./fake_node.ts";
@@ -101,6 +102,17 @@ processTest(
       hint: /node\.log/,
     });
     assert.match(Deno.readTextFileSync(`${dir}/node.log`), /the sky fell/);
+  },
+);
+
+processTest(
+  "a log that children fill with their last words is rotated by whoever starts the next",
+  async (dir) => {
+    Deno.writeTextFileSync(`${dir}/node.log`, "x".repeat(LOG_BYTES_MAX), { mode: 0o600 });
+    behave(dir, { defect: "the sky fell" });
+    await assert.rejects(ensureNode(dir, OPTIONS), { message: /the sky fell/ });
+    assert.equal(Deno.statSync(`${dir}/node.log.1`).size, LOG_BYTES_MAX);
+    assert.ok(Deno.statSync(`${dir}/node.log`).size < 10_000);
   },
 );
 

@@ -124,6 +124,24 @@ Deno.test(
 );
 
 Deno.test(
+  "a log never holds more than its limit and its last line, however much is written",
+  inDirectory((dir) => {
+    const path = `${dir}/node.log`;
+    const logs = [openLogFile(path, 1000), openLogFile(path, 1000)]; // two writers of one file
+    for (let i = 0; i < 500; i++) {
+      logs[i % 2]?.write(`line ${i}`.padEnd(90, "."));
+      assert.ok(Deno.statSync(path).size <= 1000);
+    }
+    for (const log of logs) log.close();
+    assert.match(Deno.readTextFileSync(path), /line 499\.*\n$/);
+    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), [
+      "node.log",
+      "node.log.1",
+    ]);
+  }),
+);
+
+Deno.test(
   "what others append to a rotated log lands in the new one",
   inDirectory((dir) => {
     const path = `${dir}/node.log`;

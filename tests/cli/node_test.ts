@@ -1,0 +1,38 @@
+/** The program with real nodes: they start in the background, keep a log, and end. */
+import { match, strictEqual } from "node:assert/strict";
+import { LOG_BYTES_MAX } from "../../src/host/log.ts";
+import { type Ended, omerta, withState } from "./program.ts";
+
+/** A test that starts nodes on a state, and leaves none behind. */
+function nodeTest(name: string, test: (state: string) => Promise<void>): void {
+  Deno.test(name, () =>
+    withState(async (state) => {
+      try {
+        await test(state);
+      } finally {
+        await run(state, ["mesh", "stop"]);
+      }
+    }));
+}
+
+async function run(
+  state: string,
+  argv: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Ended> {
+  return await omerta([...argv, "--state", state], env);
+}
+
+nodeTest("a background node rotates its own log, which stays private", async (state) => {
+  const log = `${state}/node.log`;
+  // Short of the size at which the command rotates: the node's first line is one too many.
+  await Deno.writeTextFile(log, "x".repeat(LOG_BYTES_MAX - 10), { mode: 0o600 });
+  strictEqual((await run(state, ["network", "create", "home"])).status, 0);
+  match(await Deno.readTextFile(log), /^20.* info +a background node starts/);
+  for (const path of [log, `${log}.1`]) strictEqual(mode(await Deno.stat(path)), 0o600);
+  strictEqual((await Deno.stat(`${log}.1`)).size, LOG_BYTES_MAX - 10);
+});
+
+function mode(info: Deno.FileInfo): number {
+  return (info.mode ?? 0) & 0o777;
+}
