@@ -8,7 +8,7 @@
 import type { VerifiedImage } from "../host/images.ts";
 import type { Store } from "../host/store.ts";
 import { bootId } from "../host/system.ts";
-import { probeKvm } from "../host/vm_helper.ts";
+import { type ConfinementLevel, probeKvm } from "../host/vm_helper.ts";
 
 /** How long a guest under KVM may take to its marker. Source: vm research §0.1 (3 s). */
 const PROBE_MS = 3_000;
@@ -18,7 +18,7 @@ export interface AcceleratorVerdict {
   readonly kind: "kvm" | "tcg";
   readonly probedAtMs: number;
   readonly reason: string;
-  readonly confinement: { readonly level: string; readonly missing: readonly string[] };
+  readonly confinement: { readonly level: ConfinementLevel; readonly missing: readonly string[] };
   /** To what the verdict belongs. */
   readonly of: string;
 }

@@ -5,7 +5,7 @@
  */
 import { type ErrorCode, type Instant, type NetworkId, OmertaError } from "../base/mod.ts";
 import type { EndReason, HelpersWord, HostVm } from "../market/mod.ts";
-import type { Answer } from "../node/mod.ts";
+import type { Answer, VmStateMessage } from "../node/mod.ts";
 import { checkVmSize, vmLimitSentence, type VmSize } from "../vm/mod.ts";
 import { withoutPaths } from "./outward.ts";
 import type { RunningVm, VmRunner } from "./vm_runner.ts";
@@ -16,6 +16,8 @@ const GUEST_USER = "root";
 /** What a hosted VM has beside its place in the book. */
 export interface Hosted {
   readonly network: NetworkId;
+  /** SHA-256 of its image; `null` in a dry run, or until it is known. */
+  imageDigest: string | null;
   /** What `vm.create` answered: a repetition gets the same. */
   created: Created | null;
   running: RunningVm | null;
@@ -36,10 +38,16 @@ export interface Created {
   readonly sshHostKey: string;
 }
 
+/** What of it is in its row's `spec`. */
+export interface HostedSpec {
+  readonly created: Created | null;
+  readonly imageDigest: string | null;
+}
+
 /** A VM of which nothing runs yet. */
-export function newHosted(network: NetworkId, created: Created | null): Hosted {
+export function newHosted(network: NetworkId, spec: HostedSpec): Hosted {
   const gone = Promise.withResolvers<void>();
-  return { network, created, running: null, bootMs: null, isUp: false, end: null, gone };
+  return { network, ...spec, running: null, bootMs: null, isUp: false, end: null, gone };
 }
 
 /** What the book says of a VM that has no helper to ask. */
@@ -56,6 +64,12 @@ export async function takeUpDryRun(runner: VmRunner, vm: HostVm): Promise<Runnin
   const lifeMs = 86_400_000;
   const { id, requirements } = vm;
   return await runner.start({ id, requirements, lifeMs, seed: new Uint8Array() }, () => {});
+}
+
+/** What stands between a guest and its provider: the processor, or QEMU's emulation of one. */
+export function isolationOf(accelerator: "kvm" | "tcg" | null): "hardware" | "emulated" | null {
+  if (accelerator === null) return null;
+  return accelerator === "kvm" ? "hardware" : "emulated";
 }
 
 /** What `vm.create` answers. */
@@ -98,6 +112,8 @@ export function endSentence(vm: HostVm): string {
     "life": "the longest life that the provider gives was over",
     "released": "it was released",
     "evicted": "the provider's owner took it back",
+    "oom": "it took more memory than it may",
+    "disk": "the provider's disk is full, or fails",
     "guest-exit": "the guest powered itself off",
     "failed": "it could not be run",
     "lost": "nothing of it was left after the provider's restart",
@@ -105,6 +121,18 @@ export function endSentence(vm: HostVm): string {
   const why = sentences[vm.endReason ?? "failed"];
   if (vm.endDetail === null) return why;
   return `${why}: ${withoutPaths(vm.endDetail)}`.slice(0, 500).toWellFormed();
+}
+
+/** Why a VM ended, as its owner is told; `null` while no end is decided. */
+export function ownersEndReason({ endReason }: HostVm): VmStateMessage["endReason"] {
+  switch (endReason) {
+    case "reservation":
+    case "lease":
+    case "life":
+      return "expired";
+    default:
+      return endReason;
+  }
 }
 
 /** Whole milliseconds, never negative. */

@@ -305,8 +305,9 @@ function answerOf<N extends CallName>(peer: PeerKey, name: N, result: RpcResult)
     throw new OmertaError("refused", `Peer ${node} gave a malformed answer to ${name}`);
   }
   if (result.reason === "refused") {
-    const { code, message } = parseRefusal(result.body);
-    throw new OmertaError(isErrorCode(code) ? code : "refused", message);
+    const { code, message, retryMs } = parseRefusal(result.body);
+    const fields = retryMs === undefined ? {} : { retryMs };
+    throw new OmertaError(isErrorCode(code) ? code : "refused", message, { fields });
   }
   throw new OmertaError("unreachable", `Peer ${node} did not answer ${name}: ${result.reason}`, {
     hint: "See `omerta mesh peers` for who is connected.",

@@ -59,7 +59,7 @@ export async function openProvider(
     policy: await policyOf(context, asked),
     dryRunOnly,
     mayRent,
-    checkImage: async (name) => void await images.find(name),
+    checkImage: async (name) => (await images.find(name)).id,
     onChange,
   });
   return { provider, accelerator: real?.accelerator ?? null };
@@ -94,9 +94,17 @@ async function openRunner(
     nowMs: context.wallMs(),
   });
   log.info(`VMs run by ${accelerator.kind}: ${accelerator.reason}`);
-  const { kind } = accelerator;
-  const parts = { directory: paths.vms, helper, qemu, accelerator: kind, images, log };
-  return { runner: new QemuRunner(parts), accelerator };
+  const { kind, confinement: { level } } = accelerator;
+  const runner = new QemuRunner({
+    directory: paths.vms,
+    helper,
+    qemu,
+    accelerator: kind,
+    confinement: level,
+    images,
+    log,
+  });
+  return { runner, accelerator };
 }
 
 function requireQemu(): string {

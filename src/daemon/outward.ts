@@ -9,9 +9,12 @@ import type { Refusal } from "../node/mod.ts";
 
 /** An error as a refusal for a peer; of a defect no more than that there was one. */
 export function outward(error: unknown): Refusal {
-  return error instanceof OmertaError
-    ? { code: error.code, message: withoutPaths(error.message) }
-    : { code: "internal", message: "The peer met a defect of its own" };
+  if (!(error instanceof OmertaError)) {
+    return { code: "internal", message: "The peer met a defect of its own" };
+  }
+  const refusal = { code: error.code, message: withoutPaths(error.message) };
+  const retryMs = error.fields["retryMs"];
+  return typeof retryMs === "number" ? { ...refusal, retryMs } : refusal;
 }
 
 /** The text with absolute paths as `…`, and well-formed, so that it can be encoded. */

@@ -38,11 +38,13 @@ import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import {
   callError,
-  type Created,
   createdAnswer,
   endSentence,
   type Hosted,
+  type HostedSpec,
+  isolationOf,
   newHosted,
+  ownersEndReason,
   ownWord,
   requireVmSize,
   roundOrNull,
@@ -74,8 +76,8 @@ export interface ProviderParts {
   readonly dryRunOnly: boolean;
   /** Whether the peer holds the grant. */
   mayRent(peer: PeerKey): boolean;
-  /** Checks that the image is whole, before anything is promised. */
-  checkImage(name: string): Promise<void>;
+  /** Checks that the image is whole, before anything is promised; its SHA-256 in hex. */
+  checkImage(name: string): Promise<string>;
   /** Something that the provider's record tells has changed. */
   onChange(): void;
 }
@@ -176,14 +178,26 @@ export class Provider {
     }
     const { vm } = reservation;
     if (reservation.type === "reserved") {
-      this.#hosted.set(vm.id, newHosted(network, null));
+      this.#hosted.set(vm.id, newHosted(network, { created: null, imageDigest: null }));
       await this.#promise(vm);
     } else this.#touch(vm);
+    return this.#reserved(this.#book.get(vm.id) ?? vm, reservation.type === "existing");
+  }
+
+  #reserved(vm: HostVm, existing: boolean): Answer<"vm.reserve"> {
+    const { accelerator, confinement } = this.#runnerOf(vm);
+    const { lifeMsMax } = this.#book.policy;
+    const lifeMs = vm.lifeEndsAt === null ? lifeMsMax : vm.lifeEndsAt - this.#context.now();
     return {
       vm: vm.id,
-      existing: reservation.type === "existing",
+      existing,
       state: this.#message(vm),
-      accelerator: vm.dryRun ? null : this.#parts.runner.accelerator,
+      accelerator,
+      isolation: isolationOf(accelerator),
+      confinement,
+      imageDigest: this.#hosted.get(vm.id)?.imageDigest ?? null,
+      leaseMs: vm.requirements.leaseMs,
+      lifeMs: Math.max(0, Math.round(lifeMs)),
       dryRun: vm.dryRun,
     };
   }
@@ -196,7 +210,10 @@ export class Provider {
     try {
       this.#record(vm);
       this.#noticed();
-      if (!vm.dryRun) await this.#parts.checkImage(vm.requirements.image);
+      if (vm.dryRun) return;
+      const imageDigest = await this.#parts.checkImage(vm.requirements.image);
+      const hosted = this.#hosted.get(vm.id);
+      if (hosted !== undefined) hosted.imageDigest = imageDigest;
     } catch (error) {
       const released = this.#book.release(vm.owner, vm.id);
       if (released.ok) this.#changed(released.value);
@@ -453,8 +470,8 @@ export class Provider {
         });
         return [];
       }
-      const { created } = row.spec as { created: Created | null };
-      this.#hosted.set(row.id, newHosted(row.network, created));
+      const { created, imageDigest } = row.spec as HostedSpec;
+      this.#hosted.set(row.id, newHosted(row.network, { created, imageDigest }));
       return [fromHostRow(parsed.value, this.#parts.policy, clock)];
     });
   }
@@ -530,7 +547,7 @@ export class Provider {
       owner: vm.owner,
       key: vm.state === "releasing" ? null : vm.key, // the next request with it gets another
       state: vm.state,
-      spec: { created: hosted.created },
+      spec: { created: hosted.created, imageDigest: hosted.imageDigest } satisfies HostedSpec,
       secrets: null,
       localTunnel: hosted.created?.localTunnel ?? null,
       remoteTunnel: hosted.created?.remoteTunnel ?? null,
@@ -552,8 +569,12 @@ export class Provider {
       vm: vm.id,
       state: vm.state === "requested" ? "reserved" : vm.state,
       leaseLeftMs: living ? leftMs : null,
+      lifeLeftMs: living && vm.lifeEndsAt !== null
+        ? roundOrNull(vm.lifeEndsAt - this.#context.now())
+        : null,
       bootMs: roundOrNull(this.#hosted.get(vm.id)?.bootMs ?? null),
       reason: vm.endReason === null ? null : endSentence(vm),
+      endReason: ownersEndReason(vm),
     };
   }
 

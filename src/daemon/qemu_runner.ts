@@ -12,6 +12,7 @@ import { writeFileAtomic } from "../host/files.ts";
 import type { Images } from "../host/images.ts";
 import type { Log } from "../host/log.ts";
 import {
+  type ConfinementLevel,
   connectHelper,
   type HelperClient,
   type HelperExit,
@@ -36,6 +37,7 @@ export interface QemuRunnerParts {
   readonly helper: string;
   readonly qemu: string;
   readonly accelerator: "kvm" | "tcg";
+  readonly confinement: ConfinementLevel;
   readonly images: Images;
   readonly log: Log;
 }
@@ -53,6 +55,10 @@ export class QemuRunner implements VmRunner {
 
   get accelerator(): "kvm" | "tcg" {
     return this.#parts.accelerator;
+  }
+
+  get confinement(): ConfinementLevel {
+    return this.#parts.confinement;
   }
 
   async start(vm: VmStart, happens: Happens): Promise<RunningVm> {

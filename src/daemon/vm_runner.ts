@@ -5,6 +5,7 @@
  * @module
  */
 import type { VmId } from "../base/mod.ts";
+import type { ConfinementLevel } from "../host/vm_helper.ts";
 import type { EndReason, Requirements } from "../market/mod.ts";
 
 /** What to start. */
@@ -48,6 +49,8 @@ export interface RunningVm {
 /** Runs VMs. */
 export interface VmRunner {
   readonly accelerator: "kvm" | "tcg" | null;
+  /** How well QEMU is confined here; `null` in a dry run. */
+  readonly confinement: ConfinementLevel | null;
   /** Starts a machine; `happens` is told what becomes of it. */
   start(vm: VmStart, happens: (happening: VmHappening) => void): Promise<RunningVm>;
   /** Finds the machine of before a restart; `null` where there is none. */
@@ -61,6 +64,7 @@ export interface VmRunner {
 /** Answers without a machine: what it starts is ready at once. */
 export const DRY_RUNNER: VmRunner = {
   accelerator: null,
+  confinement: null,
   start(vm, happens) {
     queueMicrotask(() => happens({ type: "ready", bootMs: 0 }));
     return Promise.resolve(dryVm(vm.lifeMs));

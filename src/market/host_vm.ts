@@ -14,6 +14,8 @@ export const END_REASONS = [
   "life", // the longest life that the provider gives
   "released", // by its owner
   "evicted", // by the provider's owner
+  "oom", // it took more memory than it may
+  "disk", // the provider's disk is full, or fails
   "guest-exit", // the guest powered itself off
   "failed", // QEMU or the helper died, or it could not be started
   "lost", // after a restart nothing of it was found
@@ -85,6 +87,8 @@ export function expiryReason(vm: HostVm): "reservation" | "lease" | "life" {
 export function endingEvent(vm: HostVm, reason: EndReason): VmEvent {
   switch (reason) {
     case "failed":
+    case "oom":
+    case "disk":
       return "failed";
     case "lost":
       return "lost";

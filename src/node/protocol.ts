@@ -52,6 +52,21 @@ const admission = v.strictObject({
   k: bytes(32),
 });
 
+/** How well a provider confines QEMU, best first; see `ffi/vm/README.md`. */
+const confinement = v.nullable(v.picklist(["full", "namespaces", "landlock", "basic"]));
+
+/** Why a VM ended, as its owner is told. Source: the command line's contract; `evicted` too. */
+export const OWNERS_END_REASONS = [
+  "released",
+  "expired",
+  "evicted",
+  "oom",
+  "guest-exit",
+  "failed",
+  "lost",
+  "disk",
+] as const;
+
 /** What a provider tells about one VM. */
 const vmState = v.strictObject({
   vm: vmId,
@@ -59,9 +74,13 @@ const vmState = v.strictObject({
     ["reserved", "creating", "booting", "ready", "releasing", "released", "failed", "lost"],
   ),
   leaseLeftMs: v.nullable(count(366 * day)),
+  /** Until it ends whatever its owner does; `null`: not created yet, or ended. */
+  lifeLeftMs: v.nullable(count(3_660 * day)),
   bootMs: v.nullable(count(day)),
   /** Why it failed or ended, in a sentence; shown escaped. */
   reason: v.nullable(text(500)),
+  /** The same as one word, as soon as the end is decided. */
+  endReason: v.nullable(v.picklist(OWNERS_END_REASONS)),
 });
 
 const nothing = v.strictObject({});
@@ -110,6 +129,15 @@ export const CALLS = {
       existing: v.boolean(),
       state: vmState,
       accelerator: v.nullable(v.picklist(["kvm", "tcg"])),
+      /** `null` in a dry run, as all that a machine would have. */
+      isolation: v.nullable(v.picklist(["hardware", "emulated"])),
+      confinement,
+      /** SHA-256 of the image that will boot, in hex. */
+      imageDigest: v.nullable(v.pipe(text(64), v.regex(/^[0-9a-f]{64}$/))),
+      /** The lease as granted: the provider may have cut what was asked for. */
+      leaseMs: count(366 * day),
+      /** How long the VM can live: from its creation, or from now where it was created before. */
+      lifeMs: count(3_660 * day),
       dryRun: v.boolean(),
     }),
   },
@@ -151,7 +179,17 @@ export type VmStateMessage = v.InferOutput<typeof vmState>;
 export interface Refusal {
   readonly code: string;
   readonly message: string;
+  /** What stands against it passes by itself: ask again, no sooner. Absent: asking again is vain. */
+  readonly retryMs?: number;
 }
+
+/** The longest wait that a refusal may name. Guess: an hour. */
+const RETRY_MS_MAX = 3_600_000;
+const refusalBody = v.strictObject({
+  code: text(32),
+  message: text(500),
+  retryMs: v.optional(count(RETRY_MS_MAX)),
+});
 
 /** Whether `name` is a call. */
 export function isCallName(name: string): name is CallName {
@@ -182,15 +220,19 @@ export function parseAnswer<N extends CallName>(
 /** The body of a refusal. */
 export function encodeRefusal(refusal: Refusal): Uint8Array {
   const message = refusal.message.slice(0, 500).toWellFormed(); // cut within a character, perhaps
-  return encodeBody({ code: refusal.code, message });
+  const { code, retryMs } = refusal;
+  if (retryMs === undefined) return encodeBody({ code, message });
+  const waitMs = Math.min(RETRY_MS_MAX, Math.max(0, Math.ceil(retryMs)));
+  return encodeBody({ code, message, retryMs: waitMs });
 }
 
 /** Parses a refusal; unknown codes become `refused`. */
 export function parseRefusal(body: Uint8Array): Refusal {
-  const parsed = parseBody(v.strictObject({ code: text(32), message: text(500) }), body);
+  const parsed = parseBody(refusalBody, body);
   if (!parsed.ok) return { code: "refused", message: "the peer refused without a reason" };
-  const { code, message } = parsed.value;
-  return { code: isErrorCode(code) ? code : "refused", message };
+  const { code, message, retryMs } = parsed.value;
+  const known = isErrorCode(code) ? code : "refused";
+  return retryMs === undefined ? { code: known, message } : { code: known, message, retryMs };
 }
 
 function parseBody<S extends v.GenericSchema>(

@@ -509,8 +509,10 @@ Deno.test(
       vm: id,
       state: "failed",
       leaseLeftMs: null,
+      lifeLeftMs: null,
       bootMs: null,
       reason: "lies",
+      endReason: "failed",
     } as const;
     await rig.stand.ask(other, "vm.event", message);
     assert.equal((await rig.consumer.status(id)).state, "ready");
@@ -524,7 +526,15 @@ Deno.test(
   withRenter(1, async (rig) => {
     const { id } = await rig.ready();
     await rig.consumer.release([id], false, NEVER);
-    const late = { vm: id, state: "booting", leaseLeftMs: 5, bootMs: null, reason: null } as const;
+    const late = {
+      vm: id,
+      state: "booting",
+      leaseLeftMs: 5,
+      lifeLeftMs: 5,
+      bootMs: null,
+      reason: null,
+      endReason: null,
+    } as const;
     await rig.stand.ask(rig.lender.peer, "vm.event", late);
     assert.equal((await rig.consumer.status(id)).state, "released");
   }),

@@ -29,6 +29,7 @@ export interface Machine {
 /** Runs machines in memory. */
 export class FakeRunner implements VmRunner {
   readonly accelerator = "tcg";
+  readonly confinement = "full";
   readonly machines = new Map<VmId, Machine>();
   readonly swept: VmId[] = [];
   /** What `start` waits for. */

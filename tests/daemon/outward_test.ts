@@ -8,6 +8,12 @@ Deno.test("a refusal says why, and not where files lie", () => {
   assert.deepEqual(outward(error), { code: "disk-full", message: "No space is left to write …" });
 });
 
+Deno.test("a refusal tells when to ask again, and no other field of the error", () => {
+  const fields = { retryMs: 500, path: "/etc" };
+  const refusal = outward(new OmertaError("provider-full", "A moment", { fields }));
+  assert.deepEqual(refusal, { code: "provider-full", message: "A moment", retryMs: 500 });
+});
+
 Deno.test("a defect is told as one and no more", () => {
   const refusal = outward(new TypeError("Cannot read /etc/shadow"));
   assert.deepEqual(refusal, { code: "internal", message: "The peer met a defect of its own" });

@@ -66,7 +66,7 @@ function rig(policy: Partial<Policy> = {}, image: () => void = () => {}): Rig {
     mayRent: (peer) => peer === owner,
     checkImage: (name) => {
       hashed.push(name);
-      return Promise.resolve().then(image);
+      return Promise.resolve().then(image).then(() => "ab".repeat(32));
     },
     onChange() {},
   });

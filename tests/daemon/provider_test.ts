@@ -13,6 +13,7 @@ import { someNetwork, somePeer, type Stand, withStand } from "./stand.ts";
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+const DIGEST = "ab".repeat(32);
 const SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJm9Cq0TPVQ7XkC8sx1yZcVzWuQyE6r2l0vB3d4e5f6g";
 
 /** A provider on a stand, with two members who ask it. */
@@ -120,7 +121,7 @@ class Rig {
       },
       dryRunOnly: false,
       mayRent: (peer) => peer === this.owner || peer === this.other,
-      checkImage: () => Promise.resolve(),
+      checkImage: () => Promise.resolve(DIGEST),
       onChange: () => void this.changes++,
     });
   }
@@ -156,8 +157,18 @@ const held = () => Promise.withResolvers<void>();
 Deno.test(
   "a VM goes from its reservation to its release, and its owner is told",
   withProvider(async (rig) => {
-    const { vm, existing, state, accelerator } = await rig.reserve();
-    assert.deepEqual([existing, state.state, accelerator], [false, "reserved", "tcg"]);
+    const { vm, state, ...answer } = await rig.reserve();
+    assert.deepEqual([state.state, state.lifeLeftMs], ["reserved", null]);
+    assert.deepEqual(answer, {
+      existing: false,
+      accelerator: "tcg",
+      isolation: "emulated",
+      confinement: "full",
+      imageDigest: DIGEST,
+      leaseMs: HOUR,
+      lifeMs: DAY,
+      dryRun: false,
+    });
     assert.equal(rig.runner.machines.size, 0);
     const created = await rig.create(vm);
     assert.deepEqual([created.user, created.wireguardKey.length, created.sshHostKey.length], [
@@ -178,15 +189,21 @@ Deno.test(
       vm,
       state: "ready",
       leaseLeftMs: HOUR,
+      lifeLeftMs: DAY,
       bootMs: 700,
       reason: null,
+      endReason: null,
     });
     const released = await rig.release(vm);
-    assert.deepEqual([released.state, released.leaseLeftMs, released.reason], [
-      "released",
-      null,
-      "it was released",
-    ]);
+    assert.deepEqual(released, {
+      vm,
+      state: "released",
+      leaseLeftMs: null,
+      lifeLeftMs: null,
+      bootMs: 700,
+      reason: "it was released",
+      endReason: "released",
+    });
     assert.deepEqual(rig.runner.swept, [vm]);
     assert.deepEqual(rig.stand.commanded("tunnel.close"), [{ tunnel: created.tunnel }]);
     assert.deepEqual(rig.told(), ["booting", "ready", "released"]);

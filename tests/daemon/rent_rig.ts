@@ -110,7 +110,7 @@ export class RentRig {
       },
       dryRunOnly: false,
       mayRent: () => true,
-      checkImage: () => Promise.resolve(),
+      checkImage: () => Promise.resolve("ab".repeat(32)),
       onChange() {},
     });
     const lender = { stand, runner, provider, peer, isReachable: true };

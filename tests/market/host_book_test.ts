@@ -279,15 +279,23 @@ Deno.test("every call in every state does what the table says", () => {
 
 /** State after the machine is gone for that reason, from each state. */
 const ENDS: Readonly<Record<string, string>> = {
-  //          reservation lease    life     released evicted  guest-exit failed   lost
-  reserved: " released    released released released released failed     failed   lost",
-  creating: " released    released released released released failed     failed   lost",
-  booting: "  released    released released released released failed     failed   lost",
-  ready: "    released    released released released released released   failed   lost",
-  releasing: "released    released released released released released   released released",
-  released: " released    released released released released released   released released",
-  failed: "   failed      failed   failed   failed   failed   failed     failed   failed",
-  lost: "     lost        lost     lost     lost     lost     lost       lost     lost",
+  //          reservation lease    life     released evicted  oom      disk     guest-exit failed   lost
+  reserved:
+    " released    released released released released failed   failed   failed     failed   lost",
+  creating:
+    " released    released released released released failed   failed   failed     failed   lost",
+  booting:
+    "  released    released released released released failed   failed   failed     failed   lost",
+  ready:
+    "    released    released released released released failed   failed   released   failed   lost",
+  releasing:
+    "released    released released released released released released released   released released",
+  released:
+    " released    released released released released released released released   released released",
+  failed:
+    "   failed      failed   failed   failed   failed   failed   failed   failed     failed   failed",
+  lost:
+    "     lost        lost     lost     lost     lost     lost     lost     lost       lost     lost",
 };
 
 Deno.test("every end of the machine in every state leads where the table says", () => {

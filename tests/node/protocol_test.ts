@@ -26,13 +26,23 @@ const vm = toBase32(random.bytes(10));
 const key = random.bytes(32);
 const address = "[2001:db8::1]:9000";
 const admission = { c: random.bytes(300), m: "home", q: 1, k: key };
-const state: VmStateMessage = { vm, state: "ready", leaseLeftMs: 1_000, bootMs: 700, reason: null };
+const state: VmStateMessage = {
+  vm,
+  state: "ready",
+  leaseLeftMs: 1_000,
+  lifeLeftMs: 86_400_000,
+  bootMs: 700,
+  reason: null,
+  endReason: null,
+};
 const ended: VmStateMessage = {
   vm,
   state: "failed",
   leaseLeftMs: null,
+  lifeLeftMs: null,
   bootMs: null,
   reason: "it could not be run",
+  endReason: "failed",
 };
 
 type Samples = {
@@ -64,7 +74,18 @@ const SAMPLES: Samples = {
       leaseMs: 3_600_000,
       dryRun: false,
     },
-    answer: { vm, existing: false, state, accelerator: "kvm", dryRun: false },
+    answer: {
+      vm,
+      existing: false,
+      state,
+      accelerator: "kvm",
+      isolation: "hardware",
+      confinement: "full",
+      imageDigest: "ab".repeat(32),
+      leaseMs: 3_600_000,
+      lifeMs: 86_400_000,
+      dryRun: false,
+    },
   },
   "vm.create": {
     question: {
@@ -150,6 +171,7 @@ const REFUSED: readonly (readonly [string, CallName, object])[] = [
   ["a lease of two years", "vm.extend", { vm, leaseMs: 732 * 86_400_000 }],
   ["a negative lease", "vm.extend", { vm, leaseMs: -1 }],
   ["an unknown state", "vm.event", { ...state, state: "asleep" }],
+  ["an unknown end", "vm.event", { ...ended, endReason: "boredom" }],
   ["a long reason", "vm.event", { ...state, reason: "x".repeat(501) }],
 ];
 
@@ -183,6 +205,17 @@ Deno.test("a refusal is read as it was written, an unknown code as `refused`", (
   assert.deepEqual(parseRefusal(encodeRefusal(refusal)), refusal);
   const unknown = parseRefusal(encodeRefusal({ code: "of-tomorrow", message: "why" }));
   assert.deepEqual(unknown, { code: "refused", message: "why" });
+});
+
+Deno.test("a refusal that passes by itself says when to ask again, in whole milliseconds", () => {
+  const refusal = { code: "provider-full", message: "A moment", retryMs: 1_500 };
+  assert.deepEqual(parseRefusal(encodeRefusal(refusal)), refusal);
+  assert.equal(parseRefusal(encodeRefusal({ ...refusal, retryMs: 0.2 })).retryMs, 1);
+  assert.equal(parseRefusal(encodeRefusal({ ...refusal, retryMs: 1e12 })).retryMs, 3_600_000);
+  for (const retryMs of [-1, 3_600_001, "1"]) {
+    const read = parseRefusal(encodeBody({ code: "refused", message: "x", retryMs }));
+    assert.deepEqual([read.code, read.retryMs], ["refused", undefined], String(retryMs));
+  }
 });
 
 Deno.test("whatever the sentence of a refusal is, it can be sent and read", () => {

@@ -10,26 +10,13 @@ import type {
   ProviderStatusResult,
   ProviderVmDoc,
 } from "../../api/methods.ts";
-import { command, type FlagValues, list, maybe, toggle, type Verbs } from "../command.ts";
+import { command, toggle, type Verbs } from "../command.ts";
 import { bytes, count, facts, fromNow, shortId, shortIds, table, words } from "../format.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";
+import { LEND_FLAGS, lendArguments, lendOptions } from "../lend_flags.ts";
 import { printUnit } from "../systemd.ts";
-import { must, reference, size, wholeId, wholeNumber } from "../values.ts";
+import { must, reference } from "../values.ts";
 import { reportFailed } from "../partly.ts";
-
-const MIB = 1024 * 1024;
-
-const LEND_FLAGS = {
-  maxVms: maybe("N", "most VMs at once", wholeNumber({ min: 0, max: 10_000 })),
-  cpu: maybe("N", "CPUs to lend (default: half of them)", wholeNumber({ min: 1, max: 4096 })),
-  memory: maybe(
-    "S",
-    "memory to lend (default: half of it)",
-    size({ min: 128 * MIB, max: 2 ** 50 }),
-  ),
-  allow: list("ID", "lend to this node only (whole id; may be repeated)", wholeId),
-  dryRun: toggle("answer the whole protocol without starting QEMU"),
-};
 
 const run = command({
   purpose: "lend virtual machines, in the foreground",
@@ -54,26 +41,13 @@ const run = command({
     if (flags.systemd) {
       return printUnit(invocation, { role: "provider", extra: lendArguments(flags) });
     }
-    const { maxVms, cpu, memory: memoryBytes, allow, dryRun } = flags;
     await runForeground(invocation, {
       roles: { relay: false, provider: true },
-      provider: { maxVms, cpu, memoryBytes, allow, dryRun },
+      provider: lendOptions(flags),
       mode: "foreground",
     });
   },
 });
-
-/** The flags again, for a unit. */
-function lendArguments(flags: FlagValues<typeof LEND_FLAGS>): string[] {
-  const { maxVms, cpu, memory, allow, dryRun } = flags;
-  return [
-    ...maxVms === null ? [] : ["--max-vms", String(maxVms)],
-    ...cpu === null ? [] : ["--cpu", String(cpu)],
-    ...memory === null ? [] : ["--memory", String(memory)],
-    ...allow.flatMap((id) => ["--allow", id]),
-    ...dryRun ? ["--dry-run"] : [],
-  ];
-}
 
 const status = command({
   purpose: "show what is lent, to whom, and how it is confined",
