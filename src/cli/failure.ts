@@ -60,7 +60,9 @@ function defect(cause: unknown): OmertaError {
 /** The error as a part of a document, its own fields beside. */
 export function errorDoc(error: OmertaError): ErrorDoc & Record<string, unknown> {
   const { code, message, hint, exit } = error;
-  return { ...error.fields, code, message, hint: hint ?? usualHint(code), exit };
+  // A peer's words stand alone: a hint of ours would vouch for them.
+  const usual = "said_by" in error.fields ? null : usualHint(code);
+  return { ...error.fields, code, message, hint: hint ?? usual, exit };
 }
 
 function interruptedDoc({ message, exit }: Interrupted): Record<string, unknown> {

@@ -14,7 +14,9 @@ export function reportFailed(
   failed: readonly { readonly id: string; readonly error: ErrorDoc }[],
 ): number {
   for (const { id, error } of failed) {
-    out.failure(`${id}: ${error.message}`, error.hint ?? usualHint(error.code));
+    // A peer's words stand alone, as in failure.ts.
+    const usual = "said_by" in error ? null : usualHint(error.code);
+    out.failure(`${id}: ${error.message}`, error.hint ?? usual);
   }
   return failed[0]?.error.exit ?? 0;
 }

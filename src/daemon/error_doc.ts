@@ -9,5 +9,6 @@ import { OmertaError } from "../base/mod.ts";
 /** An error as a document shows it beside what went well. */
 export function errorDoc(error: unknown): ErrorDoc {
   const known = error instanceof OmertaError ? error : new OmertaError("internal", String(error));
-  return { code: known.code, message: known.message, hint: known.hint ?? null, exit: known.exit };
+  const { code, message, hint, exit, fields } = known;
+  return { ...fields, code, message, hint: hint ?? null, exit };
 }

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { type Instant, isErrorCode, OmertaError, type PeerKey, splitPeerKey } from "../base/mod.ts";
+import { BoundedMap, type Instant, OmertaError, type PeerKey, splitPeerKey } from "../base/mod.ts";
 import type { NetHost } from "../host/net.ts";
 import type { Member } from "../membership/mod.ts";
 import {
@@ -39,6 +39,8 @@ const DOUBT_MS = 200;
 export const CALL_TIMEOUT_MS = 10_000;
 /** A handshake gives up after this at the latest; the session core gives up earlier. Guess. */
 const CONNECT_TIMEOUT_MS = 8_000;
+/** Peers whose alias is known, to name them in errors; the oldest gives way. Guess. */
+const ALIASES_MAX = 4_096;
 
 /** Who asks, when a peer calls us. */
 export interface Caller {
@@ -83,6 +85,8 @@ export class Loop {
   /** The input of the turn that runs, and those that it caused. */
   readonly #inputs: NodeIn[] = [];
   readonly #budget = new CallBudget();
+  /** What peers call themselves. */
+  readonly #aliases = new BoundedMap<PeerKey, string>(ALIASES_MAX, "evict-oldest");
   #nextToken = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -159,7 +163,7 @@ export class Loop {
     const start = (token: number) =>
       this.input({ type: "call", token, peer, kind, name, body, timeoutMs });
     const result = await this.#await(start, { ...options, timeoutMs: timeoutMs + 1_000 });
-    return answerOf(peer, name, result as RpcResult);
+    return this.#answerOf(peer, name, result as RpcResult);
   }
 
   /** Ends the loop: nothing goes in or out any more, and everybody who waits is told. */
@@ -229,8 +233,15 @@ export class Loop {
         void this.#answer(output);
         return;
       default:
+        if (output.type === "peer-up") this.#noteAlias(output);
         for (const listener of [...this.#listeners]) this.#guard(() => listener(output));
     }
+  }
+
+  #noteAlias({ peer, kind, member }: Extract<LoopEvent, { type: "peer-up" }>): void {
+    if (kind !== "epoch") return;
+    if (member.alias === null) this.#aliases.delete(peer);
+    else this.#aliases.set(peer, member.alias);
   }
 
   #route({ peer, active, standby, accept }: Extract<NodeOut<Member>, { type: "routes" }>): void {
@@ -268,6 +279,26 @@ export class Loop {
     return await handler(caller, question.value);
   }
 
+  #answerOf<N extends CallName>(peer: PeerKey, name: N, result: RpcResult): Answer<N> {
+    const who = `${roleIn(name)} ${this.#nameOf(peer)}`;
+    if (result.ok) {
+      const answer = parseAnswer(name, result.body);
+      if (answer.ok) return answer.value;
+      throw new OmertaError("refused", `The ${who} gave a malformed answer to ${name}`);
+    }
+    if (result.reason === "refused") throw refusedBy(peer, who, result.body);
+    throw new OmertaError("unreachable", `The ${who} did not answer ${name}: ${result.reason}`, {
+      hint: "See `omerta mesh peers` for who is connected.",
+      fields: { reason: result.reason },
+    });
+  }
+
+  #nameOf(peer: PeerKey): string {
+    const short = splitPeerKey(peer).node.slice(0, 8);
+    const alias = this.#aliases.get(peer);
+    return alias === undefined ? short : `${alias} (${short})`;
+  }
+
   #arm(): void {
     clearTimeout(this.#timer);
     const wakeup = this.machine.wakeup();
@@ -280,7 +311,6 @@ export class Loop {
 function connectError(
   { reason, detail }: { readonly reason: FailReason; readonly detail: string | null },
 ): OmertaError {
-  const why = detail === null ? "" : ` (${detail})`;
   switch (reason) {
     case "timeout":
       return new OmertaError("unreachable", "Nobody answers there");
@@ -288,29 +318,41 @@ function connectError(
       return new OmertaError("unreachable", "Another node than the expected one answers there");
     case "unverified":
     case "bad-identity":
-      return new OmertaError("not-member", `The peer's membership does not hold${why}`);
+      return noMember("The peer's membership does not hold", detail);
     case "refused":
-      return new OmertaError("not-member", `The peer does not accept our membership${why}`);
+      return noMember("The peer does not accept our membership", detail);
     case "busy":
     case "closed":
       return new OmertaError("unreachable", `No session with the peer: ${reason}`);
   }
 }
 
-function answerOf<N extends CallName>(peer: PeerKey, name: N, result: RpcResult): Answer<N> {
-  const node = splitPeerKey(peer).node.slice(0, 8);
-  if (result.ok) {
-    const answer = parseAnswer(name, result.body);
-    if (answer.ok) return answer.value;
-    throw new OmertaError("refused", `Peer ${node} gave a malformed answer to ${name}`);
-  }
-  if (result.reason === "refused") {
-    const { code, message, retryMs } = parseRefusal(result.body);
-    const fields = retryMs === undefined ? {} : { retryMs };
-    throw new OmertaError(isErrorCode(code) ? code : "refused", message, { fields });
-  }
-  throw new OmertaError("unreachable", `Peer ${node} did not answer ${name}: ${result.reason}`, {
-    hint: "See `omerta mesh peers` for who is connected.",
-    fields: { reason: result.reason },
+/** That a membership does not count; where time is the reason, a clock is the likelier cause. */
+function noMember(what: string, detail: string | null): OmertaError {
+  const isOfTime = detail === "not-yet-valid" || detail === "expired";
+  const why = detail === null ? "" : ` (${detail})`;
+  const hint = "Is this machine's clock right? See what 'date -u' says here and at the peer.";
+  return new OmertaError("not-member", `${what}${why}`, isOfTime ? { hint } : {});
+}
+
+/** What the peer of a call is, as far as the call tells. */
+function roleIn(name: CallName): string {
+  if (name === "vm.event") return "renter";
+  if (name.startsWith("vm.")) return "provider";
+  return /^(relay|record)\./.test(name) && name !== "relay.offer" ? "relay" : "peer";
+}
+
+/**
+ * A peer's refusal: its words as its own, and `said_by` in the fields, so that nobody adds a hint of
+ * ours to them.
+ */
+function refusedBy(peer: PeerKey, who: string, body: Uint8Array): OmertaError {
+  const { code, message, retryMs } = parseRefusal(body);
+  const retry = retryMs === undefined ? {} : { retryMs };
+  const said = { said_by: splitPeerKey(peer).node, ...retry };
+  // That a peer does not serve a call says nothing of this machine.
+  const isUnserved = code === "unsupported";
+  return new OmertaError(isUnserved ? "refused" : code, `${who} says: ${message}`, {
+    fields: isUnserved ? { ...said, reason: "unserved" } : said,
   });
 }

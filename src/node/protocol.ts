@@ -15,7 +15,7 @@
  * @module
  */
 import * as v from "valibot";
-import { fail, ID_CHARS, isErrorCode, isId, isVmId, ok, type Result } from "../base/mod.ts";
+import { type ErrorCode, fail, ID_CHARS, isId, isVmId, ok, type Result } from "../base/mod.ts";
 import {
   type CborMap,
   type CborValue,
@@ -175,7 +175,31 @@ export type Answer<N extends CallName> = v.InferOutput<(typeof CALLS)[N]["answer
 /** What a provider tells about one VM. */
 export type VmStateMessage = v.InferOutput<typeof vmState>;
 
-/** Why the other side refused, in its words; the code is from the closed list or `refused`. */
+/**
+ * The codes that a peer may put on a refusal. Any other would speak of this machine (`disk-full`,
+ * `native-damaged`, `usage`), of which a peer knows nothing: it counts as `refused`.
+ */
+export const PEER_CODES = [
+  "refused",
+  "not-allowed",
+  "not-member",
+  "not-owner",
+  "not-found",
+  "unreachable",
+  "unsupported",
+  "provider-full",
+  "bad-size",
+  "image-missing",
+  "image-corrupt",
+  "vm-failed",
+  "lease-ended",
+  "invite-expired",
+  "invite-used-up",
+  "invite-revoked",
+  "invite-unknown",
+] as const satisfies readonly ErrorCode[];
+
+/** Why the other side refused, in its words; read, the code is one of `PEER_CODES`. */
 export interface Refusal {
   readonly code: string;
   readonly message: string;
@@ -190,6 +214,11 @@ const refusalBody = v.strictObject({
   message: text(500),
   retryMs: v.optional(count(RETRY_MS_MAX)),
 });
+
+/** A refusal as it was read. */
+export interface PeerRefusal extends Refusal {
+  readonly code: (typeof PEER_CODES)[number];
+}
 
 /** Whether `name` is a call. */
 export function isCallName(name: string): name is CallName {
@@ -226,13 +255,13 @@ export function encodeRefusal(refusal: Refusal): Uint8Array {
   return encodeBody({ code, message, retryMs: waitMs });
 }
 
-/** Parses a refusal; unknown codes become `refused`. */
-export function parseRefusal(body: Uint8Array): Refusal {
+/** Parses a refusal; codes that no peer may use become `refused`. */
+export function parseRefusal(body: Uint8Array): PeerRefusal {
   const parsed = parseBody(refusalBody, body);
   if (!parsed.ok) return { code: "refused", message: "the peer refused without a reason" };
-  const { code, message, retryMs } = parsed.value;
-  const known = isErrorCode(code) ? code : "refused";
-  return retryMs === undefined ? { code: known, message } : { code: known, message, retryMs };
+  const { message, retryMs } = parsed.value;
+  const code = PEER_CODES.find((known) => known === parsed.value.code) ?? "refused";
+  return retryMs === undefined ? { code, message } : { code, message, retryMs };
 }
 
 function parseBody<S extends v.GenericSchema>(

