@@ -7,7 +7,7 @@
  * line without their `schema`: snake case, times RFC 3339 UTC (`_at`), `null` for what is unknown.
  * A stream emits items before its result.
  *
- * `network` in an input is an id, a prefix of it (≥ 4 characters) or a name; `null` means the only
+ * `network` in an input is an id, a prefix of it (≥ 8 characters) or a name; `null` means the only
  * network. `vm` is an id, a prefix or a name; `null` means the only VM that has not ended:
  * none is `not-found`, several are `ambiguous`. `peer` is an id, a prefix or an alias.
  *

@@ -28,7 +28,7 @@ export const ERRORS = {
   "bad-size": { exit: 2, about: "a size or number is out of range" },
   "bad-ssh-key": { exit: 2, about: "the ssh key file holds no public key that ssh would accept" },
   "not-found": { exit: 3, about: "no peer, VM, network or invite of that name" },
-  "ambiguous": { exit: 3, about: "the prefix fits more than one" },
+  "ambiguous": { exit: 3, about: "the name fits more than one" },
   "no-network": { exit: 3, about: "this state belongs to no network yet" },
   "no-node": { exit: 4, about: "no node runs on this state directory" },
   "unreachable": { exit: 5, about: "a peer, provider or relay did not answer" },

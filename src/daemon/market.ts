@@ -5,8 +5,10 @@
  */
 import { isId, type NetworkId, type NodeId, OmertaError, peerKey } from "../base/mod.ts";
 import { offerOf } from "../market/mod.ts";
+import { type NameReason, thingsNamed } from "../membership/mod.ts";
 import type { Context } from "./context.ts";
 import { noRelay } from "./network_errors.ts";
+import type { Joined } from "./network_loading.ts";
 import type { Networks } from "./networks.ts";
 import type { Peers } from "./peers.ts";
 import type { Relays } from "./relays.ts";
@@ -14,6 +16,8 @@ import type { RentingParts } from "./renting.ts";
 
 /** How long a name is looked for at the relays. Guess. */
 const RESOLVE_MS = 5_000;
+/** Peers that an error names. */
+const CANDIDATES_MAX = 4;
 
 /** The lookups of a running node. */
 export function openMarket(
@@ -54,7 +58,8 @@ export function openMarket(
 }
 
 /**
- * The node that a name means; an alias is pinned at its first use and never moves.
+ * The node that a name means. At its first use it is pinned, an alias as well as the beginning of an id,
+ * and never moves.
  *
  * @throws {OmertaError} `not-found`, `ambiguous`.
  */
@@ -73,16 +78,28 @@ export async function resolvePeer(
   }
   // A whole id needs no record: who came a moment ago has told its relay, not yet us.
   if (!found.ok && isId(name)) return name as NodeId;
-  if (!found.ok) {
-    const message = found.reason === "ambiguous"
-      ? `More than one peer begins with ${name}`
-      : `No peer ${JSON.stringify(name)} is known in ${joined.row.name}`;
-    throw new OmertaError(found.reason, message, { hint: "See `omerta mesh peers`." });
-  }
-  const { id, alias } = found.value;
-  if (alias === name) {
-    const pinnedAtMs = context.wallMs();
-    context.store.pins.put({ network, name, node: id, pinnedAtMs });
+  if (!found.ok) throw unresolved(joined, name, { reason: found.reason, nowMs: context.wallMs() });
+  const { id } = found.value;
+  if (id !== name && pinned === undefined) {
+    context.store.pins.put({ network, name, node: id, pinnedAtMs: context.wallMs() });
   }
   return id;
+}
+
+function unresolved(
+  { row, records }: Joined,
+  name: string,
+  { reason, nowMs }: { readonly reason: NameReason; readonly nowMs: number },
+): OmertaError {
+  if (reason === "not-found") {
+    return new OmertaError(reason, `No peer ${JSON.stringify(name)} is known in ${row.name}`, {
+      hint: "See `omerta mesh peers`. The beginning of an id has 8 characters at least.",
+    });
+  }
+  const ids = thingsNamed(name, records.list(nowMs)).map(({ id }) => id as string);
+  const shown = ids.slice(0, CANDIDATES_MAX).join(", ");
+  return new OmertaError(reason, `${ids.length} peers are meant by ${JSON.stringify(name)}`, {
+    hint: `Give the whole id of one: ${shown}${ids.length > CANDIDATES_MAX ? ", …" : ""}.`,
+    fields: { candidates: ids.slice(0, CANDIDATES_MAX) },
+  });
 }

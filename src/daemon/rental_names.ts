@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OmertaError, PREFIX_CHARS_MIN } from "../base/mod.ts";
+import { OmertaError, VM_PREFIX_CHARS_MIN } from "../base/mod.ts";
 import { hasEnded, type Rental } from "./rental.ts";
 
 /**
@@ -30,7 +30,7 @@ export function notReady(rental: Rental): OmertaError {
 
 function byPrefix(all: readonly Rental[], living: readonly Rental[], prefix: string): Rental {
   const fits = (rental: Rental) =>
-    prefix.length >= PREFIX_CHARS_MIN && rental.id.startsWith(prefix);
+    prefix.length >= VM_PREFIX_CHARS_MIN && rental.id.startsWith(prefix);
   const prefixed = living.some(fits) ? living.filter(fits) : all.filter(fits);
   const [only, ...more] = prefixed;
   if (only !== undefined && more.length === 0) return only;

@@ -1,10 +1,14 @@
 /**
- * From what a person types to the one thing that is meant: its whole id, a prefix of it of at least
- * 4 characters that fits no other, or its alias, in this order.
+ * From what a person types to the one thing that is meant: its whole id, else its alias or a prefix of
+ * its id that is long enough.
  *
- * Aliases are self-claimed, so the first thing that a name meant can be pinned; then it never means
- * another. A prefix that fits several is ambiguous, also where it is somebody's alias: nobody may
- * step between by choosing a name.
+ * ```text
+ *   whole id ▸ what the name meant before (pinned), or nothing ▸ alias or prefix: exactly one thing
+ * ```
+ *
+ * Aliases are self-claimed, and the beginning of a key can be ground. So neither goes before the other:
+ * where an alias and a prefix mean different things, or either means several, the name is ambiguous.
+ * Nobody steps between by choosing a name or a key; and whom a name meant first, it means for good.
  *
  * @module
  */
@@ -19,29 +23,37 @@ export interface Named {
 /** Why a name means nothing. */
 export type NameReason = "not-found" | "ambiguous";
 
-/**
- * Finds what `name` means among `things`.
- *
- * @param pinned The id that this name meant before; then it means that or nothing.
- */
+/** How a name is read. */
+export interface NameRules {
+  /** The id that this name meant before; then it means that or nothing. */
+  readonly pinned?: string;
+  /** Characters of an id that name it. Default: those of peers and networks. */
+  readonly prefixCharsMin?: number;
+}
+
+/** Finds what `name` means among `things`. */
 export function resolveName<T extends Named>(
   name: string,
   things: Iterable<T>,
-  pinned?: string,
+  { pinned, prefixCharsMin = PREFIX_CHARS_MIN }: NameRules = {},
 ): Result<T, NameReason> {
   const all = [...things];
   const exact = all.find(({ id }) => id === name);
   if (exact !== undefined) return ok(exact);
-  if (pinned !== undefined) return only(all.filter(({ id }) => id === pinned));
-  const byPrefix = name.length >= PREFIX_CHARS_MIN
-    ? only(all.filter(({ id }) => id.startsWith(name)))
-    : fail("not-found");
-  if (byPrefix.ok || byPrefix.reason === "ambiguous") return byPrefix;
-  return only(all.filter(({ alias }) => alias === name));
-}
-
-function only<T>(found: readonly T[]): Result<T, NameReason> {
-  const [first, ...others] = found;
+  const meant = pinned === undefined
+    ? thingsNamed(name, all, prefixCharsMin)
+    : all.filter(({ id }) => id === pinned);
+  const [first, ...others] = meant;
   if (first === undefined) return fail("not-found");
   return others.length === 0 ? ok(first) : fail("ambiguous");
+}
+
+/** Everything that `name` may mean: by its alias, or by the beginning of its id. */
+export function thingsNamed<T extends Named>(
+  name: string,
+  things: Iterable<T>,
+  prefixCharsMin = PREFIX_CHARS_MIN,
+): readonly T[] {
+  const isBegun = name.length >= prefixCharsMin;
+  return [...things].filter(({ id, alias }) => alias === name || isBegun && id.startsWith(name));
 }

@@ -69,7 +69,7 @@ export class RecordBook {
 
   /** The node that is meant by an id, a prefix or an alias; `pinned` as for `resolveName`. */
   resolve(name: string, nowMs: number, pinned?: NodeId): Result<NodeRecord, NameReason> {
-    return resolveName(name, this.list(nowMs), pinned);
+    return resolveName(name, this.list(nowMs), pinned === undefined ? {} : { pinned });
   }
 
   /** Drops what has expired; returns how many that were. */

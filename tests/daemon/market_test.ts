@@ -97,7 +97,12 @@ Deno.test(
     while (second.id[0] !== first.id[0]) second = somebody(stand);
     put(first, "one");
     put(second, "one");
-    await assert.rejects(resolve("one"), { code: "ambiguous" });
+    await assert.rejects(resolve("one"), (error) => {
+      assert.ok(error instanceof OmertaError && error.code === "ambiguous");
+      assert.deepEqual(error.fields["candidates"], [first.id, second.id]);
+      assert.match(error.hint ?? "", new RegExp(second.id), "the hint names them");
+      return true;
+    });
   }),
 );
 
@@ -115,6 +120,22 @@ Deno.test(
     assert.deepEqual(pin.map(({ name, node }) => [name, node]), [["bob", bob.id]]);
     put(bob, "bob");
     assert.equal(await resolve("bob"), bob.id);
+  }),
+);
+
+Deno.test(
+  "the beginning of an id means whom it meant first, whoever calls itself that later",
+  withStand(async (stand) => {
+    const { put, resolve } = rig(stand);
+    const [bob, eve] = [somebody(stand), somebody(stand)];
+    const begun = bob.id.slice(0, 8);
+    put(bob, null);
+    assert.equal(await resolve(begun), bob.id);
+    put(eve, begun);
+    assert.equal(await resolve(begun), bob.id);
+    await assert.rejects(resolve(bob.id.slice(0, 7)), { code: "not-found" });
+    stand.store.pins.delete({ name: begun });
+    await assert.rejects(resolve(begun), { code: "ambiguous" });
   }),
 );
 

@@ -330,7 +330,7 @@ Deno.test(
   withParties(({ founder }) => {
     const { networks } = founder;
     const home = networks.create("home");
-    for (const name of ["home", home.row.id, home.row.id.slice(0, 6), null]) {
+    for (const name of ["home", home.row.id, home.row.id.slice(0, 8), null]) {
       assert.equal(networks.require(name), home);
     }
     networks.create("other");

@@ -74,7 +74,7 @@ Deno.test("nodes are found by id, by prefix, by alias and by role", () => {
     return result.ok ? result.value.id : result.reason;
   };
   strictEqual(found(alice.id), alice.id);
-  strictEqual(found(bob.id.slice(0, 6)), bob.id);
+  strictEqual(found(bob.id.slice(0, 8)), bob.id);
   strictEqual(found("tower"), bob.id);
   strictEqual(found("nobody"), "not-found");
   deepStrictEqual(book.withRole("relay", NOON).map(({ id }) => id), [bob.id]);

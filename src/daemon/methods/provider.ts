@@ -5,7 +5,7 @@
  */
 import type { ErrorDoc, ProviderEvictResult, ProviderStatusResult } from "../../api/methods.ts";
 import type { ApiTable } from "../../api/server.ts";
-import { OmertaError, type VmId } from "../../base/mod.ts";
+import { OmertaError, VM_PREFIX_CHARS_MIN, type VmId } from "../../base/mod.ts";
 import { resolveName } from "../../membership/mod.ts";
 import { errorDoc } from "../error_doc.ts";
 import type { NodeParts } from "../node.ts";
@@ -75,7 +75,7 @@ async function evict(
   const evicted: string[] = [];
   const failed: { id: string; error: ErrorDoc }[] = [];
   for (const name of all ? living.map(({ id }) => id) : names) {
-    const found = resolveName(name, living);
+    const found = resolveName(name, living, { prefixCharsMin: VM_PREFIX_CHARS_MIN });
     try {
       if (!found.ok) throw new OmertaError(found.reason, `No one VM is meant by ${name}`);
       await provider.evict(found.value.id as VmId);
