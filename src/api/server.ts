@@ -30,6 +30,8 @@ export const CALLS_MAX = 256;
 export interface ApiMethod<Input = unknown, Result = unknown, Item = unknown> {
   /** Strict: unknown fields are refused. */
   readonly input: v.GenericSchema<unknown, Input>;
+  /** False: it asks about the node, and is no use of it that would keep it from ending. */
+  readonly isUse?: boolean;
   /** Stops when `context.signal` is aborted: nobody reads its answer any more. */
   run(input: Input, context: CallContext<Item>): Promise<Result>;
 }
@@ -47,7 +49,7 @@ export type ApiTable = {
 export interface ApiOptions {
   /** A defect: a method threw something that is no `OmertaError`. */
   readonly onDefect?: (method: string, error: unknown) => void;
-  /** The number of calls that run changed. */
+  /** The number of calls that run changed, not counting those that are no use of the node. */
   readonly onCalls?: (running: number) => void;
   readonly callsMax?: number;
 }
@@ -75,7 +77,8 @@ export function createApi(methods: ApiTable, options: ApiOptions = {}): Api {
     const method = Object.hasOwn(table, name) ? table[name] : undefined;
     if (method === undefined) return refusal(404, unknownMethod(name));
     const input = parseInput(name, method.input, await context.req.text());
-    return calls.run(name, (call) => method.run(input, call));
+    const { isUse = true } = method;
+    return calls.run({ name, isUse }, (call) => method.run(input, call));
   });
   app.notFound(() => refusal(404, unknownMethod("such")));
   app.onError((error) => refuseWith(error, options));
@@ -90,6 +93,7 @@ export function createApi(methods: ApiTable, options: ApiOptions = {}): Api {
 /** The calls that run: counted, bounded, and ended together. */
 class Calls {
   readonly #running = new Set<AbortController>();
+  #uses = 0;
   readonly #options: ApiOptions;
   readonly #drained: (() => void)[] = [];
   #refuses = false;
@@ -111,25 +115,33 @@ class Calls {
     for (const call of this.#running) call.abort(reason);
   }
 
-  run(method: string, work: (context: CallContext<unknown>) => Promise<unknown>): Response {
+  run(
+    { name, isUse }: { readonly name: string; readonly isUse: boolean },
+    work: (context: CallContext<unknown>) => Promise<unknown>,
+  ): Response {
     if (this.#refuses) return refusal(503, ending());
     if (this.#running.size >= (this.#options.callsMax ?? CALLS_MAX)) return refusal(503, tooMany());
     const abort = new AbortController();
     this.#running.add(abort);
-    this.#changed();
+    if (isUse) this.#used(1);
     const body = answerStream(work, {
       abort,
-      onDefect: (error) => this.#options.onDefect?.(method, error),
+      onDefect: (error) => this.#options.onDefect?.(name, error),
       onEnd: () => {
         this.#running.delete(abort);
-        this.#changed();
+        if (isUse) this.#used(-1);
+        this.#ended();
       },
     });
     return new Response(body, { headers: { "content-type": "application/x-ndjson" } });
   }
 
-  #changed(): void {
-    this.#options.onCalls?.(this.#running.size);
+  #used(change: number): void {
+    this.#uses += change;
+    this.#options.onCalls?.(this.#uses);
+  }
+
+  #ended(): void {
     if (this.#running.size > 0) return;
     for (const resolve of this.#drained.splice(0)) resolve();
   }

@@ -95,6 +95,8 @@ export interface CommandFacts {
   /** Whether words after `--` are somebody else's. */
   readonly takesRest?: boolean;
   readonly node: NodeNeed;
+  /** Whether it may make the state where there is none; others then find nothing, and leave nothing. */
+  readonly makesState?: boolean;
   /** Whether it redeems the invite of `--join` itself. */
   readonly ownInvite?: boolean;
   /** Whether `--join` and `OMERTA_INVITE` mean nothing to it. */

@@ -5,7 +5,7 @@
  */
 import { OmertaError } from "../base/mod.ts";
 import { also, type FlagValues, maybe, toggle } from "./command.ts";
-import { duration, invite, must, oneOf, type Parse, path, reference } from "./values.ts";
+import { duration, invite, must, oneOf, type Parse, path, quoted, reference } from "./values.ts";
 
 /** Longest time that a timer of the platform can wait: 2³¹ - 1 ms. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -44,7 +44,7 @@ export interface Globals {
   /** `--state` as it was written; `null`: the environment or the default says. */
   readonly state: string | null;
   readonly network: string | null;
-  /** An invite to redeem first, not looked at yet; `-` for stdin; or `null`. */
+  /** An invite to redeem first, of which only the form was looked at; `-` for stdin; or `null`. */
   readonly join: string | null;
   readonly timeoutMs: number | null;
   readonly quiet: boolean;
@@ -52,7 +52,9 @@ export interface Globals {
 }
 
 /**
- * Joins flags and environment; a flag wins.
+ * Joins flags and environment; a flag wins. Every variable of ours is looked at by every command, also
+ * where its flag was given or a node runs already: a value that is not meant is told at once, not by
+ * the first node that happens to be started with it.
  *
  * @throws {OmertaError} `usage` where a variable holds what its flag would not take.
  */
@@ -63,11 +65,13 @@ export function settle(
   if (flags.json && flags.output === "text") {
     throw new OmertaError("usage", "Cannot print --json as --output text: choose one");
   }
+  checkNodeVariables(env);
+  const invited = fromEnv(env, "OMERTA_INVITE", inviteOrDash);
   return {
     json: flags.json || flags.output === "json",
     state: flags.state,
     network: flags.network ?? fromEnv(env, "OMERTA_NETWORK", reference),
-    join: flags.join ?? (env.OMERTA_INVITE || null),
+    join: flags.join ?? invited,
     timeoutMs: flags.timeout,
     quiet: flags.quiet,
     verbose: flags.verbose,
@@ -76,7 +80,7 @@ export function settle(
 
 /**
  * How long a background node outlives its last use, as OMERTA_LINGER says: a duration, or seconds as
- * a bare number. The command that starts such a node looks, too: what the node says, nobody reads.
+ * a bare number. 0: it ends after its last call.
  *
  * @throws {OmertaError} `usage`, `bad-size`.
  */
@@ -86,6 +90,25 @@ export function lingerMs(env: Readonly<Record<string, string | undefined>>): num
   const written = /^[0-9]+$/.test(text) ? `${text}s` : text;
   return must("OMERTA_LINGER", duration({ min: 0, max: TIMER_MS_MAX })(written));
 }
+
+/** What a node's log may hold, as OMERTA_LOG says. */
+const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
+
+/** Looks at the variables that only nodes use. @throws {OmertaError} `usage`, `bad-size`. */
+function checkNodeVariables(env: Readonly<Record<string, string | undefined>>): void {
+  lingerMs(env);
+  fromEnv(env, "OMERTA_STATE", path);
+  fromEnv(env, "OMERTA_LOG", oneOf(LOG_LEVELS));
+  fromEnv(env, "OMERTA_DIRECT", oneOf(["never"]));
+  fromEnv(env, "OMERTA_QEMU", programName);
+}
+
+/** A program by its path from the root, or by a name that PATH leads to. */
+const programName: Parse<string> = (text) => {
+  if (text.startsWith("/") || !text.includes("/")) return path(text);
+  const reason = `${quoted(text)} is neither an absolute path nor a bare name`;
+  return { ok: false, reason, code: "usage" };
+};
 
 /** A variable that is set and not empty. */
 function fromEnv<T>(

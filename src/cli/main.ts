@@ -14,13 +14,14 @@ import type { ApiMethods, MethodName } from "../api/methods.ts";
 import type { EndSignal, Terminal } from "../host/terminal.ts";
 import type { Command } from "./command.ts";
 import { fail, Interrupted } from "./failure.ts";
-import { type Globals, lingerMs, settle, wantsJson } from "./globals.ts";
+import { type Globals, settle, wantsJson } from "./globals.ts";
 import { type ParsedLine, parseLine, type Route, sight } from "./grammar.ts";
 import type { Invocation } from "./invocation.ts";
 import type { NodeAccess } from "./node_access.ts";
 import { NOUNS } from "./nouns.ts";
 import { Output } from "./output.ts";
 import { readPasted } from "./pasted.ts";
+import { blankCaller } from "./blank_state.ts";
 import { invite as parseInvite, must, pastedInvite } from "./values.ts";
 
 /** What the command line is put into. */
@@ -96,10 +97,11 @@ async function perform(
   const { command, name, words, rest, flags } = line;
   const facts = { name, words, rest, flags, globals: line.globals, terminal, out, signal };
   if (command.node === "none") return await command.run({ ...facts, ...noNode(), invite: null });
-  if (command.node === "started") lingerMs(terminal.env);
   const node = await openNode(line.globals.state);
-  const call = caller(command, { node, out, signal });
   const invite = await readInvite(line, { terminal, out });
+  const isBlank = command.node === "started" && command.makesState !== true && invite === null &&
+    !await node.exists();
+  const call = isBlank ? blankCaller(node.state, out) : caller(command, { node, out, signal });
   const joined = invite !== null && joinsFirst(command)
     ? (await call("network.join", { invite })).network.id
     : null;

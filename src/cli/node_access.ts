@@ -23,6 +23,12 @@ export interface Splice {
 export interface NodeAccess {
   /** The state directory, absolute. */
   readonly state: string;
+  /**
+   * Whether there is a state: one that a node has begun to fill.
+   *
+   * @throws {OmertaError} `key-mode`, `state-damaged`, `usage` for what cannot be one.
+   */
+  exists(): Promise<boolean>;
   /** What identifies the code of this command. */
   build(): Promise<string>;
   /**

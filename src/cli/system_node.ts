@@ -28,6 +28,11 @@ class SystemNode implements NodeAccess {
     this.#terminal = terminal;
   }
 
+  async exists(): Promise<boolean> {
+    const { hasState } = await import("../host/state.ts");
+    return hasState(this.state);
+  }
+
   async build(): Promise<string> {
     return (await import("../host/build.ts")).buildId();
   }

@@ -5,8 +5,11 @@
  *        ▲                                                      │ T + linger
  *        └──────────────────── call begins ────────────────────┴──▶ out: end
  *
- * A call is one request to the local API. Holds are what must not be cut: open streams, forwards,
- * `--tun` interfaces; each has a name for people. A foreground node never ends by itself.
+ * A call is one request to the local API, unless it only asks who runs: such a question comes before
+ * the call that is meant, also where the node is to end after its last use at once. Holds are what
+ * must not be cut: open streams, forwards, `--tun` interfaces; each has a name for people. Who was
+ * handed a ticket is about to open a stream: the node waits for that. A foreground node never ends by
+ * itself.
  *
  * Source of the rules: the design §2.
  *
@@ -29,6 +32,9 @@ export const LINGER_MS = 60_000;
 /** The least time before the first call: who started the node waits so long. Source: there. */
 export const FIRST_CALL_MS = 10_000;
 
+/** Most streams that are waited for at once: as many as calls may run. */
+const EXPECTED_MAX = 256;
+
 /** Most holds that are known by name; one more still counts as one of them. Guess. */
 const HOLDS_MAX = 1024;
 
@@ -38,6 +44,8 @@ export type LingerIn =
   | { readonly type: "calls"; readonly running: number }
   /** How many streams are open on what `name` names, such as `VM abcd…`; 0: none any more. */
   | { readonly type: "hold"; readonly name: string; readonly open: number }
+  /** A stream was promised, to be opened within `ms`: no node may end before. */
+  | { readonly type: "expect"; readonly ms: number }
   | { readonly type: "wake" };
 
 /** What a node must do. */
@@ -56,6 +64,8 @@ export class LingerMachine implements Machine<LingerIn, LingerOut> {
   readonly #mode: NodeMode;
   readonly #lingerMs: number;
   readonly #holds = new BoundedMap<string, number>(HOLDS_MAX, "refuse");
+  /** Until when streams may be opened that were promised, the earliest first. */
+  #expected: Instant[] = [];
   #calls = 0;
   #wasCalled = false;
   /** Set while nothing uses the node. */
@@ -69,7 +79,7 @@ export class LingerMachine implements Machine<LingerIn, LingerOut> {
   }
 
   handle(input: LingerIn, now: Instant, out: LingerOut[]): void {
-    this.#take(input);
+    this.#take(input, now);
     this.#idleSince = this.#isUsed() ? undefined : this.#idleSince ?? now;
     const wakeup = this.wakeup();
     if (wakeup === undefined || now < wakeup.at) return;
@@ -81,7 +91,9 @@ export class LingerMachine implements Machine<LingerIn, LingerOut> {
     if (this.#mode === "foreground" || this.#hasEnded) return undefined;
     if (this.#idleSince === undefined) return undefined;
     const wait = this.#wasCalled ? this.#lingerMs : Math.max(this.#lingerMs, FIRST_CALL_MS);
-    return { at: after(this.#idleSince, wait), why: "the background node is idle" };
+    const at = after(this.#idleSince, wait);
+    const promised = this.#expected.at(-1) ?? at;
+    return { at: promised > at ? promised : at, why: "the background node is idle" };
   }
 
   /** The names of what must not be cut, with the number of open streams where it is not one. */
@@ -89,21 +101,29 @@ export class LingerMachine implements Machine<LingerIn, LingerOut> {
     return [...this.#holds].map(([name, open]) => open === 1 ? name : `${name} (${open})`);
   }
 
-  #take(input: LingerIn): void {
+  #take(input: LingerIn, now: Instant): void {
+    this.#expected = this.#expected.filter((until) => until > now);
     switch (input.type) {
       case "calls":
         this.#calls = input.running;
         this.#wasCalled = true;
         return;
       case "hold":
-        if (input.open > 0) this.#holds.set(input.name, input.open);
-        else this.#holds.delete(input.name);
+        return this.#hold(input.name, input.open);
+      case "expect":
+        this.#expected = [...this.#expected, after(now, input.ms)].slice(-EXPECTED_MAX);
         return;
       case "wake":
         return;
       default:
         unreachable(input);
     }
+  }
+
+  #hold(name: string, open: number): void {
+    if (open > (this.#holds.get(name) ?? 0)) this.#expected.shift(); // it came
+    if (open > 0) this.#holds.set(name, open);
+    else this.#holds.delete(name);
   }
 
   #isUsed(): boolean {

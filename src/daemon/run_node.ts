@@ -410,6 +410,7 @@ class NodeRun {
         end();
       },
       hold: (name, open) => this.#step({ type: "hold", name, open }),
+      expect: (ms) => this.#step({ type: "expect", ms }),
     });
     const api = createApi(table, {
       onDefect: (method, error) => this.#defect(error, method),

@@ -11,7 +11,7 @@ import type { DevicePlan } from "../tunnel/mod.ts";
 /** The guest's sshd. */
 export const SSH_PORT = 22;
 /** A ticket is good for so long. Source: the proxy connects at once; guess. */
-const TICKET_MS = 30_000;
+export const TICKET_MS = 30_000;
 
 /** What a probe measured, in milliseconds since it was asked for. */
 export interface ProbeResult {

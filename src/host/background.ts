@@ -30,6 +30,9 @@ const ANSWER_TIMEOUT_MS = 3_000;
 /** Pause between two questions while a node starts, which takes some 100 ms. */
 const RETRY_MS = 10;
 
+/** How many nodes in a row may end before a call begins. Guess: with any linger time, one does. */
+const CALL_TRIES = 5;
+
 /** How to get a node. */
 export interface EnsureNodeOptions extends NodeProgram {
   /** Identifies the code that runs. */
@@ -59,7 +62,8 @@ export async function ensureNode(dir: string, options: EnsureNodeOptions): Promi
 
 /**
  * Calls a method of the state's node, starting one where none runs. A node that ended between the
- * two, before the call began, is replaced once.
+ * two, before the call began, is replaced: a few times, for others may use up what we started where
+ * nodes end after their last call.
  *
  * @throws {OmertaError} as `ensureNode` and the call do.
  */
@@ -70,12 +74,14 @@ export async function callEnsured(
   options: EnsureNodeOptions & CallOptions,
 ): Promise<unknown> {
   const { timeoutMs: _, ...ensure } = options;
-  const socket = await ensureNode(dir, ensure);
-  try {
-    return await callMethod(socket, method, input, options);
-  } catch (error) {
-    if (!(error instanceof OmertaError) || error.fields.began !== false) throw error;
-    return await callMethod(await ensureNode(dir, ensure), method, input, options);
+  for (let left = CALL_TRIES - 1;; left--) {
+    const socket = await ensureNode(dir, ensure);
+    try {
+      return await callMethod(socket, method, input, options);
+    } catch (error) {
+      const began = !(error instanceof OmertaError) || error.fields.began !== false;
+      if (began || left === 0) throw error;
+    }
   }
 }
 

@@ -110,6 +110,21 @@ export function existingState(dir: string): StatePaths | undefined {
   return paths;
 }
 
+/**
+ * Whether a node has been at `dir`: it has the lock, key, database or socket of one. An empty
+ * directory, as a service manager makes it, holds nothing yet that could be read.
+ *
+ * @throws {OmertaError} `key-mode`, `state-damaged`, `usage`.
+ */
+export function hasState(dir: string): boolean {
+  const paths = existingState(dir);
+  if (paths === undefined) return false;
+  const { lock, identity, database, socket } = paths;
+  return [lock, identity, database, socket].some((path) => {
+    return lookAt(path, Deno.lstatSync) !== undefined;
+  });
+}
+
 function newState(dir: string): StatePaths {
   checkedPaths(dir);
   try {

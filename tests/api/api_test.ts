@@ -207,6 +207,18 @@ Deno.test("calls are counted and bounded", async () => {
   }, options);
 });
 
+Deno.test("a question about the node is no use of it", async () => {
+  const counts: number[] = [];
+  const about = { input: pingInput, isUse: false, run: pong };
+  const api = createApi({ "mesh.ping": about }, { onCalls: (running) => counts.push(running) });
+  const answer = await api.fetch(
+    new Request("http://node/v1/mesh/ping", { method: "POST", body: JSON.stringify(PING) }),
+  );
+  assert.match(await answer.text(), /"result"/);
+  await api.drained();
+  assert.deepEqual(counts, []);
+});
+
 Deno.test("a caller that is sent away hears why at once, also from a method that does not stop", async () => {
   const begun = Promise.withResolvers<void>();
   const stop = Promise.withResolvers<void>();

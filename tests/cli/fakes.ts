@@ -85,12 +85,14 @@ export class FakeNode implements NodeAccess {
   readonly splices: Splice[] = [];
   answers: Answers;
   isGone = true;
+  isThere = true;
   runNode: (options: RunNodeOptions) => Promise<void> = () => Promise.resolve();
 
   constructor(answers: Answers = {}) {
     this.answers = answers;
   }
 
+  exists = (): Promise<boolean> => Promise.resolve(this.isThere);
   build = (): Promise<string> => Promise.resolve("test");
 
   async call<M extends MethodName>(

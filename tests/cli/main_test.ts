@@ -446,15 +446,125 @@ Deno.test("mesh run --background is a background node that lingers as OMERTA_LIN
   strictEqual((await runWith(["mesh", "run"], new FakeNode(), terminal)).status, 2);
 });
 
-Deno.test("a wrong OMERTA_LINGER is told by the command that would start the node", async () => {
-  for (const text of ["foo", "1.5h", "-1", "9999d"]) {
-    const node = new FakeNode();
+const WRONG_VARIABLES = {
+  OMERTA_LINGER: ["foo", "1.5h", "-1", "9999d"],
+  OMERTA_LOG: ["foo", "INFO"],
+  OMERTA_DIRECT: ["Never", "always", "0"],
+  OMERTA_QEMU: ["bin/qemu"],
+  OMERTA_NETWORK: ["No Network"],
+  OMERTA_INVITE: ["omerta://join/!"],
+  OMERTA_STATE: ["/a\0b"],
+};
+
+Deno.test("every command refuses a wrong variable of ours by its name, before it does anything", async () => {
+  const lines = [["list"], ["mesh", "status"], ["mesh", "stop"], ["mesh", "run"], ["version"], [
+    "relay",
+    "--systemd",
+  ]];
+  for (const [name, texts] of Object.entries(WRONG_VARIABLES)) {
+    for (const text of texts) {
+      for (const argv of lines) {
+        const node = new FakeNode();
+        const terminal = new FakeTerminal();
+        terminal.env = { [name]: text };
+        const { status, stdout, stderr } = await runWith(argv, node, terminal);
+        strictEqual(status, 2, `${argv.join(" ")} with ${name}=${text}`);
+        match(stderr, new RegExp(`^omerta: Cannot use ${name}: `));
+        strictEqual(stdout, "");
+        deepStrictEqual([...node.calls, ...node.runs], []);
+      }
+    }
+  }
+});
+
+Deno.test("a wrong variable is told with the values that are right", async () => {
+  const told = {
+    OMERTA_LINGER: ["soon", /whole number with its unit/],
+    OMERTA_LOG: ["inof", /none of error, warn, info, debug; did you mean info\?/],
+    OMERTA_DIRECT: ["Never", /none of never/],
+    OMERTA_QEMU: ["./qemu", /neither an absolute path nor a bare name/],
+  } as const;
+  for (const [name, [text, words]] of Object.entries(told)) {
     const terminal = new FakeTerminal();
-    terminal.env = { OMERTA_LINGER: text };
-    const { status, stderr } = await runWith(["list"], node, terminal);
-    strictEqual(status, 2);
-    match(stderr, /OMERTA_LINGER: .*(write a whole number with its unit|too long)/);
+    terminal.env = { [name]: text };
+    match((await runWith(["list"], new FakeNode(), terminal)).stderr, words);
+  }
+});
+
+Deno.test("right and empty variables are taken", async () => {
+  const right = {
+    OMERTA_LINGER: ["0", "0s", "60s"],
+    OMERTA_LOG: ["debug", "info", ""],
+    OMERTA_DIRECT: ["never", ""],
+    OMERTA_QEMU: ["/opt/qemu", "qemu-system-x86_64"],
+  };
+  for (const [name, texts] of Object.entries(right)) {
+    for (const text of texts) {
+      const terminal = new FakeTerminal();
+      terminal.env = { [name]: text };
+      const { status } = await runWith(["version"], new FakeNode(), terminal);
+      strictEqual(status, 0, `${name}=${text}`);
+    }
+  }
+});
+
+Deno.test("the invite of --join goes before the one of OMERTA_INVITE", async () => {
+  const other = `omerta://join/${"B".repeat(40)}`;
+  const node = new FakeNode();
+  const terminal = new FakeTerminal();
+  terminal.env = { OMERTA_INVITE: other };
+  await runWith(["mesh", "run", "--join", INVITE], node, terminal);
+  await runWith(["mesh", "run"], node, terminal);
+  deepStrictEqual(node.runs.map(({ invite }) => invite), [INVITE, other]);
+});
+
+Deno.test("where there is no state, lists are empty and the rest is exit 3; no node is asked", async () => {
+  const empty = [[["list"], "consumer.list", "vms"], [
+    ["network", "list"],
+    "network.list",
+    "networks",
+  ]];
+  for (const [argv, name, field] of empty as [string[], string, string][]) {
+    const node = new FakeNode();
+    node.isThere = false;
+    const { status, stdout, stderr } = await runWith([...argv, "--json"], node);
+    strictEqual(status, 0);
+    deepStrictEqual(document(stdout), { schema: `omerta.${name}/1`, [field]: [] });
+    match(stderr, /no state in \/state yet.*omerta join INVITE.*--state DIR/);
     deepStrictEqual(node.calls, []);
+  }
+  const others = [
+    "vm status web",
+    "ssh web",
+    "release web",
+    "vm extend web 1h",
+    "network show",
+    "request",
+    "network invites",
+    "network invite",
+    "network leave home",
+    "vm forward web 1:2",
+  ];
+  for (const line of others) {
+    const node = new FakeNode();
+    node.isThere = false;
+    const terminal = new FakeTerminal();
+    terminal.stdoutIsTerminal = true;
+    const { status, stderr } = await runWith(line.split(" "), node, terminal);
+    strictEqual(status, 3, `${line}: ${stderr}`);
+    deepStrictEqual(node.calls, []);
+  }
+});
+
+Deno.test("what makes a state makes it where there is none, and so does an invite", async () => {
+  const answers = {
+    "network.join": { network: NETWORK, joined: true },
+    "consumer.list": { vms: [] },
+  };
+  for (const argv of [["join", INVITE], ["list", "--join", INVITE]]) {
+    const node = new FakeNode(answers);
+    node.isThere = false;
+    strictEqual((await runWith(argv, node)).status, 0);
   }
 });
 

@@ -33,6 +33,18 @@ nodeTest("a background node rotates its own log, which stays private", async (st
   strictEqual((await Deno.stat(`${log}.1`)).size, LOG_BYTES_MAX - 10);
 });
 
+nodeTest("with OMERTA_LINGER=0 every command works, and no node is left", async (state) => {
+  const env = { OMERTA_LINGER: "0" };
+  strictEqual((await run(state, ["network", "create", "home"], env)).status, 0);
+  const listed = [0, 1, 2].map(() => run(state, ["network", "list", "--json"], env));
+  for (const { status, stdout, stderr } of await Promise.all(listed)) {
+    strictEqual(status, 0, stderr);
+    strictEqual(JSON.parse(stdout).networks[0].name, "home");
+  }
+  using lock = await Deno.open(`${state}/node.lock`, { read: true, write: true });
+  await lock.lock(true); // by and by it is free: no node waits for another call
+});
+
 function mode(info: Deno.FileInfo): number {
   return (info.mode ?? 0) & 0o777;
 }

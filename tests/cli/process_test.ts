@@ -50,6 +50,18 @@ Deno.test("a command that needs a running node makes no state directory", () =>
     deepStrictEqual([...Deno.readDirSync(dir)], []);
   }));
 
+Deno.test("a mistyped --state of a command that reads makes nothing", () =>
+  withState(async (dir) => {
+    for (const state of [dir, `${dir}/not/there`]) {
+      const { status, stdout, stderr } = await omerta(["list", "--json", "--state", state]);
+      strictEqual(status, 0);
+      deepStrictEqual(JSON.parse(stdout).vms, []);
+      ok(stderr.includes(`no state in ${state}`));
+      strictEqual((await omerta(["vm", "status", "web", "--state", state])).status, 3);
+    }
+    deepStrictEqual([...Deno.readDirSync(dir)], []);
+  }));
+
 Deno.test("a malformed invite is exit 2 and starts nothing", () =>
   withState(async (state) => {
     const bad = "omerta://join/!";

@@ -62,6 +62,25 @@ Deno.test("an open stream holds the node after all calls have ended", () => {
   assert.equal(machine.wakeup()?.at, 160_000);
 });
 
+Deno.test("a node that promised a stream waits for it, and after it for nothing", () => {
+  const machine = background(0);
+  feed(machine, { type: "calls", running: 1 }, 1);
+  feed(machine, { type: "expect", ms: 30_000 }, 2);
+  assert.deepEqual(feed(machine, { type: "calls", running: 0 }, 3), []);
+  assert.equal(machine.wakeup()?.at, 30_002);
+  feed(machine, { type: "hold", name: "VM abcd", open: 1 }, 4);
+  assert.equal(machine.wakeup(), undefined);
+  assert.deepEqual(feed(machine, { type: "hold", name: "VM abcd", open: 0 }, 5), [{ type: "end" }]);
+});
+
+Deno.test("a promised stream that never comes keeps a node for its time only", () => {
+  const machine = background(0);
+  feed(machine, { type: "calls", running: 1 }, 1);
+  feed(machine, { type: "expect", ms: 30_000 }, 2);
+  feed(machine, { type: "calls", running: 0 }, 3);
+  assert.deepEqual(feed(machine, { type: "wake" }, 30_002), [{ type: "end" }]);
+});
+
 Deno.test("a foreground node never ends by itself", () => {
   const machine = new LingerMachine({ mode: "foreground", lingerMs: 0, now: at(0) });
   feed(machine, { type: "calls", running: 1 }, 1);

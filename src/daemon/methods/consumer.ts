@@ -6,6 +6,7 @@
 import type { ApiTable } from "../../api/server.ts";
 import { randomUint32 } from "../../base/mod.ts";
 import { formatAddress } from "../../wire/mod.ts";
+import { TICKET_MS } from "../tunnels.ts";
 import * as schemas from "../schemas.ts";
 import { later, type TableParts } from "./parts.ts";
 
@@ -47,15 +48,16 @@ function rentingMethods({ node }: TableParts): ApiTable {
   };
 }
 
-function streamMethods({ node, hold }: TableParts): ApiTable {
+function streamMethods({ node, hold, expect }: TableParts): ApiTable {
   const { consumer, context, tunnels } = node;
   return {
     "consumer.ticket": {
       input: schemas.CONSUMER_TICKET,
-      run: async ({ vm, port }, { signal }) => ({
-        socket: context.paths.streamSocket,
-        ticket: await consumer.ticket(vm, port, signal),
-      }),
+      run: async ({ vm, port }, { signal }) => {
+        const ticket = await consumer.ticket(vm, port, signal);
+        expect(TICKET_MS);
+        return { socket: context.paths.streamSocket, ticket };
+      },
     },
     "consumer.forward": {
       input: schemas.CONSUMER_FORWARD,

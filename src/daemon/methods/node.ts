@@ -17,10 +17,12 @@ export function nodeMethods(
   return {
     "node.info": {
       input: schemas.NOTHING,
+      isUse: false,
       run: () => later(() => nodeInfo(options, standing, build)),
     },
     "node.yield": {
       input: schemas.NODE_YIELD,
+      isUse: false,
       run: (asked) =>
         later(() => {
           const busy = linger.busy();

@@ -23,6 +23,8 @@ export interface TableParts {
   yieldNode(): void;
   /** Tells that `open` streams hang on what `name` names: the node must not give way. */
   hold(name: string, open: number): void;
+  /** Tells that a stream was promised, to be opened within `ms`: the node must not end before. */
+  expect(ms: number): void;
 }
 
 /** When a deadline of the monotonic clock is, RFC 3339 UTC. */
