@@ -27,6 +27,6 @@ alone() {
 bad=0
 alone run -A --no-config --no-check --no-lock "$place/scripts/demo.ts" || bad=1
 if [ "$how" = plain ]; then
-  alone test -A --no-config --no-check --no-lock "$place/tests/e2e" || bad=1
+  alone test -A --no-config --no-check --no-lock --preload "$place/tests/limits.ts" "$place/tests/e2e" || bad=1
 fi
 exit $bad

@@ -7,10 +7,12 @@
  *
  * @module
  */
+import { defectsIn } from "./lab/defects.ts";
 import { Host } from "./lab/host.ts";
 import { Internet, type NatKind } from "./lab/netns.ts";
 
 export * from "./lab/assert.ts";
+export * from "./lab/defects.ts";
 export * from "./lab/host.ts";
 export * from "./lab/parties.ts";
 export * from "./lab/processes.ts";
@@ -92,6 +94,11 @@ export class Lab {
     return this.#hosts.map((host) => host.report()).join("\n");
   }
 
+  /** Ends the foreground nodes as a person would. @throws {Error} where one does not end. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#hosts.map((host) => host.stop()));
+  }
+
   /** Ends everything and removes every trace; safe after any failure. */
   async close(): Promise<void> {
     for (const host of [...this.#hosts].reverse()) await host.close();
@@ -107,28 +114,37 @@ export class Lab {
   }
 }
 
+/** What a test that runs in a lab says of itself. */
+export interface LabTest {
+  readonly name: string;
+  readonly plan: LabPlan | undefined;
+  /** Why nodes of this test log defects of ours: it makes them. */
+  readonly defects?: string;
+}
+
 /**
- * Runs `body` in a fresh lab; on failure everybody's last words are printed. Against the compiled binary
+ * Runs `body` in a fresh lab; on failure everybody's last words are printed. A test also fails where a
+ * node logged a defect of ours, or did not end when it was told to. Against the compiled binary
  * a test whose node was ended by SIGSEGV or SIGABRT is tried once more, and says so. Seen once: a
  * provider, compiled on the QuickJS base, before it was ready; not again in 120 starts. The cause is not
  * known, so this may hide a defect of ours: find it, then take this out. From source, where the whole
  * suite runs, a crash fails the test.
  */
-export async function withLab(
-  plan: LabPlan | undefined,
-  body: (lab: Lab) => Promise<void>,
-): Promise<void> {
+export async function withLab(test: LabTest, body: (lab: Lab) => Promise<void>): Promise<void> {
   for (let isFirst = true;; isFirst = false) {
-    const lab = await Lab.open(plan);
+    const lab = await Lab.open(test.plan);
     try {
-      return await body(lab);
+      await body(lab);
+      await lab.stop();
+      if (test.defects === undefined) assertNoDefects(lab);
+      return;
     } catch (error) {
       const report = lab.report();
       // deno-lint-ignore no-console -- the report of a test
       console.error(report);
       if (!isFirst || !isCrash(report)) throw error;
       // deno-lint-ignore no-console -- the report of a test
-      console.error("a compiled node crashed: the test is tried once more");
+      console.error(`retried: ${test.name}: a compiled node crashed`);
     } finally {
       await lab.close();
     }
@@ -137,4 +153,9 @@ export async function withLab(
 
 function isCrash(report: string): boolean {
   return Deno.env.get("OMERTA_E2E") === "binary" && /\[ended: SIG(SEGV|ABRT)\]/.test(report);
+}
+
+function assertNoDefects(lab: Lab): void {
+  const found = defectsIn(lab.dir);
+  if (found.length > 0) throw new Error(`A node logged a defect of ours:\n${found.join("\n")}`);
 }

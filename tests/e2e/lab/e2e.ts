@@ -14,6 +14,8 @@ export interface Needs {
   readonly root?: boolean;
   /** Also run against the compiled binary: one test per family of faults. */
   readonly binary?: boolean;
+  /** Why its nodes log defects of ours: the test makes them. */
+  readonly defects?: string;
 }
 
 /** Declares a test that runs in a fresh lab. */
@@ -28,14 +30,18 @@ export function e2e(name: string, needs: Needs, body: (lab: Lab) => Promise<void
     // The lab waits for every process and stream itself, and removes what is left.
     sanitizeOps: false,
     sanitizeResources: false,
-    fn: () => withLab(needs.plan, body),
+    fn: () => withLab({ name, plan: needs.plan, ...defectsOf(needs) }, body),
   });
 }
 
-/** Why a test cannot run here. */
+function defectsOf({ defects }: Needs): { defects?: string } {
+  return defects === undefined ? {} : { defects };
+}
+
+/** Why a test cannot run here: a word for `OMERTA_TEST_MAY_SKIP`, and a sentence. */
 function obstacle(needs: Needs): string | undefined {
   if ((needs.plan !== undefined || needs.root === true) && !CAN_MAKE_NAMESPACES) {
-    return "only root can make network namespaces and mounts";
+    return "root: only root can make network namespaces and mounts";
   }
   return undefined;
 }

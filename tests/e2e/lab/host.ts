@@ -31,6 +31,9 @@ export interface RunOptions {
   readonly withinMs?: number;
 }
 
+/** A node that was told to end does so within this, also on a busy machine. */
+const STOP_MS = 30_000;
+
 const ROOT = new URL("../../../", import.meta.url).pathname;
 
 /** The program under test: `$OMERTA`, else the tool from the source tree. */
@@ -209,6 +212,11 @@ export class Host {
     const living = this.processes().map((one) => `${one.pid} ${one.command}`).join("\n");
     return `--- ${this.name} ---\n${tail(this.log)}\n--- ${this.name}: node.log ---\n` +
       `${tail(`${this.state}/node.log`)}\n--- ${this.name}: processes ---\n${living}\n`;
+  }
+
+  /** Ends what was started and goes on. @throws {Error} where something does not end. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#running].map((running) => running.stop("SIGTERM", STOP_MS)));
   }
 
   /** Ends what runs here: politely first, then not. */
