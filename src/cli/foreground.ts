@@ -64,8 +64,12 @@ function readyLines(doc: NodeReadyDoc, { node }: Invocation<unknown>): string[] 
 function madeLines(doc: NodeReadyDoc, state: string): string[] {
   if (!doc.network_created) return [];
   const made = `a new network was made; its authority and its invites are kept in ${state}`;
-  const invite = doc.invite === null
-    ? "an invite for others: omerta network invite"
-    : `invite: ${doc.invite}`;
-  return [made, invite];
+  if (doc.invite === null) return [made, "an invite for others: omerta network invite"];
+  return [made, `invite: ${doc.invite}`, ...FIRST_INVITE];
 }
+
+/** What the first invite gives. Source: the command line's contract. */
+const FIRST_INVITE = [
+  "whoever has it may rent and provide, as often as it is given on, for 24 hours;",
+  "one for a single machine, to rent: omerta network invite",
+];

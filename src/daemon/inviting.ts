@@ -29,6 +29,19 @@ export interface InviteOrder {
   readonly relays: readonly RelayHint[];
 }
 
+/** What an invite is unless its maker says otherwise. Source: the command line's contract. */
+export const INVITE_STANDARD = { grants: ["rent"], uses: 1, lifeMs: 86_400_000 } as const;
+
+/**
+ * The invite that a new relay prints: enough to begin everything with one command, so that it admits
+ * renters and providers alike, as often as it is given. Source: the command line's contract.
+ */
+export const INVITE_FIRST = {
+  grants: ["rent", "provide"],
+  uses: null,
+  lifeMs: 86_400_000,
+} as const;
+
 /** An invite, ready to be handed out. */
 export interface MadeInvite {
   /** The whole link: a secret. */

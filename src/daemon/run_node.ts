@@ -30,6 +30,7 @@ import type { AcceleratorVerdict } from "./accelerator.ts";
 import { Consumer } from "./consumer.ts";
 import type { Context } from "./context.ts";
 import { Demands } from "./demands.ts";
+import { INVITE_FIRST } from "./inviting.ts";
 import { joinNetwork, readInvite } from "./joining.ts";
 import { type LingerIn, LingerMachine, type LingerOut } from "./linger.ts";
 import { Loop } from "./loop.ts";
@@ -51,8 +52,6 @@ import { Tunnels } from "./tunnels.ts";
 const RELAY_PORT = 9_000;
 /** The name of a network that `omerta relay` makes by itself. */
 const FIRST_NETWORK = "home";
-/** The default life of its invite. */
-const INVITE_MS = 86_400_000;
 /** How long a node that others are to find waits for its relays before it says that it is ready. */
 const ANNOUNCE_MS = 3_000;
 /** How often certificates of connected members are judged again. Source: requirement S02 (60 s). */
@@ -304,9 +303,8 @@ class NodeRun {
     } else if (networks.list().length === 0 && roles.relay) {
       const joined = networks.create(FIRST_NETWORK);
       if (!this.#options.showsInvite) return { created: true, invite: null };
-      const order = { grants: ["rent", "provide"] as const, uses: null, lifeMs: INVITE_MS };
       try {
-        const made = makeInvite(networks, standing, joined, order);
+        const made = makeInvite(networks, standing, joined, INVITE_FIRST);
         if (made.lanOnly) this.#warnLanOnly();
         return { created: true, invite: made.text };
       } catch (error) {

@@ -14,9 +14,6 @@ export const GRANTS = ["rent", "provide", "relay", "admit"] as const;
 /** What a member may do in a network. */
 export type Grant = (typeof GRANTS)[number];
 
-/** What an invite gives unless its maker says otherwise. Source: the command line's contract. */
-export const DEFAULT_INVITE_GRANTS: readonly Grant[] = ["rent", "provide"];
-
 /** The largest number that is a set of grants. */
 export const GRANT_BITS_MAX = 2 ** GRANTS.length - 1;
 

@@ -272,6 +272,31 @@ Deno.test("an invite is made where a terminal or --json shows it, and nowhere el
   match(lan.stderr, /Keep it up[^]*LAN only[^]*--advertise/);
 });
 
+Deno.test("an invite is for one machine, to rent, for a day, unless more is asked for", async () => {
+  const DAY = 86_400_000;
+  const cases = [
+    [[], { expiresMs: DAY, uses: 1, grants: ["rent"] }],
+    [["--uses", "unlimited"], { expiresMs: DAY, uses: null, grants: ["rent"] }],
+    [["--uses", "3", "--grant", "provide,rent", "--expires", "1h"], {
+      expiresMs: DAY / 24,
+      uses: 3,
+      grants: ["rent", "provide"],
+    }],
+  ] as const;
+  for (const [flags, input] of cases) {
+    const node = new FakeNode({ "network.invite": { ...INVITED, lan_only: false, stays: true } });
+    strictEqual((await runWith(["network", "invite", ...flags, "--json"], node)).status, 0);
+    deepStrictEqual(node.calls.map(({ input }) => input), [{ network: null, ...input }]);
+  }
+  for (const uses of ["0", "1001", "many", ""]) {
+    const { status } = await runWith(
+      ["network", "invite", "--uses", uses, "--json"],
+      new FakeNode(),
+    );
+    strictEqual(status, 2, uses);
+  }
+});
+
 Deno.test("network invite into a pipe makes none: exit 2, before the node is asked", async () => {
   const node = new FakeNode();
   const { status, stdout, stderr } = await runWith(["network", "invite"], node);
@@ -398,7 +423,9 @@ Deno.test("the ready line names what was made, and shows the invite to people al
   ok(!journal.stdout.includes(INVITE));
   const terminal = new FakeTerminal();
   terminal.stdoutIsTerminal = true;
-  ok((await runWith(["relay"], readyNode(done), terminal)).stdout.includes(INVITE));
+  const shown = (await runWith(["relay"], readyNode(done), terminal)).stdout;
+  ok(shown.includes(INVITE));
+  match(shown, /whoever has it may rent and provide, as often as it is given on, for 24 hours/);
 });
 
 Deno.test("the flags of nodes reach the node", async () => {

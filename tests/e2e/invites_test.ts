@@ -84,13 +84,20 @@ e2e(
 
 e2e("a revoked invite is refused, and listed as revoked", {}, async (lab) => {
   await startRelay(lab.relay);
-  const made = await lab.relay.json(["network", "invite", "--grant", "rent"]);
+  const made = await lab.relay.json(["network", "invite"]);
   await lab.relay.json(["network", "revoke", made.invite_id]);
   await lab.consumer.fails(["network", "join", "-"], { exit: 6, code: "invite-revoked" }, {
     stdin: made.invite,
   });
   const { invites } = await lab.relay.json(["network", "invites"]);
   const listed = invites.find((one: Doc) => one.id === made.invite_id);
+  const [first] = invites.filter((one: Doc) => one.id !== made.invite_id);
+  assertEquals(
+    [first.grants, first.uses],
+    [["rent", "provide"], null],
+    "a new relay's first invite",
+  );
+  assertEquals([listed.grants, listed.uses], [["rent"], 1], "an invite of no flags");
   assert(
     typeof listed?.revoked_at === "string",
     `not listed as revoked: ${JSON.stringify(invites)}`,

@@ -18,7 +18,8 @@ async function datagramsAt(host: Host): Promise<number> {
 
 e2e("a member gets nothing that it has no right to", { plan: HARD }, async (lab) => {
   await startRelay(lab.relay);
-  const { invite } = await lab.relay.json(["network", "invite"]);
+  const order = ["--grant", "rent,provide", "--uses", "2"];
+  const { invite } = await lab.relay.json(["network", "invite", ...order]);
   const { invite: rentOnly } = await lab.relay.json(["network", "invite", "--grant", "rent"]);
   const { ready } = await startProvider(lab.provider, invite, ["--dry-run"]);
   await lab.consumer.json(["network", "join", "-"], { stdin: invite });

@@ -11,7 +11,7 @@ import type {
   NetworkDoc,
   NetworkInviteResult,
 } from "../../api/methods.ts";
-import { command, maybe, option, toggle, type Verbs } from "../command.ts";
+import { command, option, toggle, type Verbs } from "../command.ts";
 import { facts, fromNow, shortIds, table, words } from "../format.ts";
 import type { Invocation } from "../invocation.ts";
 import { readPasted } from "../pasted.ts";
@@ -29,8 +29,8 @@ import {
 
 const DAY_MS = 86_400_000;
 
-/** Source: the command line's contract: `rent,provide`, 24 h, unlimited uses. */
-const INVITE_GRANTS: readonly Grant[] = ["rent", "provide"];
+/** Source: the command line's contract: `rent`, 24 h, one use. */
+const INVITE_GRANTS: readonly Grant[] = ["rent"];
 
 /** Longest exported network: a guess, far above what one has. */
 const EXPORT_BYTES_MAX = 16 * 1024 * 1024;
@@ -42,9 +42,17 @@ const inviteId: Parse<string> = (text) => {
     : { ok: false, reason: "it is no invite id: see 'omerta network invites'", code: "usage" };
 };
 
+/** How many may redeem an invite: `null`, as many as like. The bound is that of the node's book. */
+const uses: Parse<number | null> = (text) => {
+  return text === "unlimited"
+    ? { ok: true, value: null }
+    : wholeNumber({ min: 1, max: 1_000 })(text);
+};
+
 const create = command({
   purpose: "found a network and print its first invite",
   details: [
+    "Its first invite is like any other: for one machine, to rent, for 24 hours.",
     "This state then holds the network's authority: whoever has it can invite and revoke. Back it up with 'omerta network export'.",
   ],
   words: "NAME",
@@ -138,6 +146,7 @@ const invite = command({
   purpose: "make an invite",
   details: [
     "An invite is a secret. It is printed once, to a terminal or under --json, and nowhere else.",
+    "It lets one machine join, to rent. Whoever is to lend VMs needs provide, too: --grant rent,provide.",
   ],
   words: "",
   wordsMin: 0,
@@ -149,7 +158,11 @@ const invite = command({
       initial: DAY_MS,
       shown: "24h",
     }),
-    uses: maybe("N", "how often (default: unlimited)", wholeNumber({ min: 1, max: 1_000_000 })),
+    uses: option<number | null>("N|unlimited", "how many may join by it", {
+      parse: uses,
+      initial: 1,
+      shown: "1",
+    }),
     grant: option("LIST", "what the joiner may do, of rent,provide,relay,admit", {
       parse: grants,
       initial: INVITE_GRANTS,
@@ -158,7 +171,8 @@ const invite = command({
   },
   examples: [
     "omerta network invite",
-    "omerta network invite --expires 1h --uses 1 --grant rent --json",
+    "omerta network invite --grant rent,provide --expires 1h",
+    "omerta network invite --uses unlimited --json",
   ],
   exits: [3, 6, 9],
   async run({ call, out, name, flags, globals: { network } }) {

@@ -5,15 +5,13 @@
  */
 import type { ApiTable } from "../../api/server.ts";
 import { OmertaError, splitPeerKey } from "../../base/mod.ts";
+import { INVITE_STANDARD } from "../inviting.ts";
 import { joinNetwork } from "../joining.ts";
 import { requireLeavable } from "../leaving.ts";
 import { makeInvite, networkDocs } from "../node.ts";
 import { timestamp, timestampOrNull } from "../rental.ts";
 import * as schemas from "../schemas.ts";
 import { later, type TableParts } from "./parts.ts";
-
-/** The default life of an invite that is made with a network. */
-const INVITE_MS = 86_400_000;
 
 /** All methods about networks. */
 export function networkMethods(parts: TableParts): ApiTable {
@@ -28,8 +26,7 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
       input: schemas.NETWORK_CREATE,
       run: ({ name, invite }) => {
         const joined = networks.create(name);
-        const order = { grants: ["rent", "provide"] as const, uses: null, lifeMs: INVITE_MS };
-        const make = () => makeInvite(networks, standing, joined, order);
+        const make = () => makeInvite(networks, standing, joined, INVITE_STANDARD);
         const made = invite ? orUnreachable(make) : null;
         return Promise.resolve({
           network: networks.document(joined),
