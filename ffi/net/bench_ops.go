@@ -30,7 +30,7 @@ func (n *node) benchServe(args tunnelRef) (map[string]any, *opError) {
 		return nil, failed
 	}
 	end.net.link.flows.mu.Lock()
-	end.net.link.flows.ports[benchPort] = &flow{}
+	end.net.link.flows.ports[benchPort] = &flow{port: benchPort}
 	end.net.link.flows.mu.Unlock()
 	address := tcpip.FullAddress{NIC: nicID, Addr: end.net.local, Port: benchPort}
 	listener, err := gonet.ListenTCP(end.net.stack, address, ipv6.ProtocolNumber)

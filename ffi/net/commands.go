@@ -25,7 +25,7 @@ func (n *node) command(text, out []byte) int {
 	defer n.commandMu.Unlock()
 	answer := n.untaken.answer
 	if answer == nil || !bytes.Equal(n.untaken.command, text) {
-		answer = n.execute(text)
+		answer = n.answer(text)
 	}
 	n.untaken = untakenAnswer{}
 	if len(answer) > len(out) {
@@ -33,6 +33,15 @@ func (n *node) command(text, out []byte) int {
 		return -len(answer)
 	}
 	return copy(out, answer)
+}
+
+// answer runs the operation; its panic is an answer too, for JavaScript's thread is the caller.
+func (n *node) answer(text []byte) []byte {
+	var answer []byte
+	if !n.shelter("a command", func() { answer = n.execute(text) }) {
+		return encode(fail("internal", "the native library met a defect").document())
+	}
+	return answer
 }
 
 func (n *node) execute(text []byte) []byte {
@@ -110,7 +119,7 @@ func (n *node) stats(none) (map[string]any, *opError) {
 	return map[string]any{
 		"dropped": n.drops.document(), "streams": streams, "tunnels": tunnels, "peers": peers,
 		"relaySessions": sessions, "memoryBytes": memory.Sys - memory.HeapReleased,
-		"goroutines": runtime.NumGoroutine(),
+		"goroutines": runtime.NumGoroutine(), "defects": n.defects.Load(),
 	}, nil
 }
 

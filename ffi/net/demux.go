@@ -11,14 +11,19 @@ import (
 func (n *node) startReceiving() {
 	n.sockets.each(func(s *socket) {
 		n.running.Add(1)
-		go n.receive(newMergingReceiver(s.raw))
+		r := newMergingReceiver(s.raw)
+		go func() {
+			defer n.running.Done()
+			for !n.shelter("receiving", func() { n.receive(r) }) {
+				time.Sleep(receiveFailurePause) // a datagram that does it again and again must not burn a core
+			}
+		}()
 	})
 }
 
 // receive demultiplexes until the socket is closed. Any other error is the network's (an ICMP message
 // about some datagram), so it goes on, slowly if errors are all there is.
 func (n *node) receive(r *receiver) {
-	defer n.running.Done()
 	d := &demux{node: n, out: outbox{node: n, patient: true}}
 	for failures := 0; ; {
 		count, err := r.next()
@@ -58,14 +63,18 @@ type demux struct {
 // batch hands out the datagrams of one system call; forwarded ones leave before the buffers are reused.
 func (d *demux) batch(r *receiver, count int) {
 	d.at = now()
+	d.handOut(r, count)
+	d.out.flush()
+}
+
+func (d *demux) handOut(r *receiver, count int) {
 	d.node.tables.RLock()
+	defer d.node.tables.RUnlock()
 	d.last, d.lastState = path{}, nil
 	for i := range count {
 		d.message(r, i)
 	}
 	d.endRun()
-	d.node.tables.RUnlock()
-	d.out.flush()
 }
 
 // message hands out the datagrams of one message: one, or several that came merged.

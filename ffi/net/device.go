@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ type deviceEnd struct {
 	setup   string // the device's configuration
 	peerKey device.NoisePublicKey
 	streams atomic.Int64
+	broken  atomic.Bool // a defect was met in the TCP/IP stack
 
 	ctx    context.Context // ended by close
 	cancel context.CancelFunc
@@ -70,7 +72,8 @@ func (e *deviceEnd) start() *opError {
 
 // startDevice makes the device with bounded pools and lets it run.
 func (e *deviceEnd) startDevice() error {
-	e.wg = device.NewDevice(e.net.tun(e.bind.receiving), e.bind, &device.Logger{
+	tun := &shelteredTun{e.net.tun(e.bind.receiving), e}
+	e.wg = device.NewDevice(tun, e.bind, &device.Logger{
 		Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf,
 	})
 	err := boundPools(e.wg)
@@ -132,8 +135,47 @@ func (e *deviceEnd) flushStaged() {
 	}
 }
 
-// close ends streams and probes, then the device, then its TCP/IP stack.
+// shelteredTun keeps a defect that a packet meets in the TCP/IP stack from ending the process. What the
+// stack is like afterwards nobody knows, so its tunnel carries nothing any more.
+type shelteredTun struct {
+	*linkTun
+	end *deviceEnd
+}
+
+func (t *shelteredTun) Read(bufs [][]byte, sizes []int, offset int) (n int, err error) {
+	if !t.end.sheltered("packets to a guest", func() { n, err = t.linkTun.Read(bufs, sizes, offset) }) {
+		return 0, os.ErrClosed
+	}
+	return n, err
+}
+
+func (t *shelteredTun) Write(bufs [][]byte, offset int) (int, error) {
+	t.end.sheltered("packets of a guest", func() { t.link.write(bufs, offset) })
+	return len(bufs), nil
+}
+
+func (e *deviceEnd) sheltered(where string, work func()) bool {
+	if e.broken.Load() {
+		return false
+	}
+	sound := e.tunnel.node.shelter(where, work)
+	if !sound {
+		e.broken.Store(true)
+	}
+	return sound
+}
+
+// close ends it all. An end that met a defect may hold locks for ever: nobody waits for it.
 func (e *deviceEnd) close() {
+	if e.broken.Load() {
+		e.tunnel.node.goSheltered("the end of a broken tunnel", e.end)
+		return
+	}
+	e.end()
+}
+
+// end ends streams and probes, then the device, then its TCP/IP stack.
+func (e *deviceEnd) end() {
 	e.tunnel.node.refuseStreams(e)
 	e.net.abort()
 	if e.wg != nil {
@@ -239,7 +281,7 @@ func (b *peerBind) Send(datagrams [][]byte, _ conn.Endpoint) error {
 	if !b.end.isUp() && datagrams[0][0] == device.MessageTransportType {
 		b.end.markUp() // only a finished handshake gives the keys for it
 	}
-	b.end.tunnel.transmit(datagrams)
+	b.end.tunnel.node.shelter("datagrams of a tunnel", func() { b.end.tunnel.transmit(datagrams) })
 	return nil
 }
 
@@ -251,11 +293,11 @@ func (b *peerBind) watch(packets [][]byte) {
 			continue
 		}
 		b.end.busy.Add(1)
-		go func() {
+		b.end.tunnel.node.goSheltered("the wait for a handshake", func() {
 			defer b.end.busy.Done()
 			defer b.watching.Store(false)
 			b.end.awaitHandshake()
-		}()
+		})
 		return
 	}
 }

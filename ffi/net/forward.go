@@ -58,7 +58,10 @@ func (n *node) forwardListen(args struct {
 	f.ctx, f.cancel = context.WithCancel(end.ctx)
 	n.streams.forwards[string(args.Forward)] = f
 	f.running.Add(1)
-	go f.accept()
+	n.goSheltered("a forward", func() {
+		defer f.running.Done()
+		f.accept()
+	})
 	return map[string]any{"address": listener.Addr().String()}, nil
 }
 
@@ -73,7 +76,6 @@ func listenError(bind string, err error) *opError {
 }
 
 func (f *forward) accept() {
-	defer f.running.Done()
 	for {
 		conn, err := f.listener.AcceptTCP()
 		if errors.Is(err, net.ErrClosed) {
@@ -87,12 +89,12 @@ func (f *forward) accept() {
 			conn.Close()
 			continue
 		}
-		go func() {
+		f.end.tunnel.node.goSheltered("a forward's stream", func() {
 			defer f.running.Done()
 			defer f.remove(conn)
 			// A failure has no better sign for a TCP client than the end of the connection.
 			_ = f.end.stream(f.ctx, conn, f.port, func() error { return nil })
-		}()
+		})
 	}
 }
 

@@ -46,42 +46,52 @@ func (l *link) admits(packet []byte) bool {
 // flows are the local ports of connections opened here. A port stays in the table for a while after
 // its connection is closed, for the segments that end it.
 type flows struct {
-	mu    sync.RWMutex
-	ports map[uint16]*flow
+	mu     sync.RWMutex
+	ports  map[uint16]*flow
+	ending []*flow // in grace, those that ended first in front
 }
 
+// flow is one connection's place in the table. Its owner ends it by the pointer: the port may be
+// another flow's by then.
 type flow struct {
+	port   uint16
 	ends   instant       // 0: open; guarded by flows.mu
 	closed atomic.Uint64 // see zerowindow.go
 }
 
-// begin takes a free port; ok is false when the table is full of open flows.
-func (f *flows) begin() (port uint16, ok bool) {
+// begin takes a free port; ok is false when the table is full of open flows. Where it is full of closed
+// ones too, the one that has been closed for longest gives way.
+func (f *flows) begin() (begun *flow, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at := now()
-	for port, flow := range f.ports {
-		if flow.ends != 0 && flow.ends < at {
-			delete(f.ports, port)
-		}
+	for len(f.ending) > 0 && (f.ending[0].ends < at || len(f.ports) >= flowsMax) {
+		delete(f.ports, f.ending[0].port)
+		f.ending[0] = nil
+		f.ending = f.ending[1:]
 	}
 	if len(f.ports) >= flowsMax {
-		return 0, false
+		return nil, false
 	}
 	for {
-		port = randomPort()
+		port := randomPort()
 		if _, taken := f.ports[port]; !taken {
-			f.ports[port] = &flow{}
-			return port, true
+			begun = &flow{port: port}
+			f.ports[port] = begun
+			return begun, true
 		}
 	}
 }
 
-// end lets the flow in for flowGrace more.
-func (f *flows) end(port uint16) {
+// end lets the flow in for flowGrace more. Only the first end of a flow counts.
+func (f *flows) end(ended *flow) {
 	f.mu.Lock()
-	f.ports[port].ends = now() + instant(flowGrace)
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	if ended.ends != 0 {
+		return
+	}
+	ended.ends = now() + instant(flowGrace)
+	f.ending = append(f.ending, ended)
 }
 
 // of finds the flow of a local port: nil when there is none, or its grace is over.

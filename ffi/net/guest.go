@@ -46,8 +46,14 @@ func (g *guestEnd) start() *opError {
 		return failed
 	}
 	g.running.Add(2)
-	go g.fromGuest()
-	go g.toGuest()
+	for _, work := range []func(){g.fromGuest, g.toGuest} {
+		go func() {
+			defer g.running.Done()
+			if !g.tunnel.node.shelter("a guest's tunnel", work) {
+				g.lost()
+			}
+		}()
+	}
 	return nil
 }
 
@@ -114,7 +120,6 @@ func exchangeAttach(control *net.UnixConn, file *os.File) error {
 
 // fromGuest sends what the guest sends to the peer, as far as it may be WireGuard.
 func (g *guestEnd) fromGuest() {
-	defer g.running.Done()
 	r := newReceiver(g.exit.raw)
 	datagrams := make([][]byte, 0, batchMax)
 	for {
@@ -145,7 +150,6 @@ func (g *guestEnd) fromGuest() {
 
 // toGuest writes what came from the peer, at the pace of the helper.
 func (g *guestEnd) toGuest() {
-	defer g.running.Done()
 	bufs, sizes := makeBuffers(batchMax)
 	batch := make([]outgoing, batchMax)
 	for {

@@ -153,10 +153,11 @@ func (h *hostilePackets) welcome(syn header.TCP) []byte {
 
 // openFlow begins a connection, uses it for a moment, and returns its port.
 func openFlow(t *testing.T, s *netstack, working *sync.WaitGroup, opened *atomic.Int32) uint16 {
-	local, ok := s.link.flows.begin()
+	begun, ok := s.link.flows.begin()
 	if !ok {
 		t.Fatal("no port is left")
 	}
+	local := begun.port
 	var queue waiter.Queue
 	endpoint, failed := s.stack.NewEndpoint(tcp.ProtocolNumber, ipv6.ProtocolNumber, &queue)
 	if failed != nil {
@@ -165,7 +166,7 @@ func openFlow(t *testing.T, s *netstack, working *sync.WaitGroup, opened *atomic
 	working.Add(1)
 	go func() {
 		defer working.Done()
-		defer s.link.flows.end(local)
+		defer s.link.flows.end(begun)
 		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 		defer cancel()
 		if s.connect(ctx, endpoint, &queue, local, 22) != nil {

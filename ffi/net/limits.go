@@ -50,7 +50,8 @@ const (
 	// commandBytesMax bounds one JSON command.
 	commandBytesMax = 1 << 20
 
-	// portAttemptsMax bounds the search for a port that is free in both families when none was asked for.
+	// portAttemptsMax bounds the search for a port: of the node, that is free in both families when none
+	// was asked for; of a connection into a tunnel.
 	portAttemptsMax = 32
 
 	// closeTimeout bounds how long close waits for goroutines before it reports a leak (a defect).
@@ -130,7 +131,7 @@ const (
 	copyBufferBytes = 64 << 10
 	// restAfter is how long after the last stream its memory is given back: guess.
 	restAfter = 5 * time.Second
-	// flowsMax bounds the local ports in use or in grace.
+	// flowsMax bounds the local ports in use or in grace; the oldest in grace gives way.
 	flowsMax = 4096
 	// timeWait and finWait are short, for only this side dials; flowGrace outlasts both.
 	timeWait  = 5 * time.Second

@@ -110,26 +110,39 @@ type tcpStream struct {
 	*gonet.TCPConn
 	endpoint tcpip.Endpoint
 	link     *link
-	port     uint16
+	flow     *flow
 }
 
 // Close closes the connection; late segments of the flow are let in a little longer.
 func (t *tcpStream) Close() error {
 	err := t.TCPConn.Close()
-	t.link.flows.end(t.port)
+	t.link.flows.end(t.flow)
 	return err
 }
 
 // reset ends the connection without ceremony.
 func (t *tcpStream) reset() {
 	t.endpoint.Abort()
-	t.link.flows.end(t.port)
+	t.link.flows.end(t.flow)
 }
 
-var errFlows = errors.New("too many connections into the tunnel")
+var (
+	errFlows     = errors.New("too many connections into the tunnel")
+	errPortInUse = errors.New("no local port for a connection into the tunnel is free")
+)
 
-// dial connects to a port of the far end.
+// dial connects to a port of the far end. The stack may know a local port for longer than the guard
+// (TIME-WAIT of a flow that gave way): then another one is tried.
 func (s *netstack) dial(ctx context.Context, port uint16) (*tcpStream, error) {
+	for attempt := 1; ; attempt++ {
+		stream, err := s.dialOnce(ctx, port)
+		if !errors.Is(err, errPortInUse) || attempt == portAttemptsMax {
+			return stream, err
+		}
+	}
+}
+
+func (s *netstack) dialOnce(ctx context.Context, port uint16) (*tcpStream, error) {
 	local, ok := s.link.flows.begin()
 	if !ok {
 		return nil, errFlows
@@ -140,7 +153,7 @@ func (s *netstack) dial(ctx context.Context, port uint16) (*tcpStream, error) {
 		s.link.flows.end(local)
 		return nil, stackError(failed)
 	}
-	if err := s.connect(ctx, endpoint, &queue, local, port); err != nil {
+	if err := s.connect(ctx, endpoint, &queue, local.port, port); err != nil {
 		endpoint.Abort()
 		s.link.flows.end(local)
 		return nil, err
@@ -156,6 +169,9 @@ func (s *netstack) connect(
 	defer queue.EventUnregister(&entry)
 	setKeepalive(endpoint)
 	if err := endpoint.Bind(tcpip.FullAddress{NIC: nicID, Addr: s.local, Port: local}); err != nil {
+		if _, taken := err.(*tcpip.ErrPortInUse); taken {
+			return errPortInUse
+		}
 		return stackError(err)
 	}
 	err := endpoint.Connect(tcpip.FullAddress{NIC: nicID, Addr: s.remote, Port: port})

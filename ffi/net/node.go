@@ -16,6 +16,9 @@ type node struct {
 	mail    *mailbox
 	drops   dropCounters
 
+	defects    atomic.Uint64
+	defectTold atomic.Int64 // instant of the last event of one
+
 	// running counts every goroutine of the node; close waits for it.
 	running sync.WaitGroup
 	gate    sync.Mutex // of enter, against close

@@ -89,6 +89,10 @@ func (p *peer) judge() {
 		return
 	}
 	defer p.node.leave()
+	p.node.shelter("the verdict on a path", p.look)
+}
+
+func (p *peer) look() {
 	p.judged.Lock()
 	defer p.judged.Unlock()
 	r := p.routes.Load()

@@ -19,7 +19,7 @@ func (n *node) tunnelProbe(args struct {
 	if args.Port == 0 || len(args.Prefix) > probePrefixBytesMax {
 		return nil, fail("internal", "tunnel.probe: a port and a short prefix are needed")
 	}
-	return n.probe(args.Tunnel, args.TimeoutMs, func(ctx context.Context, end *deviceEnd) map[string]any {
+	return n.probe(args.Tunnel, args.Probe, args.TimeoutMs, func(ctx context.Context, end *deviceEnd) map[string]any {
 		result := end.probeBanner(ctx, args.Port, args.Prefix)
 		result["probe"] = args.Probe
 		return result
@@ -31,7 +31,7 @@ func (n *node) tunnelPing(args struct {
 	Probe     probeID `json:"probe"`
 	TimeoutMs int64   `json:"timeoutMs"`
 }) (map[string]any, *opError) {
-	return n.probe(args.Tunnel, args.TimeoutMs, func(ctx context.Context, end *deviceEnd) map[string]any {
+	return n.probe(args.Tunnel, args.Probe, args.TimeoutMs, func(ctx context.Context, end *deviceEnd) map[string]any {
 		rtt, err := end.net.ping(ctx)
 		result := map[string]any{"probe": args.Probe, "ok": err == nil, "rttMs": nil, "error": nil}
 		if err != nil {
@@ -45,7 +45,7 @@ func (n *node) tunnelPing(args struct {
 
 // probe runs work for at most the timeout and reports what it found.
 func (n *node) probe(
-	tunnel uint32, timeoutMs int64, work func(context.Context, *deviceEnd) map[string]any,
+	tunnel uint32, probe probeID, timeoutMs int64, work func(context.Context, *deviceEnd) map[string]any,
 ) (map[string]any, *opError) {
 	end, failed := n.device(tunnel)
 	if failed != nil {
@@ -61,7 +61,9 @@ func (n *node) probe(
 		defer n.probes.Add(-1)
 		ctx, cancel := context.WithTimeout(end.ctx, time.Duration(timeoutMs)*time.Millisecond)
 		defer cancel()
-		n.mail.event("probe-done", work(ctx, end))
+		result := map[string]any{"probe": probe, "ok": false, "error": "a defect"}
+		n.shelter("a probe", func() { result = work(ctx, end) })
+		n.mail.event("probe-done", result)
 	}()
 	return map[string]any{}, nil
 }

@@ -48,7 +48,7 @@ func (n *node) ticketAdd(args struct {
 		return nil, fail("refused", "too many tickets wait for their stream")
 	}
 	ttl := time.Duration(args.TTLMs) * time.Millisecond
-	expiry := time.AfterFunc(ttl, func() { n.takeTicket(args.Ticket) })
+	expiry := time.AfterFunc(ttl, func() { n.shelter("a ticket's end", func() { n.takeTicket(args.Ticket) }) })
 	n.streams.tickets[args.Ticket] = &ticket{end: end, port: args.Port, expiry: expiry}
 	return map[string]any{}, nil
 }
@@ -104,12 +104,14 @@ func (n *node) listenStreams(path string) error {
 	}
 	n.streams.listener = listener
 	n.running.Add(1)
-	go n.acceptStreams(listener)
+	n.goSheltered("stream.sock", func() {
+		defer n.running.Done()
+		n.acceptStreams(listener)
+	})
 	return nil
 }
 
 func (n *node) acceptStreams(listener *net.UnixListener) {
-	defer n.running.Done()
 	for {
 		conn, err := listener.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
@@ -124,10 +126,10 @@ func (n *node) acceptStreams(listener *net.UnixListener) {
 			continue
 		}
 		n.running.Add(1)
-		go func() {
+		n.goSheltered("a stream", func() {
 			defer n.running.Done()
 			n.serveStream(conn)
-		}()
+		})
 	}
 }
 
@@ -219,12 +221,12 @@ func (e *deviceEnd) stream(ctx context.Context, conn local, port uint16, ready f
 	}
 	defer remote.Close()
 	stop := context.AfterFunc(ctx, func() {
-		remote.reset()
-		conn.Close()
+		defer conn.Close()
+		e.tunnel.node.shelter("the end of a stream", remote.reset)
 	})
 	defer stop()
 	if ready() == nil {
-		join(conn, remote)
+		e.tunnel.node.join(conn, remote)
 	}
 	return nil
 }
@@ -258,14 +260,22 @@ func (n *node) countStream(e *deviceEnd, change int) bool {
 }
 
 // join copies both ways. The end of one direction is passed on as a half-close; an error ends both.
-func join(conn local, remote *tcpStream) {
+func (n *node) join(conn local, remote *tcpStream) {
 	done := make(chan struct{})
-	go func() {
+	n.goSheltered("a stream", func() {
 		defer close(done)
+		sound := false
+		defer func() {
+			if !sound {
+				conn.Close()
+				remote.reset()
+			}
+		}()
 		if copyStream(remote, conn) != nil || remote.CloseWrite() != nil {
 			remote.reset()
 		}
-	}()
+		sound = true
+	})
 	if copyStream(conn, remote) != nil || conn.CloseWrite() != nil {
 		conn.Close()
 	}
@@ -299,6 +309,10 @@ func (n *node) rest() {
 		return
 	}
 	defer n.leave()
+	n.shelter("the rest after streams", n.giveMemoryBack)
+}
+
+func (n *node) giveMemoryBack() {
 	n.streams.Lock()
 	open := n.streams.open
 	n.streams.Unlock()

@@ -208,7 +208,8 @@ func TestTheGuardAdmitsOnlyFlowsThatWereOpenedHere(t *testing.T) {
 	var drops dropCounters
 	local, remote := netip.MustParseAddr(renterAddress), netip.MustParseAddr(guestAddress)
 	l := newLink(&drops, local, remote, 1280)
-	port, _ := l.flows.begin()
+	open, _ := l.flows.begin()
+	port := open.port
 	id, _, _ := l.pings.begin()
 	segment := func(from, to netip.Addr, next byte, port uint16) []byte {
 		packet := make([]byte, ipv6HeaderBytes+tcpHeaderBytes)
@@ -249,7 +250,7 @@ func TestTheGuardAdmitsOnlyFlowsThatWereOpenedHere(t *testing.T) {
 			t.Errorf("%s: admitted is %v", c.name, !c.admits)
 		}
 	}
-	l.flows.end(port)
+	l.flows.end(open)
 	if l.flows.of(port, now()) == nil || l.flows.of(port, now()+2*instant(flowGrace)) != nil {
 		t.Error("a closed flow has its grace, and no more")
 	}

@@ -371,6 +371,8 @@ class NodeRun {
         }
         case "socket-error":
           return this.#log.error("the UDP socket fails", { error: event.message });
+        case "defect":
+          return this.#defect(`${event.message}\n${event.stack}`, `in native code: ${event.where}`);
         case "guest-gone":
         case "tunnel-up":
           return this.#log.debug(event.type, { tunnel: event.tunnel });

@@ -37,6 +37,13 @@ export type NetEvent =
   | { readonly type: "tunnel-up"; readonly tunnel: number }
   /** The number of a tunnel's open streams changed to `open`. */
   | { readonly type: "stream"; readonly tunnel: number; readonly open: number }
+  /** A panic in the library ended what `where` names, and nothing else. */
+  | {
+    readonly type: "defect";
+    readonly where: string;
+    readonly message: string;
+    readonly stack: string;
+  }
   /** Receiving fails again and again; the socket goes on. */
   | { readonly type: "socket-error"; readonly message: string };
 
