@@ -31,10 +31,12 @@ import type { FailReason, RpcResult, SessionKind } from "../session/mod.ts";
 import { CallBudget } from "./call_budget.ts";
 import { outward } from "./outward.ts";
 
-/** Native time without an answer after which an active path counts as dead. Guess. */
-const DEAD_MS = 1_500;
-/** Native time after which a path is in doubt; used when duplication comes. Source: the design. */
-const DOUBT_MS = 200;
+/**
+ * Silence after which the data path doubts the active path, and after which it counts as dead, in waits
+ * for an answer on it: 200 ms and 1.5 s on all but slow paths. Source: the design, and a guess.
+ */
+const DOUBT_WAITS = 0.5;
+const DEAD_WAITS = 3.75;
 /** A call to a peer gives up after this unless it says otherwise. Guess. */
 export const CALL_TIMEOUT_MS = 10_000;
 /** A handshake gives up after this at the latest; the session core gives up earlier. Guess. */
@@ -244,9 +246,10 @@ export class Loop {
     else this.#aliases.set(peer, member.alias);
   }
 
-  #route({ peer, active, standby, accept }: Extract<NodeOut<Member>, { type: "routes" }>): void {
-    const doubtMs = DOUBT_MS;
-    const deadMs = DEAD_MS;
+  #route(routes: Extract<NodeOut<Member>, { type: "routes" }>): void {
+    const { peer, active, standby, accept, patienceMs } = routes;
+    const doubtMs = DOUBT_WAITS * patienceMs;
+    const deadMs = DEAD_WAITS * patienceMs;
     if (accept.length === 0) this.#net.command("peer.remove", { peer });
     else this.#net.command("peer.set", { peer, active, standby, accept, doubtMs, deadMs });
   }

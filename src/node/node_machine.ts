@@ -38,10 +38,12 @@ import {
 } from "../path/mod.ts";
 import {
   MESSAGE,
+  RPC_RESEND_MS,
   type RpcIn,
   RpcMachine,
   type RpcOut,
   type SessionIn,
+  type SessionKind,
   SessionMachine,
   type SessionOptions,
   type SessionOut,
@@ -73,6 +75,9 @@ const CONNECTS_MAX = 1_024;
 const STALE_MS = 250;
 /** A call for candidates ends after this: the next attempt follows anyway. Guess. */
 const CANDIDATES_TIMEOUT_MS = 4_000;
+
+/** First wait for an acknowledgement of a call's piece, in round trips. Guess: some for variation. */
+const RESEND_RTTS = 1.5;
 
 interface Connect {
   readonly token: number;
@@ -108,7 +113,8 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     this.#direct = options.direct ?? true;
     this.#self = options.identity.id;
     this.#sessions = new SessionMachine(options);
-    this.#calls = new RpcMachine({ random: options.random });
+    const resendMs = (peer: PeerKey, kind: SessionKind) => this.#resendMs(peer, kind);
+    this.#calls = new RpcMachine({ random: options.random, resendMs });
     this.#paths = new PathMachine(options.random);
   }
 
@@ -318,6 +324,13 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     if (path === undefined || path === null) return; // Resent when there is a path again.
     this.#session({ type: "send", peer, kind, path, payload }, turn);
     if (kind === "epoch") this.#askStalePath(peer, turn);
+  }
+
+  /** A slow path does not carry all again before the first acknowledgement can be back. */
+  #resendMs(peer: PeerKey, kind: SessionKind): number {
+    const active = kind === "epoch" ? this.#paths.active(peer) : null;
+    const rttMs = active === null ? null : this.#paths.rttMs(peer, active);
+    return Math.max(RPC_RESEND_MS, RESEND_RTTS * (rttMs ?? 0));
   }
 
   #onRequest(request: Extract<RpcOut, { type: "request" }>, turn: Turn<Member>): void {

@@ -121,6 +121,8 @@ export type NodeOut<Member> =
     readonly active: string | null;
     readonly standby: string | null;
     readonly accept: readonly string[];
+    /** How long an answer on the active path may take. */
+    readonly patienceMs: number;
   }
   | {
     readonly type: "moved";

@@ -10,13 +10,19 @@ export const PING_BUSY_MS = 1_000;
 export const PING_WARM_MS = 5_000;
 /** Between pings that only keep a NAT's mapping. RFC 4787 §4.3 asks for ≥ 2 min; Linux gives 30 s. */
 export const PING_HOLD_MS = 15_000;
-/** Between pings once one went unanswered, by the number of misses: fast, then calmer. */
-export const PING_RETRY_MS: readonly number[] = [250, 250, 500, 1_000];
-/** A ping counts as missed after this, or three round trips where that is longer. Guess. */
+/** The least wait for a pong, whatever the round trip: a peer may be busy for a moment. Guess. */
 export const PONG_WAIT_MS = 400;
+/** The wait where no round trip is known. Source: RFC 6298 §2.1. */
+export const PONG_WAIT_UNKNOWN_MS = 1_000;
+/** The longest wait before it is doubled. Guess: two hops by satellite with full buffers. */
+export const PONG_WAIT_MS_MAX = 4_000;
+/** Unanswered pings per path whose pong still counts when it comes late. */
+export const PINGS_REMEMBERED_MAX = 8;
+/** Pings from an unproven address that are answered for each one of ours: few, for it may be forged. */
+export const PONGS_PER_PING = 4;
 /** Misses in a row that let another path take over; one alone may be a busy peer. Guess. */
 export const MISSES_DOUBT = 2;
-/** Misses in a row that make a path dead: 1.7 s after the first ping that stayed unanswered. */
+/** Misses in a row that make a path dead: seven waits, 2.8 s, after the first unanswered ping. */
 export const MISSES_DEAD = 3;
 /** Paths kept per peer, proven or being tried; the oldest unproven gives way. */
 export const PATHS_PER_PEER_MAX = 24;

@@ -26,16 +26,17 @@ import {
   PING_BUSY_MS,
   PING_HOLD_MS,
   PING_WARM_MS,
+  PONG_WAIT_MS,
   PUNCH_BACKOFF_MS,
   UNVOUCHED_PROBES_MAX,
 } from "./constants.ts";
 import { encodePing, encodePong, parseProbe } from "./messages.ts";
-import { lossOf, type PathState, PeerPaths, prove } from "./peer_paths.ts";
+import { lossOf, type PathState, PeerPaths, pongWaitMs, prove } from "./peer_paths.ts";
 import { Punch, type PunchShot } from "./punch.ts";
 import type { Demand, PathIn, PathOut, PathView } from "./types.ts";
 
 /** The routes of a peer of which no path is proven: the data path does not know it. */
-const NO_ROUTES = JSON.stringify([null, null, []]);
+const NO_ROUTES = JSON.stringify([null, null, [], PONG_WAIT_MS]);
 
 interface PeerState {
   readonly paths: PeerPaths;
@@ -43,6 +44,8 @@ interface PeerState {
   active: string | null;
   standby: string | null;
   routes: string;
+  /** The wait for an answer on the active path, as the data path was told. */
+  patienceMs: number;
   /** Whether this side drives the upgrade; the other one answers. */
   drives: boolean;
   attempts: number;
@@ -146,7 +149,9 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   #onPeerDown(peer: PeerKey, out: PathOut[]): void {
     const wasRouted = (this.#peers.get(peer)?.routes ?? NO_ROUTES) !== NO_ROUTES;
     this.#peers.delete(peer);
-    if (wasRouted) out.push({ type: "routes", peer, active: null, standby: null, accept: [] });
+    if (!wasRouted) return;
+    const patienceMs = PONG_WAIT_MS;
+    out.push({ type: "routes", peer, active: null, standby: null, accept: [], patienceMs });
   }
 
   #onAddPath(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
@@ -195,8 +200,9 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     path.heardAt = now;
     claim(path, now);
     // Whom we may not ask whether the peer is there, we do not answer either: its source may be forged.
-    const isAsked = path.provenAt !== null || path.pending.size > 0;
+    const isAsked = path.provenAt !== null || path.isAsking;
     if (!isAsked && !this.#budget.allows(path.path, path.unansweredMax, now)) return;
+    if (path.provenAt === null && isAsked && path.pongsLeft-- <= 0) return;
     const observed = path.relayed ? null : ping.path;
     const payload = encodePong(ping.nonce, observed);
     out.push({ type: "send", peer, path: ping.path, payload, ttl: 0 });
@@ -213,7 +219,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     if (state === undefined || state.demand === demand) return;
     state.demand = demand;
     for (const path of state.paths.all()) {
-      if (path.pending.size > 0 || path.nextPingAt === null) continue;
+      if (path.isAsking || path.nextPingAt === null) continue;
       const waitMs = Math.min(path.nextPingAt - now, pingInterval(state, path));
       path.nextPingAt = after(now, Math.max(0, waitMs));
     }
@@ -231,7 +237,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     const state = this.#peers.get(peer);
     const doubted = state?.paths.get(path);
     if (state === undefined || doubted === undefined || doubted.provenAt === null) return;
-    if (doubted.pending.size > 0) return;
+    if (doubted.isAsking) return;
     doubted.nextPingAt = now;
     this.#pass(peer, state, now, out);
   }
@@ -241,7 +247,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     const dead = state?.paths.get(path);
     if (state === undefined || dead === undefined) return;
     dead.misses = Math.max(dead.misses, MISSES_DOUBT);
-    if (dead.pending.size === 0) dead.nextPingAt = now;
+    if (!dead.isAsking) dead.nextPingAt = now;
     this.#choose(peer, state, out);
     this.#pass(peer, state, now, out);
   }
@@ -251,7 +257,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
       state.attempts = 0;
       state.nextOfferAt = now;
       for (const path of state.paths.all()) {
-        if (path.provenAt !== null && path.pending.size === 0) path.nextPingAt = now;
+        if (path.provenAt !== null && !path.isAsking) path.nextPingAt = now;
       }
     }
     this.#onWake(now, out);
@@ -273,7 +279,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
       if (path.path === state.active && before === 0 && path.misses > 0) hurry(state, now);
     }
     for (const path of state.paths.all()) {
-      if (path.pending.size === 0 && path.nextPingAt !== null && now >= path.nextPingAt) {
+      if (!path.isAsking && path.nextPingAt !== null && now >= path.nextPingAt) {
         this.#ping(peer, state, path, { now, out });
       }
     }
@@ -343,11 +349,12 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   #choose(peer: PeerKey, state: PeerState, out: PathOut[]): void {
     const { active, standby } = choosePaths(state.paths.all(), state.active);
     const accept = [...state.paths.all()].filter((p) => p.provenAt !== null).map((p) => p.path);
-    const routes = JSON.stringify([active, standby, accept]);
+    const patienceMs = patienceOf(state.paths.get(active ?? ""), state.patienceMs);
+    const routes = JSON.stringify([active, standby, accept, patienceMs]);
     if (routes === state.routes) return;
     const from = state.active;
-    Object.assign(state, { active, standby, routes });
-    out.push({ type: "routes", peer, active, standby, accept });
+    Object.assign(state, { active, standby, routes, patienceMs });
+    out.push({ type: "routes", peer, active, standby, accept, patienceMs });
     if (active !== from) out.push({ type: "moved", peer, from, to: active });
   }
 }
@@ -359,6 +366,7 @@ function freshPeer(drives: boolean, now: Instant): PeerState {
     active: null,
     standby: null,
     routes: NO_ROUTES,
+    patienceMs: PONG_WAIT_MS,
     drives,
     attempts: 0,
     nextOfferAt: now,
@@ -400,7 +408,7 @@ function claim(path: PathState, now: Instant): void {
 /** The active path missed a ping: whether the others still lead there must be known at once. */
 function hurry(state: PeerState, now: Instant): void {
   for (const path of state.paths.all()) {
-    if (path.provenAt !== null && path.pending.size === 0) path.nextPingAt = now;
+    if (path.provenAt !== null && !path.isAsking) path.nextPingAt = now;
   }
 }
 
@@ -409,6 +417,14 @@ function pingInterval(state: PeerState, path: PathState): number {
     return { busy: PING_BUSY_MS, warm: PING_WARM_MS, hold: PING_HOLD_MS }[state.demand];
   }
   return state.demand === "busy" ? PING_WARM_MS : PING_HOLD_MS;
+}
+
+/** The wait in steps of two, so that the data path is told seldom: up at once, down when far below. */
+function patienceOf(active: PathState | undefined, current: number): number {
+  if (active === undefined || active.rttMs === null) return PONG_WAIT_MS;
+  const neededMs = active.rttMs + 4 * active.rttVarMs;
+  if (neededMs <= current && neededMs > current * 3 / 8) return current;
+  return PONG_WAIT_MS * 2 ** Math.max(0, Math.ceil(Math.log2(pongWaitMs(active) / PONG_WAIT_MS)));
 }
 
 function earliest(a: Instant | null, b: Instant): Instant {

@@ -7,6 +7,9 @@
  *     └── UNPROVEN_MS without an answer ────────────────────────────────────────────────▲
  * ```
  *
+ * A ping is missed when its wait is over (RFC 6298: by the round trip and its variation, doubled at
+ * each miss). A pong that comes later still counts: a path that became slow teaches how slow it is.
+ *
  * It leaves out which path is used (`choice.ts`) and whom to try (`punch.ts`).
  *
  * @module
@@ -16,11 +19,21 @@ import {
   LOSS_WINDOW,
   MISSES_DEAD,
   PATHS_PER_PEER_MAX,
-  PING_RETRY_MS,
+  PINGS_REMEMBERED_MAX,
   PONG_WAIT_MS,
+  PONG_WAIT_MS_MAX,
+  PONG_WAIT_UNKNOWN_MS,
+  PONGS_PER_PING,
   UNPROVEN_MS,
 } from "./constants.ts";
 import { NONCE_BYTES } from "./messages.ts";
+
+/** A ping that may still be answered. */
+export interface Asked {
+  readonly at: Instant;
+  /** Whether its time is over. */
+  isMissed: boolean;
+}
 
 /** One path to a peer. */
 export interface PathState {
@@ -28,13 +41,17 @@ export interface PathState {
   readonly path: string;
   readonly relayed: boolean;
   provenAt: Instant | null;
+  /** Smoothed round trip and its variation: SRTT and RTTVAR of RFC 6298. */
   rttMs: number | null;
+  rttVarMs: number;
   heardAt: Instant;
   misses: number;
   /** When to ping again, or to count the last ping as missed; `null`: only a punch may ping. */
   nextPingAt: Instant | null;
-  /** Nonces of the pings that wait for a pong, with the time of each. */
-  readonly pending: Map<string, Instant>;
+  /** Nonces of the newest unanswered pings, oldest first. */
+  readonly pending: Map<string, Asked>;
+  /** Whether the newest ping still has time to be answered. */
+  isAsking: boolean;
   /** Whether each of the last pings was answered, newest last. */
   readonly answers: boolean[];
   readonly sinceAt: Instant;
@@ -42,11 +59,9 @@ export interface PathState {
   unansweredMax: number;
   /** Whether the peer pinged us from there before it answered. */
   isClaimed: boolean;
+  /** Pings from there that are answered before ours is. */
+  pongsLeft: number;
 }
-
-/** Pings per path that may wait for their pong at one time. */
-const PENDING_MAX = 8;
-const PING_RETRY_LAST_MS = 1_000;
 
 /** All paths to one peer. */
 export class PeerPaths {
@@ -73,14 +88,17 @@ export class PeerPaths {
       relayed: path.includes("#"),
       provenAt: null,
       rttMs: null,
+      rttVarMs: 0,
       heardAt: now,
       misses: 0,
       nextPingAt: quiet ? null : now,
       pending: new Map(),
+      isAsking: false,
       answers: [],
       sinceAt: now,
       unansweredMax: quiet ? 0 : Infinity,
       isClaimed: false,
+      pongsLeft: 0,
     };
     this.#paths.set(path, state);
     return state;
@@ -93,35 +111,41 @@ export class PeerPaths {
   /** Notes a ping sent now; returns its nonce. */
   pinged(state: PathState, now: Instant, random: Random): Uint8Array {
     const nonce = random.bytes(NONCE_BYTES);
-    state.pending.set(toHex(nonce), now);
+    state.pending.set(toHex(nonce), { at: now, isMissed: false });
     const [oldest] = state.pending.keys();
-    if (state.pending.size > PENDING_MAX && oldest !== undefined) state.pending.delete(oldest);
-    if (state.nextPingAt !== null) {
-      state.nextPingAt = after(now, Math.max(PONG_WAIT_MS, 3 * (state.rttMs ?? 0)));
+    if (state.pending.size > PINGS_REMEMBERED_MAX && oldest !== undefined) {
+      state.pending.delete(oldest);
     }
+    state.isAsking = true;
+    state.pongsLeft = PONGS_PER_PING;
+    if (state.nextPingAt !== null) state.nextPingAt = after(now, backedOffMs(state));
     return nonce;
   }
 
-  /** Takes a pong; `false` where no such ping is waiting. */
+  /** Takes a pong, late or not; `false` where no such ping is remembered. */
   ponged(state: PathState, nonce: Uint8Array, now: Instant): boolean {
-    const sentAt = state.pending.get(toHex(nonce));
-    if (sentAt === undefined) return false;
-    state.rttMs = smoothed(state.rttMs, now - sentAt);
-    state.pending.clear();
+    const asked = state.pending.get(toHex(nonce));
+    if (asked === undefined) return false;
+    measure(state, now - asked.at);
+    for (const [older, { at }] of state.pending) {
+      if (at <= asked.at) state.pending.delete(older);
+    }
+    state.isAsking = false;
     state.misses = 0;
     state.heardAt = now;
-    noteAnswer(state, true);
+    noteAnswer(state, asked);
     prove(state, now);
     return true;
   }
 
   /** Counts the last ping as missed when its time is over; `true` where a proven path ends. */
   lapse(state: PathState, now: Instant): boolean {
-    if (state.nextPingAt !== null && now >= state.nextPingAt && state.pending.size > 0) {
-      state.pending.clear();
+    if (state.nextPingAt !== null && now >= state.nextPingAt && state.isAsking) {
+      for (const asked of state.pending.values()) asked.isMissed = true;
+      state.isAsking = false;
       state.misses++;
-      noteAnswer(state, false);
-      state.nextPingAt = after(now, PING_RETRY_MS[state.misses - 1] ?? PING_RETRY_LAST_MS);
+      note(state, false);
+      state.nextPingAt = now;
     }
     const over = state.provenAt === null
       ? now >= after(state.sinceAt, UNPROVEN_MS)
@@ -157,13 +181,36 @@ export function lossOf(state: PathState): number | null {
   return state.answers.length === 0 ? null : missed / state.answers.length;
 }
 
-function noteAnswer(state: PathState, answered: boolean): void {
-  state.answers.push(answered);
-  if (state.answers.length > LOSS_WINDOW) state.answers.shift();
+/** How long a pong is waited for. Source: RFC 6298 §2, with bounds of our own. */
+export function pongWaitMs({ rttMs, rttVarMs }: PathState): number {
+  if (rttMs === null) return PONG_WAIT_UNKNOWN_MS;
+  return Math.min(PONG_WAIT_MS_MAX, Math.max(PONG_WAIT_MS, rttMs + 4 * rttVarMs));
 }
 
-/** RFC 6298 §2: one eighth of the newest sample; a much better sample counts at once. */
-function smoothed(old: number | null, sample: number): number {
-  if (old === null || sample < old / 2) return sample;
-  return old + (sample - old) / 8;
+/** RFC 6298 §5.5: each miss doubles the wait. A path that is only tried is asked steadily. */
+function backedOffMs(state: PathState): number {
+  return pongWaitMs(state) * (state.provenAt === null ? 1 : 2 ** state.misses);
+}
+
+/** RFC 6298 §2.2 and §2.3; but a much better sample counts at once. */
+function measure(state: PathState, sample: number): void {
+  const { rttMs } = state;
+  if (rttMs === null || sample < rttMs / 2) {
+    Object.assign(state, { rttMs: sample, rttVarMs: sample / 2 });
+    return;
+  }
+  state.rttVarMs += (Math.abs(rttMs - sample) - state.rttVarMs) / 4;
+  state.rttMs = rttMs + (sample - rttMs) / 8;
+}
+
+/** An answer; one that was taken for missed is no loss after all. */
+function noteAnswer(state: PathState, { isMissed }: Asked): void {
+  const wrong = isMissed ? state.answers.lastIndexOf(false) : -1;
+  if (wrong >= 0) state.answers[wrong] = true;
+  else note(state, true);
+}
+
+function note(state: PathState, isAnswered: boolean): void {
+  state.answers.push(isAnswered);
+  if (state.answers.length > LOSS_WINDOW) state.answers.shift();
 }

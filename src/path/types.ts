@@ -69,6 +69,8 @@ export type PathOut =
     readonly active: string | null;
     readonly standby: string | null;
     readonly accept: readonly string[];
+    /** How long an answer on the active path may take. */
+    readonly patienceMs: number;
   }
   /** The active path is another one now. */
   | {

@@ -4,7 +4,7 @@
  * @module
  */
 import { after, concatBytes, type Instant } from "../base/mod.ts";
-import { RPC_RESEND_MS, RPC_RESEND_MS_MAX } from "./constants.ts";
+import { RPC_RESEND_MS_MAX } from "./constants.ts";
 import { cutPieces, encodePiece, fullMask, type Piece } from "./rpc_layout.ts";
 
 /** Collects the pieces of one message. */
@@ -52,11 +52,19 @@ export class Delivery {
   readonly #call: string;
   readonly #isAnswer: boolean;
   readonly #pieces: readonly Uint8Array[];
+  readonly #resendMs: number;
   #missing: number;
   #sendings = 0;
 
-  constructor(options: { call: string; isAnswer: boolean; message: Uint8Array }) {
+  constructor(options: {
+    readonly call: string;
+    readonly isAnswer: boolean;
+    readonly message: Uint8Array;
+    /** The first wait for an acknowledgement. */
+    readonly resendMs: number;
+  }) {
     this.#call = options.call;
+    this.#resendMs = options.resendMs;
     this.#isAnswer = options.isAnswer;
     this.#pieces = cutPieces(options.message);
     this.#missing = fullMask(this.#pieces.length);
@@ -92,9 +100,9 @@ export class Delivery {
     return missing.map(({ data, index }) => this.#encode(index, data));
   }
 
-  /** When what is missing is due again: 100 ms · 2ⁿ after the nth sending. */
+  /** When what is missing is due again: the first wait · 2ⁿ after the nth sending. */
   resendAt(now: Instant): Instant {
-    const waitMs = RPC_RESEND_MS * 2 ** Math.max(0, this.#sendings - 1);
+    const waitMs = this.#resendMs * 2 ** Math.max(0, this.#sendings - 1);
     return after(now, Math.min(waitMs, RPC_RESEND_MS_MAX));
   }
 

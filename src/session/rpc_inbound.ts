@@ -30,8 +30,8 @@ import {
   parseQuestion,
   type Piece,
 } from "./rpc_layout.ts";
-import { type Channel, channelName } from "./rpc_outbound.ts";
-import type { RpcDropReason, RpcIn, RpcLimits, RpcOut } from "./rpc_types.ts";
+import { type Channel, channelName, type Shared } from "./rpc_outbound.ts";
+import type { ResendMs, RpcDropReason, RpcIn, RpcLimits, RpcOut } from "./rpc_types.ts";
 import { Timers } from "./timers.ts";
 
 type State =
@@ -68,8 +68,11 @@ export class Inbound {
   readonly #timers = new Timers<string>();
   #bytes = 0;
 
-  constructor(limits: RpcLimits, drops: Drops<RpcDropReason>) {
+  readonly #resendMs: ResendMs;
+
+  constructor({ limits, resendMs, drops }: Shared) {
     this.#limits = limits;
+    this.#resendMs = resendMs;
     this.#drops = drops;
   }
 
@@ -122,7 +125,8 @@ export class Inbound {
     const message = encodeAnswer(input.ok, input.body);
     const entry = this.#entries.get(channelName({ peer, kind }, call));
     if (entry?.state.type !== "running") return this.#drops.count("unknown-call");
-    const answer = new Delivery({ call, isAnswer: true, message });
+    const resendMs = this.#resendMs(peer, kind);
+    const answer = new Delivery({ call, isAnswer: true, message, resendMs });
     const state: State = { type: "answered", answer, endsAt: after(now, RPC_REMEMBER_MS) };
     this.#enter(entry, state, now);
     this.#repeat(entry, answer, out);

@@ -8,7 +8,7 @@
  * @module
  */
 import { earlier, type Instant, type Machine, unreachable, type Wakeup } from "../base/mod.ts";
-import { DEFAULT_RPC_LIMITS, MESSAGE } from "./constants.ts";
+import { DEFAULT_RPC_LIMITS, MESSAGE, RPC_RESEND_MS } from "./constants.ts";
 import { Drops } from "./drops.ts";
 import { Inbound } from "./rpc_inbound.ts";
 import { parseAck, parsePiece } from "./rpc_layout.ts";
@@ -23,8 +23,10 @@ export class RpcMachine implements Machine<RpcIn, RpcOut> {
 
   constructor(options: RpcOptions) {
     const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
-    this.#outbound = new Outbound(options.random, limits, this.#drops);
-    this.#inbound = new Inbound(limits, this.#drops);
+    const resendMs = options.resendMs ?? (() => RPC_RESEND_MS);
+    const shared = { limits, resendMs, drops: this.#drops };
+    this.#outbound = new Outbound(options.random, shared);
+    this.#inbound = new Inbound(shared);
   }
 
   /**

@@ -3,7 +3,7 @@
  *
  * ```text
  *   asking ── question acknowledged ──▶ waiting ── answer whole ──▶ done
- *     │ resend 100 ms · 2ⁿ                │ poke every 5 s
+ *     │ resend by the RTT · 2ⁿ               │ poke every 5 s
  *     └──────────── timeout · peer gone · busy · unknown ────────▶ done
  * ```
  *
@@ -26,7 +26,7 @@ import {
   parseAnswer,
   type Piece,
 } from "./rpc_layout.ts";
-import type { RpcDropReason, RpcIn, RpcLimits, RpcOut, RpcResult } from "./rpc_types.ts";
+import type { ResendMs, RpcDropReason, RpcIn, RpcLimits, RpcOut, RpcResult } from "./rpc_types.ts";
 import { Timers } from "./timers.ts";
 import type { SessionKind } from "./types.ts";
 
@@ -34,6 +34,13 @@ import type { SessionKind } from "./types.ts";
 export interface Channel {
   readonly peer: PeerKey;
   readonly kind: SessionKind;
+}
+
+/** What both directions of calls share. */
+export interface Shared {
+  readonly limits: RpcLimits;
+  readonly resendMs: ResendMs;
+  readonly drops: Drops<RpcDropReason>;
 }
 
 /** The text by which a channel, or a call within it, is found in maps. */
@@ -60,9 +67,12 @@ export class Outbound {
   readonly #perChannel = new Map<string, number>();
   readonly #timers = new Timers<string>();
 
-  constructor(random: Random, limits: RpcLimits, drops: Drops<RpcDropReason>) {
+  readonly #resendMs: ResendMs;
+
+  constructor(random: Random, { limits, resendMs, drops }: Shared) {
     this.#random = random;
     this.#limits = limits;
+    this.#resendMs = resendMs;
     this.#drops = drops;
   }
 
@@ -86,7 +96,8 @@ export class Outbound {
       return void out.push({ type: "done", token, result: { ok: false, reason: "busy" } });
     }
     const id = this.#random.bytes(CALL_ID_BYTES).toHex();
-    const question = new Delivery({ call: id, isAnswer: false, message });
+    const resendMs = this.#resendMs(peer, kind);
+    const question = new Delivery({ call: id, isAnswer: false, message, resendMs });
     const deadline = after(now, timeoutMs);
     this.#keep({ peer, kind, id, token, question, deadline, answer: undefined });
     this.#due(channelName({ peer, kind }, id), now, out);

@@ -84,7 +84,12 @@ export interface RpcOptions {
   /** For call ids. */
   readonly random: Random;
   readonly limits?: Partial<RpcLimits>;
+  /** The first wait for an acknowledgement by a peer. Default: `RPC_RESEND_MS`. */
+  readonly resendMs?: ResendMs;
 }
+
+/** How long an acknowledgement of a peer may take, by the round trip of the path to it. */
+export type ResendMs = (peer: PeerKey, kind: SessionKind) => number;
 
 /** Bounds of an RPC machine; `DEFAULT_RPC_LIMITS` says where each comes from. */
 export interface RpcLimits {

@@ -33,11 +33,21 @@ const CONNECT = {
 
 type Out = NodeOut<Member>;
 
+/** Arguments of a native command. */
+interface Command {
+  readonly peer?: string;
+  readonly active?: string | null;
+  readonly doubtMs?: number;
+  readonly deadMs?: number;
+}
+
 /** A loop around a machine that does what the test says. */
 class Rig {
   readonly inputs: NodeIn[] = [];
   readonly sent: string[] = [];
   readonly commands: string[] = [];
+  /** When the data path doubts, and gives up, a path. */
+  readonly verdicts: (number | undefined)[][] = [];
   readonly defects: unknown[] = [];
   readonly loop: Loop;
   wakeup: Wakeup | undefined;
@@ -55,8 +65,9 @@ class Rig {
     } as unknown as NodeMachine<Member>;
     const net = {
       send: (path: string) => void this.sent.push(path),
-      command: (op: string, args: { peer?: string; active?: string | null }) => {
+      command: (op: string, args: Command) => {
         this.commands.push(`${op} ${args.active ?? "-"}`);
+        this.verdicts.push([args.doubtMs, args.deadMs]);
         if (this.commandFails) throw new OmertaError("internal", "no such peer");
         return {};
       },
@@ -368,7 +379,7 @@ Deno.test(
 Deno.test(
   "routes go to the data path, and a peer without any is removed there",
   withLoop((rig) => {
-    const routes = { type: "routes", peer: PEER, standby: null } as const;
+    const routes = { type: "routes", peer: PEER, standby: null, patienceMs: 400 } as const;
     rig.say({ ...routes, active: "192.0.2.1:1", accept: ["192.0.2.1:1"] });
     rig.say({ ...routes, active: null, accept: [] });
     assert.deepEqual(rig.commands, ["peer.set 192.0.2.1:1", "peer.remove -"]);
@@ -376,10 +387,21 @@ Deno.test(
 );
 
 Deno.test(
+  "the data path waits as long as the path's answers take",
+  withLoop((rig) => {
+    const routes = { type: "routes", peer: PEER, standby: null, active: "a:1" } as const;
+    rig.say({ ...routes, accept: ["a:1"], patienceMs: 400 });
+    rig.say({ ...routes, accept: ["a:1"], patienceMs: 1_600 });
+    assert.deepEqual(rig.verdicts, [[200, 1_500], [800, 6_000]]);
+  }),
+);
+
+Deno.test(
   "one output that fails is a defect, and the others are done all the same",
   withLoop((rig) => {
     rig.commandFails = true;
-    const routes = { type: "routes", peer: PEER, active: null, standby: null, accept: [] } as const;
+    const none = { active: null, standby: null, accept: [], patienceMs: 400 } as const;
+    const routes = { type: "routes", peer: PEER, ...none } as const;
     rig.say(routes, { type: "transmit", path: "192.0.2.1:1", bytes: new Uint8Array(), ttl: 0 });
     assert.deepEqual([rig.sent, rig.defects.length], [["192.0.2.1:1"], 1]);
   }),
@@ -402,7 +424,7 @@ Deno.test(
   "what a listener causes comes after what was said already",
   withLoop((rig) => {
     const moved = { type: "moved", peer: PEER, from: null, to: "192.0.2.1:1" } as const;
-    const routes = { type: "routes", peer: PEER, standby: null } as const;
+    const routes = { type: "routes", peer: PEER, standby: null, patienceMs: 400 } as const;
     rig.loop.listen((event) => {
       if (event.type === "moved") rig.loop.input({ type: "demand", peer: PEER, demand: "busy" });
     });

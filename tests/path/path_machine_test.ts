@@ -211,6 +211,27 @@ Deno.test("views() tells the active path first, and what is known of each", () =
   assert.deepEqual(second, { path: RELAYED, relayed: true, ...known });
 });
 
+Deno.test("the data path is told once how patient to be with a slow path, and again when it is quick", () => {
+  const rig = STATES.relayed();
+  rig.take({ type: "demand", peer: PEER, demand: "busy" });
+  const told = () => rig.said.flatMap((o) => o.type === "routes" ? [o.patienceMs] : []);
+  const pongsAfter = (ms: number) => {
+    for (let i = 0; i < 60; i++) {
+      const due = rig.machine.wakeup()?.at ?? rig.now;
+      rig.until(due);
+      rig.until(due + ms);
+      rig.answer(RELAYED);
+    }
+  };
+  assert.deepEqual(told(), [400]);
+  pongsAfter(700);
+  const slow = told();
+  assert.ok((slow.at(-1) ?? 0) > 700 && slow.length <= 5, `${slow}`);
+  pongsAfter(10);
+  assert.equal(told().at(-1), 400);
+  assert.ok(told().length <= slow.length + 5);
+});
+
 Deno.test("a peer that says nothing is lost once, also when nobody needs it", () => {
   const rig = STATES.direct().until(PING_HOLD_MS + 5_000);
   assert.equal(rig.said.filter(({ type }) => type === "lost").length, 1);

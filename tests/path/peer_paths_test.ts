@@ -7,7 +7,7 @@ import {
   PONG_WAIT_MS,
   UNPROVEN_MS,
 } from "../../src/path/constants.ts";
-import { lossOf, type PathState, PeerPaths, prove } from "../../src/path/peer_paths.ts";
+import { lossOf, type PathState, PeerPaths, pongWaitMs, prove } from "../../src/path/peer_paths.ts";
 import { at } from "./samples.ts";
 
 const D = "192.0.2.1:9000";
@@ -35,6 +35,7 @@ function untilDead(paths: PeerPaths, state: PathState): number[] {
     const now = paths.timerAt(state);
     assert.ok(now !== null);
     paths.lapse(state, now);
+    if (paths.get(state.path) === undefined) return pings;
     if (state.nextPingAt === null || now < state.nextPingAt) continue;
     paths.pinged(state, now, random);
     pings.push(now);
@@ -60,20 +61,46 @@ Deno.test("a pong does not prove another path", () => {
   assert.equal(paths.ponged(other, nonce, at(10)), false);
 });
 
-Deno.test("a pong that comes after its time still counts while it is the last ping", () => {
+Deno.test("a pong that comes after its time still counts, and is no loss after all", () => {
   const { paths, state } = proven();
-  const nonce = paths.pinged(state, at(1_000), random);
-  assert.equal(paths.ponged(state, nonce, at(1_000 + PONG_WAIT_MS - 1)), true);
-  assert.equal(state.misses, 0);
+  const late = paths.pinged(state, at(1_000), random);
+  paths.lapse(state, at(1_000 + PONG_WAIT_MS));
+  paths.pinged(state, at(1_000 + PONG_WAIT_MS), random);
+  assert.deepEqual([state.misses, lossOf(state)], [1, 0.5]);
+  assert.equal(paths.ponged(state, late, at(1_500)), true);
+  assert.deepEqual([state.misses, lossOf(state), state.heardAt], [0, 0, 1_500]);
 });
 
-Deno.test("a proven path ends after its misses, within two seconds of the first ping", () => {
+Deno.test("the pong to an older ping does not void that to a newer one", () => {
+  const { paths, state } = proven();
+  const [older, newer] = [0, 100].map((ms) => paths.pinged(state, at(1_000 + ms), random));
+  assert.ok(older && newer);
+  assert.equal(paths.ponged(state, older, at(1_700)), true);
+  assert.equal(paths.ponged(state, newer, at(1_800)), true);
+  assert.equal(paths.ponged(state, newer, at(1_800)), false);
+});
+
+Deno.test("a proven path ends after three waits that double: 400, 800 and 1600 ms", () => {
   const { paths, state } = proven();
   state.nextPingAt = at(1_000);
-  const pings = untilDead(paths, state);
-  assert.equal(pings.length, MISSES_DEAD);
-  assert.equal(state.misses, MISSES_DEAD);
-  assert.ok((pings.at(-1) ?? 0) + PONG_WAIT_MS - 1_000 <= 2_000);
+  assert.deepEqual(untilDead(paths, state), [1_000, 1_400, 2_200]);
+  assert.deepEqual([state.misses, state.nextPingAt], [3, 3_800]);
+});
+
+Deno.test("the wait follows the round trip and its variation, as in RFC 6298", () => {
+  const waits = (samples: readonly number[]) => {
+    const paths = new PeerPaths();
+    const state = added(paths);
+    return samples.map((ms) => {
+      paths.ponged(state, paths.pinged(state, at(0), random), at(ms));
+      return Math.round(pongWaitMs(state));
+    });
+  };
+  assert.equal(pongWaitMs(added(new PeerPaths())), 1_000);
+  assert.deepEqual(waits([700, 700, 700]), [2_100, 1_750, 1_488]);
+  assert.deepEqual(waits([50, 500]), [400, 631]);
+  assert.deepEqual(waits([10]), [400]);
+  assert.deepEqual(waits([3_000]), [4_000]);
 });
 
 Deno.test("lapse() tells the end of a proven path, and not that of a mere try", () => {

@@ -14,15 +14,18 @@ export function pathState(path: string, changes: Partial<PathState> = {}): PathS
     path,
     relayed: path.includes("#"),
     provenAt: at(0),
+    rttVarMs: 0,
     rttMs: 10,
     heardAt: at(0),
     misses: 0,
     nextPingAt: at(0),
     pending: new Map(),
+    isAsking: false,
     answers: [],
     sinceAt: at(0),
     unansweredMax: Infinity,
     isClaimed: false,
+    pongsLeft: 0,
     ...changes,
   };
 }
