@@ -6,10 +6,10 @@
 import type { NodeId, PeerKey } from "../base/mod.ts";
 import type { Demand } from "../path/mod.ts";
 import type {
-  AcceptedKey,
   CloseReason,
   FailReason,
   RpcResult,
+  SessionIn,
   SessionKey,
   SessionKind,
 } from "../session/mod.ts";
@@ -69,7 +69,7 @@ export type NodeIn =
     readonly local: LocalAddresses;
     readonly advertised: readonly string[];
   }
-  | { readonly type: "keys"; readonly keys: readonly AcceptedKey[] }
+  | Extract<SessionIn, { type: "keys" }>
   | { readonly type: "wake" };
 
 /** Outputs of the node machine; `Member` is what `verifyPeer` makes of a peer's certificate. */

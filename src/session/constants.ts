@@ -4,7 +4,7 @@
  * @module
  */
 import type { RpcLimits } from "./rpc_types.ts";
-import type { SessionLimits } from "./types.ts";
+import type { HandshakeLimits, SessionLimits } from "./types.ts";
 
 /** First byte of a payload inside a session. Pings and pongs belong to the path machine. */
 export const MESSAGE = { ping: 1, pong: 2, rpcPiece: 3, rpcAck: 4, farewell: 5 } as const;
@@ -49,6 +49,19 @@ export const HELLOS_REMEMBERED_MAX = 8_192;
 export const SOURCES_MAX = 4_096;
 /** Keys that we answer. 100 networks with two epochs and 100 invites each would not fit; guess. */
 export const ACCEPTED_KEYS_MAX = 4_096;
+
+/**
+ * How often we tell somebody that an invite is over. Apart from the handshakes of members, so that nobody
+ * spends those with it. Guess: a person tries again by hand, on four paths at once.
+ */
+export const REFUSAL_LIMITS: HandshakeLimits = {
+  handshakesPerS: 20,
+  handshakesBurst: 100,
+  perSourcePerS: 1,
+  perSourceBurst: 12,
+  perRelayPerS: 5,
+  perRelayBurst: 25,
+};
 
 /** Source of the figures: an X25519 costs 50 µs, a handshake 4 of them: 200/s are 4 % of a core. */
 export const DEFAULT_LIMITS: SessionLimits = {

@@ -27,6 +27,7 @@ import {
   DEFAULT_LIMITS,
   HELLOS_REMEMBERED_MAX,
   PREVIOUS_MS,
+  REFUSAL_LIMITS,
   REJECT_AFTER_MS,
   REKEY_AFTER_MS,
 } from "./constants.ts";
@@ -41,6 +42,7 @@ import type {
   CloseReason,
   DropReason,
   FailReason,
+  RefusedKey,
   SessionLimits,
   SessionOptions,
   SessionOut,
@@ -110,6 +112,7 @@ export class SessionCore<Member> {
   readonly options: SessionOptions<Member>;
   readonly limits: SessionLimits;
   readonly limiter: HandshakeLimiter;
+  readonly refusalLimiter = new HandshakeLimiter(REFUSAL_LIMITS);
   readonly self: NodeId;
   readonly signature: Uint8Array;
   readonly timers = new Timers<number>();
@@ -122,6 +125,8 @@ export class SessionCore<Member> {
   readonly hellos = new BoundedMap<string, number>(HELLOS_REMEMBERED_MAX, "evict-oldest");
   /** By selector in hex. */
   keys: ReadonlyMap<string, AcceptedKey> = new Map();
+  /** The same, of gates that are closed. */
+  refused: ReadonlyMap<string, RefusedKey> = new Map();
   established = 0;
   readonly #holders = new Map<number, Holder<Member>>();
 
@@ -133,11 +138,14 @@ export class SessionCore<Member> {
     this.signature = signStaticKey(options.identity, options.staticKey.publicKey);
   }
 
-  setKeys(keys: readonly AcceptedKey[]): void {
-    if (keys.length > ACCEPTED_KEYS_MAX) {
-      throw new RangeError(`Cannot accept keys: there are ${keys.length}`);
+  setKeys(keys: readonly AcceptedKey[], refused: readonly RefusedKey[]): void {
+    if (keys.length > ACCEPTED_KEYS_MAX || refused.length > ACCEPTED_KEYS_MAX) {
+      throw new RangeError(
+        `Cannot accept keys: there are ${keys.length}, ${refused.length} refused`,
+      );
     }
     this.keys = new Map(keys.map((key) => [key.selector.toHex(), key]));
+    this.refused = new Map(refused.map((key) => [key.selector.toHex(), key]));
   }
 
   /** An id that nobody holds. */

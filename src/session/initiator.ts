@@ -44,11 +44,16 @@ import {
 } from "./layout.ts";
 import { Link } from "./link.ts";
 import { place } from "./slots.ts";
-import type { AcceptedKey, SessionIn, SessionKey } from "./types.ts";
+import type { AcceptedKey, DropReason, FailReason, SessionIn, SessionKey } from "./types.ts";
 
 /** Replies that do not open after which an attempt looks at no more: each costs an X25519. Guess. */
 const BAD_REPLIES_MAX = 32;
 const NOTHING = new Uint8Array();
+/** How a path that was given up is counted. */
+const DROP_OF_FAULT: Partial<Record<FailReason, DropReason>> = {
+  unverified: "unverified",
+  refused: "refused-key",
+};
 
 /** Takes `connect`. @throws {RangeError} When the payload is too long to be shown. */
 export function connect<Member>(
@@ -253,14 +258,14 @@ function sendHello<Member>(core: SessionCore<Member>, attempt: Attempt, turn: Tu
   core.timers.set(attempt.id, at as typeof turn.now, "handshake resend");
 }
 
-/** A path led to somebody else, or to somebody whom we do not accept: the others may do better. */
-function giveUpPath<Member>(
+/** A path led to somebody else, or to somebody who does not fit: the others may do better. */
+export function giveUpPath<Member>(
   core: SessionCore<Member>,
   attempt: Attempt,
   given: { path: string; fault: Fault },
   turn: Turn<Member>,
 ): void {
-  core.drops.count(given.fault.reason === "unverified" ? "unverified" : "bad-identity");
+  core.drops.count(DROP_OF_FAULT[given.fault.reason] ?? "bad-identity");
   const rest = attempt.paths.filter((path) => path !== given.path);
   if (rest.length === 0) return failAttempt(core, attempt, given.fault, turn);
   attempt.paths = rest;

@@ -5,6 +5,7 @@
  * hello     6f 6d 01 01 | selector 8 | noise 1 { initiator's id 4, zeros 1120 } | mac 16   = 1200
  * reply     6f 6d 01 02 | receiver 4 | noise 2 { CBOR {i, k, s, p} }                       ≤ 1200
  * finish    6f 6d 01 03 | receiver 4 | noise 3 { CBOR {k, s, p, r?} }
+ * refusal   6f 6d 01 07 | receiver 4 | reason, [a-z-]{1,32} | mac 16
  * datagram  6f 6d 01 08 | receiver 4 | counter 8 | ciphertext | tag 16                     ≤ 1232
  * ```
  *
@@ -32,6 +33,7 @@ import {
   NOISE_OVERHEAD_BYTES,
   SELECTOR_BYTES,
   SIGNATURE_BYTES,
+  timingSafeEqual,
   verify,
 } from "../crypto/mod.ts";
 import {
@@ -64,6 +66,8 @@ const HELLO_NOISE_BYTES = HELLO_BYTES - HELLO_NOISE_AT - GATE_MAC_BYTES;
 /** Bytes of the payload inside message 1. */
 export const HELLO_PAYLOAD_BYTES = HELLO_NOISE_BYTES - (NOISE_OVERHEAD_BYTES[0] ?? 0);
 const NAMED_AT = CONTROL_HEADER_BYTES + 4;
+const REASON_CHARS_MAX = 32;
+const utf8 = new TextEncoder();
 
 /** The payload of message 1: our id of the session, padded. */
 export function encodeHelloPayload(id: number): Uint8Array {
@@ -92,6 +96,42 @@ export function splitHello(frame: Uint8Array): {
     message: frame.subarray(HELLO_NOISE_AT, HELLO_BYTES - GATE_MAC_BYTES),
     mac: frame.subarray(HELLO_BYTES - GATE_MAC_BYTES),
   };
+}
+
+/**
+ * The answer to a first frame whose gate is closed: why. Its MAC is over all before it and the MAC of that
+ * first frame, so that it answers that one alone.
+ */
+export function encodeRefusal(
+  gate: Pick<GateKey, "macKey">,
+  { receiver, reason, hello }: { receiver: number; reason: string; hello: Uint8Array },
+): Uint8Array {
+  const body = encodeNamed(CONTROL.refusal, receiver, utf8.encode(reason));
+  return concatBytes(body, refusalMac(gate, body, hello));
+}
+
+/** The reason in a refusal of our first frame `hello`. */
+export function readRefusal(
+  gate: Pick<GateKey, "macKey">,
+  frame: Uint8Array,
+  hello: Uint8Array,
+): Result<string, "bad-length" | "bad-mac"> {
+  const split = frame.length - GATE_MAC_BYTES;
+  if (split <= NAMED_AT || split > NAMED_AT + REASON_CHARS_MAX) return fail("bad-length");
+  const body = frame.subarray(0, split);
+  if (!timingSafeEqual(frame.subarray(split), refusalMac(gate, body, hello))) {
+    return fail("bad-mac");
+  }
+  const reason = String.fromCharCode(...body.subarray(NAMED_AT));
+  return isReason(reason) ? ok(reason) : fail("bad-length");
+}
+
+function refusalMac(
+  { macKey }: Pick<GateKey, "macKey">,
+  body: Uint8Array,
+  hello: Uint8Array,
+): Uint8Array {
+  return gateMac(macKey, concatBytes(body, splitHello(hello).mac));
 }
 
 /** A reply or finish frame to a receiver. */
@@ -221,14 +261,14 @@ export function isReason(text: string): boolean {
 export function encodeFarewell(farewell: Farewell): Uint8Array {
   const kind = FAREWELL_KINDS.indexOf(farewell.kind) + 1;
   const reason = isReason(farewell.reason) ? farewell.reason : "other";
-  return concatBytes(Uint8Array.of(MESSAGE.farewell, kind), new TextEncoder().encode(reason));
+  return concatBytes(Uint8Array.of(MESSAGE.farewell, kind), utf8.encode(reason));
 }
 
 /** Parses a payload whose first byte is that of a farewell. */
 export function parseFarewell(payload: Uint8Array): Result<Farewell, "bad-farewell"> {
   const kind = FAREWELL_KINDS[(payload[1] ?? 0) - 1];
   const reason = String.fromCharCode(...payload.subarray(2, 2 + 33));
-  if (kind === undefined || payload.length > 2 + 32 || !isReason(reason)) {
+  if (kind === undefined || payload.length > 2 + REASON_CHARS_MAX || !isReason(reason)) {
     return fail("bad-farewell");
   }
   return ok({ kind, reason });

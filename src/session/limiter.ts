@@ -8,7 +8,7 @@
  */
 import { BoundedMap, type Instant } from "../base/mod.ts";
 import { SOURCES_MAX } from "./constants.ts";
-import type { SessionLimits } from "./types.ts";
+import type { HandshakeLimits } from "./types.ts";
 
 interface Bucket {
   tokens: number;
@@ -28,7 +28,7 @@ export class HandshakeLimiter {
   readonly #sources = new BoundedMap<string, Bucket>(SOURCES_MAX, "evict-oldest");
   readonly #global: Bucket;
 
-  constructor(limits: SessionLimits) {
+  constructor(limits: HandshakeLimits) {
     this.#all = { perS: limits.handshakesPerS, burst: limits.handshakesBurst };
     this.#each = { perS: limits.perSourcePerS, burst: limits.perSourceBurst };
     this.#relay = { perS: limits.perRelayPerS, burst: limits.perRelayBurst };

@@ -3,7 +3,7 @@
  * sends costs a Diffie-Hellman or leaves a trace:
  *
  * ```text
- *   hello: length ▸ selector known ▸ MAC ▸ seen before? ▸ budgets ▸ open by the psk ▸ reply (3 X25519)
+ *   hello: length ▸ selector known (else turning_away.ts) ▸ MAC ▸ seen before? ▸ budgets ▸ open by the psk ▸ reply (3 X25519)
  *   finish: names a pending handshake ▸ opens (1 X25519) ▸ introduction ▸ verifyPeer ▸ link (theirs)
  * ```
  *
@@ -38,6 +38,7 @@ import {
 } from "./layout.ts";
 import { Link } from "./link.ts";
 import { place } from "./slots.ts";
+import { turnAway } from "./turning_away.ts";
 import type { AcceptedKey, DropReason } from "./types.ts";
 
 /** Takes a hello from anybody. */
@@ -89,7 +90,7 @@ function greet<Member>(
   if (frame.length !== HELLO_BYTES) return "bad-length";
   const { selector, message, mac } = splitHello(frame);
   const key = core.keys.get(selector.toHex());
-  if (key === undefined) return "unknown-key";
+  if (key === undefined) return turnAway(core, frame, path, turn);
   if (!isGateMacGood(key.macKey, frame)) return "bad-mac";
   const known = core.hellos.get(mac.toHex());
   if (known !== undefined) return repeatReply(core, known, path, turn);

@@ -50,6 +50,7 @@ import { encodeFarewell, parseFarewell, splitDatagram, splitNamed } from "./layo
 import type { Link } from "./link.ts";
 import { dropPending, takeFinish, takeHello } from "./responder.ts";
 import { linksOf, place, type Slot, supersedes } from "./slots.ts";
+import { takeRefusal } from "./turning_away.ts";
 import type {
   SessionIn,
   SessionKind,
@@ -84,7 +85,7 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
       case "connect":
         return connect(this.#core, input, turn);
       case "keys":
-        return this.#core.setKeys(input.keys);
+        return this.#core.setKeys(input.keys, input.refused ?? []);
       case "send":
         return this.#send(input, turn);
       case "moved":
@@ -139,6 +140,8 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
         return takeHello(core, bytes, path, turn);
       case CONTROL.reply:
         return this.#reply(bytes, path, turn);
+      case CONTROL.refusal:
+        return this.#refusal(bytes, path, turn);
       case CONTROL.finish:
         return this.#finish(bytes, path, turn);
       case CONTROL.datagram:
@@ -154,6 +157,14 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
     const holder = this.#core.holder(named.value.receiver);
     if (holder?.type !== "attempt") return this.#core.drops.count("unknown-session");
     takeReply(this.#core, holder, { message: named.value.message, path }, turn);
+  }
+
+  #refusal(frame: Uint8Array, path: string, turn: Turn<Member>): void {
+    const named = splitNamed(frame);
+    if (!named.ok) return this.#core.drops.count(named.reason);
+    const holder = this.#core.holder(named.value.receiver);
+    if (holder?.type !== "attempt") return this.#core.drops.count("unknown-session");
+    takeRefusal(this.#core, holder, { frame, path }, turn);
   }
 
   #finish(frame: Uint8Array, path: string, turn: Turn<Member>): void {

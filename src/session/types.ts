@@ -21,6 +21,12 @@ export interface AcceptedKey extends SessionKey {
   readonly payload: Uint8Array;
 }
 
+/** A key whose handshakes we answer with a reason and nothing else: of an invite that is over. */
+export interface RefusedKey extends GateKey {
+  /** `[a-z-]{1,32}`; told to whoever comes by it. */
+  readonly reason: string;
+}
+
 /** Who a peer claims to be; its key was proven, its membership was not. */
 export interface PeerClaim {
   readonly network: NetworkId;
@@ -46,7 +52,7 @@ export interface SessionOptions<Member> {
 }
 
 /** Bounds of a session machine; `DEFAULT_LIMITS` says where each comes from. */
-export interface SessionLimits {
+export interface SessionLimits extends HandshakeLimits {
   /** Members with a session; when full, new handshakes are refused. */
   readonly peersMax: number;
   /** Sessions by invites; when full, the oldest gives way. */
@@ -55,6 +61,10 @@ export interface SessionLimits {
   readonly attemptsMax: number;
   /** Answered first messages whose third has not come; the oldest gives way. */
   readonly pendingMax: number;
+}
+
+/** How often handshakes are paid for. */
+export interface HandshakeLimits {
   /** Handshake messages that may cost a Diffie-Hellman, per second and at once. */
   readonly handshakesPerS: number;
   readonly handshakesBurst: number;
@@ -86,8 +96,13 @@ export type SessionIn =
     /** What we show; at most `PAYLOAD_SHOWN_BYTES_MAX`. Empty for a joiner. */
     readonly payload: Uint8Array;
   }
-  /** Replaces the keys that we answer. */
-  | { readonly type: "keys"; readonly keys: readonly AcceptedKey[] }
+  /** Replaces the keys that we answer, and those whose holders we only tell why not. */
+  | {
+    readonly type: "keys";
+    readonly keys: readonly AcceptedKey[];
+    /** Default: none. */
+    readonly refused?: readonly RefusedKey[];
+  }
   /** Send a payload in the peer's session; without a session it is counted and dropped. */
   | {
     readonly type: "send";
@@ -194,6 +209,7 @@ export type DropReason =
   | "unknown-type"
   | "bad-length"
   | "unknown-key"
+  | "refused-key"
   | "bad-mac"
   | "replayed-hello"
   | "answered-elsewhere"

@@ -28,6 +28,8 @@ export const CONTROL = {
   finish: 3,
   /** Reserved: the stateless cookie that a responder asks for under load. */
   cookie: 4,
+  /** The stateless answer to message 1 of an invite that is over: why. */
+  refusal: 7,
   /** A datagram of an established session. */
   datagram: 8,
 } as const;
