@@ -285,7 +285,7 @@ func TestManyDatagramsOfOneSizeArriveWholeAndInOrder(t *testing.T) {
 func sendRun(t *testing.T, n *testNode, conn *net.UDPConn, count int) {
 	t.Helper()
 	to := mustAddr(t, conn.LocalAddr().String())
-	box := &outbox{node: n.node, patient: true}
+	box := &outbox{node: n.node, patience: patience{most: waitMax}}
 	var sent [][]byte
 	for i := range count {
 		payload := control(fmt.Sprintf("%d", i))
@@ -311,7 +311,7 @@ func sendRun(t *testing.T, n *testNode, conn *net.UDPConn, count int) {
 func TestMergedControlDatagramsAreToldApart(t *testing.T) {
 	a, b := openTest(t), openTest(t)
 	to := mustAddr(t, b.address())
-	box := &outbox{node: a.node, patient: true}
+	box := &outbox{node: a.node, patience: patience{most: waitMax}}
 	for i := range segmentsMax {
 		box.slot(to).payload = control(fmt.Sprintf("%d", i))
 	}

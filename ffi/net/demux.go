@@ -24,7 +24,7 @@ func (n *node) startReceiving() {
 // receive demultiplexes until the socket is closed. Any other error is the network's (an ICMP message
 // about some datagram), so it goes on, slowly if errors are all there is.
 func (n *node) receive(r *receiver) {
-	d := &demux{node: n, out: outbox{node: n, patient: true}}
+	d := &demux{node: n, out: outbox{node: n}} // without patience: one full way out must not stop the others
 	for failures := 0; ; {
 		count, err := r.next()
 		if errors.Is(err, net.ErrClosed) {
@@ -49,6 +49,9 @@ type demux struct {
 	out  outbox
 	at   instant // when this batch came
 
+	// What is next: a message of the batch, and what of it was handed out.
+	next, offset int
+
 	// Tunnel datagrams of this batch, handed over in runs of one tunnel.
 	run     [batchMax][]byte
 	runLen  int
@@ -62,37 +65,47 @@ type demux struct {
 
 // batch hands out the datagrams of one system call; forwarded ones leave before the buffers are reused.
 func (d *demux) batch(r *receiver, count int) {
-	d.at = now()
-	d.handOut(r, count)
-	d.out.flush()
+	d.at, d.next, d.offset = now(), 0, 0
+	for more := true; more; {
+		more = d.handOut(r, count)
+		d.out.flush()
+	}
 }
 
-func (d *demux) handOut(r *receiver, count int) {
+// handOut hands out until all is done or the outbox is full, which is emptied without a lock.
+func (d *demux) handOut(r *receiver, count int) (more bool) {
 	d.node.tables.RLock()
 	defer d.node.tables.RUnlock()
+	defer d.endRun()
 	d.last, d.lastState = path{}, nil
-	for i := range count {
-		d.message(r, i)
+	for ; d.next < count; d.next++ {
+		if more = d.message(r, d.next); more {
+			return true
+		}
+		d.offset = 0
 	}
-	d.endRun()
+	return false
 }
 
 // message hands out the datagrams of one message: one, or several that came merged.
-func (d *demux) message(r *receiver, i int) {
+func (d *demux) message(r *receiver, i int) (more bool) {
 	data, whole := r.bytes(i)
 	segment := r.segment(i)
 	if !whole || segment > datagramBytesMax {
 		d.node.drops.count(dropOversize)
-		return
+		return false
 	}
 	from := r.source(i)
 	for {
-		end := min(segment, len(data))
-		if reason := d.dispatch(data[:end:end], from); reason != dropNone {
+		if d.out.isFull() {
+			return true
+		}
+		end := min(d.offset+segment, len(data))
+		if reason := d.dispatch(data[d.offset:end:end], from); reason != dropNone {
 			d.node.drops.count(reason)
 		}
-		if data = data[end:]; len(data) == 0 {
-			return
+		if d.offset = end; end == len(data) {
+			return false
 		}
 	}
 }

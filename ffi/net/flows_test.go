@@ -78,7 +78,7 @@ func TestAGuestThatResetsAStreamWhoseReaderIsSlowHarmsNobody(t *testing.T) {
 		conn.Close()
 	}()
 	conn := r.stream(7)
-	conn.SetWriteDeadline(time.Now().Add(patience))
+	conn.SetWriteDeadline(time.Now().Add(waitMax))
 	end, _ := r.renter.device(renterTunnel)
 	flows := &end.net.link.flows
 	ended := func() bool {
@@ -120,7 +120,7 @@ func TestADefectEndsItsStreamAndNothingElse(t *testing.T) {
 		t.Fatal(event)
 	}
 	<-done
-	local.SetReadDeadline(time.Now().Add(patience))
+	local.SetReadDeadline(time.Now().Add(waitMax))
 	if _, err := local.Read(make([]byte, 1)); err == nil {
 		t.Fatal("the stream goes on")
 	}

@@ -160,7 +160,7 @@ func (g *guestEnd) toGuest() {
 		for i := range n {
 			batch[i].payload = bufs[i][:sizes[i]]
 		}
-		if g.exit.write(batch[:n], true, g.refused) != nil {
+		if g.exit.write(batch[:n], patience{helperPatience, nil}, g.refused) != nil {
 			return
 		}
 	}
@@ -197,6 +197,7 @@ func (g *guestEnd) deliver(datagrams [][]byte) {
 
 func (g *guestEnd) close() {
 	close(g.closed)
+	g.exit.closing.Store(true)
 	g.in.close()
 	if g.socket != nil {
 		g.socket.Close()

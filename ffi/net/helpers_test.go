@@ -16,8 +16,8 @@ import (
 	"omerta/ffi/net/fakeguest"
 )
 
-// patience bounds every wait of a test; a wait ends with its event, long before.
-const patience = 20 * time.Second
+// waitMax bounds every wait of a test; a wait ends with its event, long before.
+const waitMax = 20 * time.Second
 
 // openTest opens a node on any port; it is closed when the test ends.
 func openTest(t *testing.T) *testNode {
@@ -115,7 +115,7 @@ func (n *testNode) sort(record []byte) {
 // event waits for an event of that type and takes it.
 func (n *testNode) event(kind string) map[string]any {
 	n.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); n.pump(time.Second) {
+	for deadline := time.Now().Add(waitMax); time.Now().Before(deadline); n.pump(time.Second) {
 		for i, event := range n.events {
 			if event["type"] == kind {
 				n.events = append(n.events[:i:i], n.events[i+1:]...)
@@ -130,7 +130,7 @@ func (n *testNode) event(kind string) map[string]any {
 // datagram waits for a control datagram and takes it.
 func (n *testNode) datagram() received {
 	n.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); n.pump(time.Second) {
+	for deadline := time.Now().Add(waitMax); time.Now().Before(deadline); n.pump(time.Second) {
 		if len(n.mail) > 0 {
 			first := n.mail[0]
 			n.mail = n.mail[1:]
@@ -153,7 +153,7 @@ func (n *testNode) dropped(reason dropReason, want uint64) {
 // eventually waits for a condition that no event announces.
 func eventually(t *testing.T, holds func() bool, otherwise func() string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(waitMax); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(otherwise())
 		}

@@ -9,6 +9,14 @@ const (
 	// use a few.
 	handlesMax = 16
 
+	// tunnelPatience is how long what a tunnel sends waits for room in the socket's buffer; then the rest
+	// of the batch is dropped and counted as "send-buffer". It makes TCP slow down without loss: guess.
+	tunnelPatience = time.Second
+	// helperPatience is the same for a VM helper that reads slowly, counted as "guest-queue": guess.
+	helperPatience = time.Minute
+	// roomLook is how often who waits for room looks whether to go on.
+	roomLook = 10 * time.Millisecond
+
 	// datagramBytesMax is the largest datagram taken from or put on the wire. The largest that the
 	// design makes is 1376 B (MTU 1280 + WireGuard 32 + ot 8 + or 8, IPv6); larger ones are counted as
 	// "oversize".

@@ -162,6 +162,7 @@ func (n *node) close() {
 	n.gate.Lock()
 	n.closed = true
 	n.gate.Unlock()
+	n.sockets.hurry()
 	n.closeStreams()
 	n.closeTunnels()
 	n.closePeers()

@@ -30,7 +30,7 @@ func relayed(t *testing.T, session uint32) (relay *testNode, a, b *net.UDPConn) 
 func read(t *testing.T, conn *net.UDPConn) []byte {
 	t.Helper()
 	data := make([]byte, 4096)
-	conn.SetReadDeadline(time.Now().Add(patience))
+	conn.SetReadDeadline(time.Now().Add(waitMax))
 	n, err := conn.Read(data)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestTheRelayCountsControlAndTunnelApartAndTotalsSurviveTheSession(t *testin
 		checkTraffic(t, counters["control"], 1, 16)
 		checkTraffic(t, counters["tunnel"], 2, 216)
 	}
-	if session["label"] != "a to b" || session["idleMs"].(float64) > patience.Seconds()*1000 {
+	if session["label"] != "a to b" || session["idleMs"].(float64) > waitMax.Seconds()*1000 {
 		t.Fatal(session)
 	}
 	relay.must("relay.remove", map[string]any{"session": 42})

@@ -89,20 +89,26 @@ func (s *sockets) each(f func(*socket)) {
 	}
 }
 
+// hurry ends every wait for room.
+func (s *sockets) hurry() { s.each(func(one *socket) { one.closing.Store(true) }) }
+
 func (s *sockets) close() { s.each(func(one *socket) { one.conn.Close() }) }
 
 // outbox gathers datagrams by family and sends them in batches. It belongs to one goroutine. Headers
 // are copied, payloads are not: they must live until flush.
 type outbox struct {
-	node    *node
-	patient bool // wait for room in the socket's buffer instead of dropping
-	v4, v6  lane
+	node     *node
+	patience patience
+	v4, v6   lane
 }
 
 type lane struct {
 	batch [laneMax]outgoing
 	count int
 }
+
+// isFull says whether the next slot would have to flush.
+func (o *outbox) isFull() bool { return o.v4.count == laneMax || o.v6.count == laneMax }
 
 // slot returns room for one more datagram to that address; flush sends it.
 func (o *outbox) slot(to netip.AddrPort) *outgoing {
@@ -133,7 +139,7 @@ func (o *outbox) flushLane(s *socket, l *lane) {
 		o.node.drops.countMany(dropSendFailed, count)
 	default:
 		// The only error is that of a socket closed by close: nothing is left to be sent.
-		_ = s.write(l.batch[:count], o.patient, o.node.sendFailed)
+		_ = s.write(l.batch[:count], o.patience, o.node.sendFailed)
 	}
 	for i := range l.batch[:count] {
 		l.batch[i].payload = nil

@@ -50,7 +50,7 @@ func TestAClientThatWritesAllBeforeItReadsIsServed(t *testing.T) {
 	r := rentDirect(t)
 	go echo(r.listen(7))
 	conn := r.stream(7)
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(waitMax))
 	data := make([]byte, 12<<20) // more than all windows and buffers
 	rand.Read(data)
 	if _, err := conn.Write(data); err != nil {
@@ -104,7 +104,7 @@ func (r *rental) stream(port uint16) *net.UnixConn {
 
 func exchange(t *testing.T, conn net.Conn, text string) {
 	t.Helper()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(waitMax))
 	io.WriteString(conn, text)
 	back := make([]byte, len(text))
 	if _, err := io.ReadFull(conn, back); err != nil || string(back) != text {
@@ -214,7 +214,7 @@ func TestConnectionsWithoutATicketAreBounded(t *testing.T) {
 		conns = append(conns, conn)
 	}
 	last := conns[len(conns)-1]
-	last.SetReadDeadline(time.Now().Add(patience))
+	last.SetReadDeadline(time.Now().Add(waitMax))
 	if _, err := last.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
 		t.Fatal("the connection beyond the limit was kept: ", err)
 	}
@@ -226,7 +226,7 @@ func TestClosingTheTunnelEndsItsStreams(t *testing.T) {
 	conn := r.stream(7)
 	exchange(t, conn, "hello")
 	r.renter.must("tunnel.close", map[string]any{"tunnel": renterTunnel})
-	conn.SetReadDeadline(time.Now().Add(patience))
+	conn.SetReadDeadline(time.Now().Add(waitMax))
 	if _, err := conn.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestAForwardedPortLeadsIntoTheTunnel(t *testing.T) {
 	if _, err := net.Dial("tcp", address); err == nil {
 		t.Fatal("the port is still open")
 	}
-	conn.SetReadDeadline(time.Now().Add(patience))
+	conn.SetReadDeadline(time.Now().Add(waitMax))
 	if _, err := conn.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
 		t.Fatal(err)
 	}

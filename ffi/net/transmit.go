@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,18 @@ func (o *outgoing) bytes() int { return int(o.headerLen) + len(o.payload) }
 type exit struct {
 	raw      syscall.RawConn
 	segments atomic.Bool
+	closing  atomic.Bool // nobody waits for room any more
+}
+
+// patience is how long a batch may wait for room in the socket's buffer, and what ends the wait. The zero
+// value waits for nothing. Nobody who holds a lock, receives, or serves JavaScript's thread may wait.
+type patience struct {
+	most time.Duration
+	quit *atomic.Bool // may be nil
+}
+
+func (p patience) isOver(since instant) bool {
+	return now().since(since) >= p.most || (p.quit != nil && p.quit.Load())
 }
 
 // detectSegments finds out whether the socket can cut large buffers into datagrams.
@@ -45,12 +58,12 @@ type sender struct {
 	count    int               // of messages
 	usedIovs int
 	done     int
-	patient  bool
+	full     bool // the socket's buffer has no room
 	failed   func(errno syscall.Errno, datagrams int)
 	uncut    [batchMax]int // messages that the system would not cut
 	uncuts   int
 	lastErr  syscall.Errno
-	try      func(fd uintptr) bool
+	try      func(fd uintptr)
 }
 
 var senders = sync.Pool{New: func() any {
@@ -63,24 +76,26 @@ var senders = sync.Pool{New: func() any {
 }}
 
 // write sends datagrams in their order. One that the system refuses is reported to failed and skipped:
-// no single destination may stop the others. Where the socket's buffer is full, a patient batch waits
-// and another one loses the rest. The error is only that of a closed socket.
-func (e *exit) write(batch []outgoing, patient bool, failed func(syscall.Errno, int)) error {
-	return e.writeAs(batch, patient, failed, e.segments.Load())
+// no single destination may stop the others. Where the socket's buffer is full, the batch waits as long
+// as it may, and loses the rest. The error is only that of a closed socket.
+//
+// Writers do not exclude each other (RawConn.Write would, for as long as one waits).
+func (e *exit) write(batch []outgoing, patience patience, failed func(syscall.Errno, int)) error {
+	return e.writeAs(batch, patience, failed, e.segments.Load())
 }
 
-func (e *exit) writeAs(batch []outgoing, patient bool, failed func(syscall.Errno, int), cut bool) error {
+func (e *exit) writeAs(batch []outgoing, patience patience, failed func(syscall.Errno, int), cut bool) error {
 	s := senders.Get().(*sender)
 	defer senders.Put(s)
 	for len(batch) > 0 {
 		s.fill(batch, cut)
-		s.done, s.uncuts, s.patient, s.failed = 0, 0, patient, failed
-		err := e.raw.Write(s.try)
+		s.done, s.uncuts, s.failed = 0, 0, failed
+		err := e.sendAll(s, patience)
 		s.release()
 		if err != nil {
 			return err
 		}
-		if err := e.writeUncut(s, batch); err != nil {
+		if err := e.writeUncut(s, batch, patience); err != nil {
 			return err
 		}
 		batch = batch[s.first[s.count]:]
@@ -88,15 +103,41 @@ func (e *exit) writeAs(batch []outgoing, patient bool, failed func(syscall.Errno
 	return nil
 }
 
+// sendAll sends the messages, or loses those for which there is no room in time.
+func (e *exit) sendAll(s *sender, patience patience) error {
+	if err := e.raw.Control(s.try); err != nil || !s.full {
+		return err
+	}
+	for since := now(); s.full; {
+		if e.closing.Load() || patience.isOver(since) {
+			s.failed(syscall.EAGAIN, s.first[s.count]-s.first[s.done])
+			return nil
+		}
+		if err := e.raw.Control(awaitRoom); err != nil {
+			return err
+		}
+		if err := e.raw.Control(s.try); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitRoom waits until the socket takes more, but not for long: then its owner looks whether to go on.
+func awaitRoom(fd uintptr) {
+	ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	_, _ = unix.Poll(ready, int(roomLook.Milliseconds())) // whatever it says, the next try tells
+}
+
 // writeUncut sends one by one what the system would not cut: its device cannot, or a datagram is larger
 // than the path's MTU.
-func (e *exit) writeUncut(s *sender, batch []outgoing) error {
+func (e *exit) writeUncut(s *sender, batch []outgoing, patience patience) error {
 	for _, message := range s.uncut[:s.uncuts] {
 		if s.lastErr == syscall.EIO {
 			e.segments.Store(false) // the device computes no checksums: it never will
 		}
 		part := batch[s.first[message]:s.first[message+1]]
-		if err := e.writeAs(part, s.patient, s.failed, false); err != nil {
+		if err := e.writeAs(part, patience, s.failed, false); err != nil {
 			return err
 		}
 	}
@@ -216,8 +257,9 @@ func putAddress(name *unix.RawSockaddrInet6, to netip.AddrPort) uint32 {
 	return unix.SizeofSockaddrInet6
 }
 
-// send is called by the poller until it returns true.
-func (s *sender) send(fd uintptr) bool {
+// send sends until all is done or there is no room. It never waits.
+func (s *sender) send(fd uintptr) {
+	s.full = false
 	for s.done < s.count {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.hdrs[s.done])),
 			uintptr(s.count-s.done), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
@@ -225,14 +267,14 @@ func (s *sender) send(fd uintptr) bool {
 		case errno == 0:
 			s.done += int(n)
 		case errno == syscall.EINTR:
-		case errno == syscall.EAGAIN && s.patient:
-			return false
+		case errno == syscall.EAGAIN:
+			s.full = true
+			return
 		default:
 			s.refused(errno)
 			s.done++
 		}
 	}
-	return true
 }
 
 // refused notes a message that was not taken.

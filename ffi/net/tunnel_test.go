@@ -30,7 +30,7 @@ func banner(listener net.Listener, text string) {
 func (r *rental) probe(port uint16) map[string]any {
 	r.renter.t.Helper()
 	r.renter.must("tunnel.probe", map[string]any{
-		"tunnel": renterTunnel, "probe": "p1", "port": port, "prefix": "SSH-", "timeoutMs": patience.Milliseconds(),
+		"tunnel": renterTunnel, "probe": "p1", "port": port, "prefix": "SSH-", "timeoutMs": waitMax.Milliseconds(),
 	})
 	return r.renter.event("probe-done")
 }
@@ -54,7 +54,7 @@ func TestAProbeReachesTheGuestThroughTheTunnel(t *testing.T) {
 func TestAProbeWaitsForAPortThatOpensLate(t *testing.T) {
 	r := rentDirect(t)
 	r.renter.must("tunnel.probe", map[string]any{
-		"tunnel": renterTunnel, "probe": 1, "port": 22, "prefix": "SSH-", "timeoutMs": patience.Milliseconds(),
+		"tunnel": renterTunnel, "probe": 1, "port": 22, "prefix": "SSH-", "timeoutMs": waitMax.Milliseconds(),
 	})
 	r.renter.event("tunnel-up")
 	go banner(r.listen(22), "SSH-2.0-late\r\n")

@@ -15,6 +15,7 @@ type tunnel struct {
 	remote atomic.Uint32 // the peer's id for its end; 0: not known yet
 	inside inside
 	early  early
+	ending atomic.Bool // nothing of it waits for room any more
 
 	rxBytes, txBytes atomic.Uint64
 }
@@ -31,7 +32,7 @@ type inside interface {
 }
 
 // outboxes are shared, for several goroutines of a device may send at once.
-var outboxes = sync.Pool{New: func() any { return &outbox{patient: true} }}
+var outboxes = sync.Pool{New: func() any { return &outbox{} }}
 
 // transmit sends datagrams to the peer along its active path.
 func (t *tunnel) transmit(datagrams [][]byte) {
@@ -46,7 +47,7 @@ func (t *tunnel) transmit(datagrams [][]byte) {
 		return
 	}
 	box := outboxes.Get().(*outbox)
-	box.node = t.node
+	box.node, box.patience = t.node, patience{tunnelPatience, &t.ending}
 	bytes, expecting := 0, false
 	for _, datagram := range datagrams {
 		if len(datagram) == 0 || len(datagram) > datagramBytesMax-relayBytes-tunnelBytes {
@@ -202,6 +203,7 @@ func (n *node) tunnelClose(args tunnelRef) (map[string]any, *opError) {
 		return nil, failed
 	}
 	n.releaseTunnel(t)
+	t.ending.Store(true)
 	n.dropTickets(t)
 	n.closeForwards(t)
 	t.inside.close()
