@@ -305,6 +305,17 @@ export interface ProviderRoom {
   readonly vms: number;
 }
 
+/** What one owner gets at most, and what is counted for each VM. */
+export interface ProviderLimits {
+  readonly per_owner: number;
+  readonly max_lease_ms: number;
+  readonly max_life_ms: number;
+  /** Node ids that may rent; `null`: every member with the grant `rent`. */
+  readonly allow: readonly string[] | null;
+  /** Memory that each VM takes beside its guest's; `capacity` and `used` hold it. */
+  readonly overhead_bytes: number;
+}
+
 /** A VM as its provider sees it. */
 export interface ProviderVmDoc {
   readonly id: string;
@@ -320,8 +331,11 @@ export interface ProviderVmDoc {
 
 export interface ProviderStatusResult {
   readonly accepting: boolean;
+  /** Whether it answers without a machine: dry runs only. */
+  readonly dry_run: boolean;
   readonly capacity: ProviderRoom;
   readonly used: ProviderRoom;
+  readonly limits: ProviderLimits;
   readonly accelerator: {
     readonly kind: "kvm" | "tcg" | null;
     readonly probed_at: string | null;
@@ -547,6 +561,12 @@ export interface ProviderOptions {
   readonly maxVms: number | null;
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
+  readonly storageBytes: number | null;
+  /** Longest lease, and longest life from the creation. */
+  readonly maxLeaseMs: number | null;
+  readonly maxLifeMs: number | null;
+  /** VMs of one owner at once. */
+  readonly perOwner: number | null;
   /** Whole node ids; empty: every member with the grant `rent`. */
   readonly allow: readonly string[];
   /** Answers the whole protocol without QEMU. */

@@ -6,21 +6,59 @@
  */
 import type { ProviderOptions } from "../api/methods.ts";
 import { type FlagValues, list, maybe, toggle } from "./command.ts";
-import { size, wholeId, wholeNumber } from "./values.ts";
+import { duration, size, sizeOrNone, wholeId, wholeNumber } from "./values.ts";
 
 const MIB = 1024 * 1024;
+const DAY_MS = 86_400_000;
 
 /** What is lent, to whom, and how. */
 export const LEND_FLAGS = {
-  maxVms: maybe("N", "most VMs at once", wholeNumber({ min: 0, max: 10_000 })),
+  maxVms: maybe(
+    "N",
+    "most VMs at once (default: one per CPU that is lent)",
+    wholeNumber({ min: 0, max: 10_000 }),
+  ),
   cpu: maybe("N", "CPUs to lend (default: half of them)", wholeNumber({ min: 1, max: 4096 })),
   memory: maybe(
     "S",
-    "memory to lend (default: half of it)",
+    "memory to lend, with what running a VM takes (default: half of it)",
     size({ min: 128 * MIB, max: 2 ** 50 }),
+  ),
+  storage: maybe(
+    "S",
+    "disk to lend; 0: none (default: half of what is free)",
+    sizeOrNone({ min: 16 * MIB, max: 2 ** 50 }),
+  ),
+  maxLease: maybe(
+    "T",
+    "longest lease; longer wishes are cut (default: 24h)",
+    duration({ min: 30_000, max: 365 * DAY_MS }),
+  ),
+  maxLife: maybe(
+    "T",
+    "longest life of a VM, whatever its owner renews (default: 24h)",
+    duration({ min: 30_000, max: 365 * DAY_MS }),
+  ),
+  perOwner: maybe(
+    "N",
+    "most VMs of one owner (default: half of all, at least 2)",
+    wholeNumber({ min: 1, max: 10_000 }),
   ),
   allow: list("ID", "lend to this node only (whole id; may be repeated)", wholeId),
   dryRun: toggle("answer the whole protocol without starting QEMU"),
+};
+
+/** What is lent where nothing is said: the defaults. */
+export const LEND_NOTHING_SAID: LendFlags = {
+  maxVms: null,
+  cpu: null,
+  memory: null,
+  storage: null,
+  maxLease: null,
+  maxLife: null,
+  perOwner: null,
+  allow: [],
+  dryRun: false,
 };
 
 /** The values of these flags. */
@@ -28,17 +66,34 @@ export type LendFlags = FlagValues<typeof LEND_FLAGS>;
 
 /** What the node is told. */
 export function lendOptions(flags: LendFlags): ProviderOptions {
-  const { maxVms, cpu, memory: memoryBytes, allow, dryRun } = flags;
-  return { maxVms, cpu, memoryBytes, allow, dryRun };
+  const { maxVms, cpu, perOwner, allow, dryRun } = flags;
+  return {
+    maxVms,
+    cpu,
+    memoryBytes: flags.memory,
+    storageBytes: flags.storage,
+    maxLeaseMs: flags.maxLease,
+    maxLifeMs: flags.maxLife,
+    perOwner,
+    allow,
+    dryRun,
+  };
 }
 
 /** The flags again, for a unit. */
 export function lendArguments(flags: LendFlags): string[] {
-  const { maxVms, cpu, memory, allow, dryRun } = flags;
+  const { allow, dryRun } = flags;
+  const numbers = [
+    ["--max-vms", flags.maxVms],
+    ["--cpu", flags.cpu],
+    ["--memory", flags.memory],
+    ["--storage", flags.storage],
+    ["--max-lease", flags.maxLease === null ? null : `${flags.maxLease / 1000}s`],
+    ["--max-life", flags.maxLife === null ? null : `${flags.maxLife / 1000}s`],
+    ["--per-owner", flags.perOwner],
+  ] as const;
   return [
-    ...maxVms === null ? [] : ["--max-vms", String(maxVms)],
-    ...cpu === null ? [] : ["--cpu", String(cpu)],
-    ...memory === null ? [] : ["--memory", String(memory)],
+    ...numbers.flatMap(([flag, value]) => value === null ? [] : [flag, String(value)]),
     ...allow.flatMap((id) => ["--allow", id]),
     ...dryRun ? ["--dry-run"] : [],
   ];

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type ErrorCode, type Instant, type NetworkId, OmertaError } from "../base/mod.ts";
-import type { EndReason, HelpersWord, HostVm } from "../market/mod.ts";
+import { type ErrorCode, type Instant, OmertaError } from "../base/mod.ts";
+import type { EndReason, HelpersWord, HostVm, Refusal } from "../market/mod.ts";
 import type { Answer, VmStateMessage } from "../node/mod.ts";
 import { checkVmSize, vmLimitSentence, type VmSize } from "../vm/mod.ts";
 import { withoutPaths } from "./outward.ts";
@@ -15,7 +15,6 @@ const GUEST_USER = "root";
 
 /** What a hosted VM has beside its place in the book. */
 export interface Hosted {
-  readonly network: NetworkId;
   /** SHA-256 of its image; `null` in a dry run, or until it is known. */
   imageDigest: string | null;
   /** What `vm.create` answered: a repetition gets the same. */
@@ -45,9 +44,9 @@ export interface HostedSpec {
 }
 
 /** A VM of which nothing runs yet. */
-export function newHosted(network: NetworkId, spec: HostedSpec): Hosted {
+export function newHosted(spec: HostedSpec): Hosted {
   const gone = Promise.withResolvers<void>();
-  return { network, ...spec, running: null, bootMs: null, isUp: false, end: null, gone };
+  return { ...spec, running: null, bootMs: null, isUp: false, end: null, gone };
 }
 
 /** What the book says of a VM that has no helper to ask. */
@@ -88,6 +87,23 @@ export function requireVmSize(size: VmSize): void {
   const checked = checkVmSize(size);
   if (checked.ok) return;
   throw new OmertaError("bad-size", sentence(vmLimitSentence(checked.reason)));
+}
+
+/** A dry run is served by a provider that runs dry, and by it nothing else. */
+export function requireSameDryness(asked: boolean, isDry: boolean): void {
+  if (asked === isDry) return;
+  throw new OmertaError(
+    "refused",
+    isDry
+      ? "The provider runs dry: it answers requests with --dry-run only"
+      : "The provider serves no dry runs: only one that was started with --dry-run does",
+  );
+}
+
+/** What the market refuses, as an error. */
+export function refusalError({ code, message, retryMs }: Refusal): OmertaError {
+  const fields = retryMs === undefined ? {} : { retryMs };
+  return new OmertaError(code, sentence(message), { fields });
 }
 
 /** Why an owner's call is not served, as an error. */

@@ -130,6 +130,8 @@ function lent(provider: Provider, accelerator: AcceleratorVerdict | null): Capab
     ...offerFacts(provider.policy, provider.used()),
     accelerator: accelerator?.kind ?? "none",
     isolation: accelerator?.kind === "kvm" ? "hardware" : "emulated",
+    ...accelerator !== null && { confinement: accelerator.confinement.level },
+    ...provider.isDry && { dryRun: true },
   };
 }
 

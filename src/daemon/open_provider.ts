@@ -7,11 +7,23 @@
 import type { ProviderOptions } from "../api/methods.ts";
 import { OmertaError, type PeerKey } from "../base/mod.ts";
 import { assetPath, imageSource } from "../host/assets.ts";
-import { freeBytes } from "../host/files.ts";
+import { type DiskSpace, openDiskGauge } from "../host/files.ts";
 import { type Images, openImages } from "../host/images.ts";
 import { checkSocketPath } from "../host/state.ts";
-import { cpuCount, findExecutable, memoryTotalBytes } from "../host/system.ts";
-import { defaultPolicy, type Policy } from "../market/mod.ts";
+import {
+  cpuCount,
+  findExecutable,
+  memoryAvailableBytes,
+  memoryTotalBytes,
+} from "../host/system.ts";
+import {
+  lendingPolicy,
+  type LendingWish,
+  type MachineRoom,
+  OVERHEAD_BYTES,
+  parseHostRow,
+  type Policy,
+} from "../market/mod.ts";
 import { type AcceleratorVerdict, judgeAccelerator } from "./accelerator.ts";
 import type { Context } from "./context.ts";
 import { Provider } from "./provider.ts";
@@ -52,14 +64,17 @@ export async function openProvider(
   const dryRunOnly = asked?.dryRun ?? false;
   if (dryRunOnly) requireNoMachines(context);
   const real = dryRunOnly ? null : await openRunner(context, images);
+  const overheadBytes = real === null ? 0 : OVERHEAD_BYTES[real.accelerator.kind];
+  const disk = await openDiskGauge(context.paths.dir);
   const provider = new Provider({
     context,
     runner: real?.runner ?? DRY_RUNNER,
     dryRunner: DRY_RUNNER,
-    policy: await policyOf(context, asked),
+    policy: policyOf(context, asked, { overheadBytes, disk: disk() }),
     dryRunOnly,
     mayRent,
     checkImage: async (name) => (await images.find(name)).id,
+    roomLeft: (promised) => roomLeft(disk(), promised),
     onChange,
   });
   return { provider, accelerator: real?.accelerator ?? null };
@@ -120,18 +135,61 @@ function requireQemu(): string {
   });
 }
 
-async function policyOf(context: Context, asked: ProviderOptions | null): Promise<Policy> {
-  const policy = defaultPolicy({
+function policyOf(
+  context: Context,
+  asked: ProviderOptions | null,
+  { overheadBytes, disk }: { readonly overheadBytes: number; readonly disk: DiskSpace },
+): Policy {
+  const policy = lendingPolicy({
     cpus: cpuCount(),
     memoryBytes: memoryTotalBytes(),
-    storageBytes: await freeBytes(context.paths.dir),
+    storageBytes: disk.freeBytes - diskFloor(disk) + allocatedBytes(context),
+    overheadBytes,
+    dryRun: asked?.dryRun ?? false,
+  }, asked === null ? NO_WISH : wishOf(asked));
+  if (policy.ok) return policy.value;
+  throw new OmertaError("bad-size", policy.reason, {
+    hint: "Leave the flag out: then half of what is there is lent.",
   });
-  const allow = asked?.allow ?? [];
+}
+
+const NO_WISH: LendingWish = {
+  maxVms: null,
+  cpu: null,
+  memoryBytes: null,
+  storageBytes: null,
+  maxLeaseMs: null,
+  maxLifeMs: null,
+  perOwner: null,
+  allow: [],
+};
+
+function wishOf({ allow, dryRun: _dryRun, ...wish }: ProviderOptions): LendingWish {
+  return { ...wish, allow: allow as LendingWish["allow"] };
+}
+
+/** Of the disk, this is not lent: a file system that is full to the brim serves nobody well. Guess. */
+function diskFloor({ totalBytes }: DiskSpace): number {
+  return Math.min(2 * 2 ** 30, Math.floor(totalBytes / 20));
+}
+
+/** Of the memory, this is not lent: what the system needs to breathe. Guess. */
+function memoryFloor(): number {
+  return Math.min(256 * 2 ** 20, Math.floor(memoryTotalBytes() / 16));
+}
+
+/** The disks of VMs of before a restart: they are not free, and lent already. */
+function allocatedBytes({ store }: Context): number {
+  return store.hosted.list({ endedAtMs: null }).reduce((sum, { row }) => {
+    const parsed = parseHostRow(row);
+    return parsed.ok && !parsed.value.dryRun ? sum + parsed.value.requirements.storageBytes : sum;
+  }, 0);
+}
+
+/** What the machine has left for one more VM at this moment. */
+function roomLeft(disk: DiskSpace, promised: MachineRoom): MachineRoom {
   return {
-    ...policy,
-    maxVms: asked?.maxVms ?? policy.maxVms,
-    cpu: asked?.cpu ?? policy.cpu,
-    memoryBytes: asked?.memoryBytes ?? policy.memoryBytes,
-    allow: allow.length === 0 ? null : allow as Policy["allow"],
+    memoryBytes: memoryAvailableBytes() - memoryFloor() - promised.memoryBytes,
+    storageBytes: disk.freeBytes - diskFloor(disk) - promised.storageBytes,
   };
 }

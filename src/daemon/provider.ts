@@ -12,21 +12,16 @@
  *
  * @module
  */
-import {
-  OmertaError,
-  type PeerKey,
-  peerKey,
-  randomUint32,
-  splitPeerKey,
-  type VmId,
-} from "../base/mod.ts";
+import { OmertaError, type PeerKey, randomUint32, splitPeerKey, type VmId } from "../base/mod.ts";
 import { generateIdentity, generateKeyPair } from "../crypto/mod.ts";
 import type { HostedRow } from "../host/store.ts";
 import {
+  charged,
   fromHostRow,
   HostBook,
   type HostVm,
   isEnded,
+  type MachineRoom,
   parseHostRow,
   type Policy,
   toHostRow,
@@ -46,9 +41,10 @@ import {
   newHosted,
   ownersEndReason,
   ownWord,
+  refusalError,
+  requireSameDryness,
   requireVmSize,
   roundOrNull,
-  sentence,
   takeUpDryRun,
 } from "./hosted.ts";
 import type { Caller } from "./loop.ts";
@@ -78,6 +74,11 @@ export interface ProviderParts {
   mayRent(peer: PeerKey): boolean;
   /** Checks that the image is whole, before anything is promised; its SHA-256 in hex. */
   checkImage(name: string): Promise<string>;
+  /**
+   * What the machine has left for one more VM, with `promised` as what was promised to others and
+   * not taken yet.
+   */
+  roomLeft(promised: MachineRoom): MachineRoom;
   /** Something that the provider's record tells has changed. */
   onChange(): void;
 }
@@ -100,6 +101,11 @@ export class Provider {
 
   get policy(): Policy {
     return this.#book.policy;
+  }
+
+  /** Whether it answers the whole protocol without a machine: then it serves dry runs only. */
+  get isDry(): boolean {
+    return this.#parts.dryRunOnly;
   }
 
   used(): ReturnType<HostBook["used"]> {
@@ -167,21 +173,31 @@ export class Provider {
   ): Promise<Answer<"vm.reserve">> {
     this.#requireGrant(caller);
     const { key, dryRun, ...requirements } = question;
-    const { node: owner, network } = splitPeerKey(caller.peer);
-    const isDry = dryRun || this.#parts.dryRunOnly;
+    requireSameDryness(dryRun, this.#parts.dryRunOnly);
     requireVmSize(requirements);
-    const request = { owner, key, requirements, dryRun: isDry };
-    const reservation = this.#book.reserve(request, this.#context.now());
-    if (reservation.type === "refused") {
-      const { code, message } = reservation.refusal;
-      throw new OmertaError(code, sentence(message));
-    }
+    const request = { owner: caller.peer, key, requirements, dryRun };
+    const room = dryRun ? undefined : this.#parts.roomLeft(this.#untouched());
+    const reservation = this.#book.reserve(request, this.#context.now(), room);
+    if (reservation.type === "refused") throw refusalError(reservation.refusal);
     const { vm } = reservation;
     if (reservation.type === "reserved") {
-      this.#hosted.set(vm.id, newHosted(network, { created: null, imageDigest: null }));
+      this.#hosted.set(vm.id, newHosted({ created: null, imageDigest: null }));
       await this.#promise(vm);
     } else this.#touch(vm);
     return this.#reserved(this.#book.get(vm.id) ?? vm, reservation.type === "existing");
+  }
+
+  /** What VMs may still take of what was promised to them: of memory what was never touched. */
+  #untouched(): MachineRoom {
+    return this.#book.living().reduce((sum, { id, state, requirements }) => {
+      const resident = this.#hosted.get(id)?.running?.residentBytes() ?? 0;
+      const memoryBytes = charged(this.#book.policy, requirements) - resident;
+      const hasDisk = state !== "reserved" && state !== "creating"; // allocated as a whole
+      return {
+        memoryBytes: sum.memoryBytes + Math.max(0, memoryBytes),
+        storageBytes: sum.storageBytes + (hasDisk ? 0 : requirements.storageBytes),
+      };
+    }, { memoryBytes: 0, storageBytes: 0 });
   }
 
   #reserved(vm: HostVm, existing: boolean): Answer<"vm.reserve"> {
@@ -223,7 +239,7 @@ export class Provider {
 
   #create(caller: Caller, question: Question<"vm.create">): Answer<"vm.create"> {
     this.#requireGrant(caller);
-    const { node: owner } = splitPeerKey(caller.peer);
+    const { peer: owner } = caller;
     const sshKeys = question.sshKeys.map((line) => {
       const parsed = parseSshPublicKey(line);
       if (parsed.ok) return parsed.value.line;
@@ -247,7 +263,7 @@ export class Provider {
   }
 
   #states(caller: Caller, ids: readonly string[]): Answer<"vm.status"> {
-    const { node: owner } = splitPeerKey(caller.peer);
+    const { peer: owner } = caller;
     const own = ids.flatMap((id) => {
       const vm = this.#book.get(id as VmId);
       return vm !== undefined && vm.owner === owner ? [vm] : [];
@@ -256,7 +272,7 @@ export class Provider {
   }
 
   #extend(caller: Caller, question: Question<"vm.extend">): Answer<"vm.extend"> {
-    const { node: owner } = splitPeerKey(caller.peer);
+    const { peer: owner } = caller;
     const now = this.#context.now();
     const extended = this.#book.extend(owner, question.vm as VmId, question.leaseMs, now);
     if (!extended.ok) throw callError(extended.reason, question.vm);
@@ -265,7 +281,7 @@ export class Provider {
   }
 
   async #release(caller: Caller, question: Question<"vm.release">): Promise<Answer<"vm.release">> {
-    const { node: owner } = splitPeerKey(caller.peer);
+    const { peer: owner } = caller;
     const released = this.#book.release(owner, question.vm as VmId);
     if (!released.ok) throw callError(released.reason, question.vm);
     return this.#message(await this.#stop(released.value));
@@ -439,6 +455,9 @@ export class Provider {
   async #adopt(vm: HostVm, hosted: Hosted): Promise<HostVm> {
     const now = this.#context.now();
     const happens = (happening: VmHappening) => this.#happened(vm.id, happening);
+    if (vm.dryRun && !this.#parts.dryRunOnly) {
+      throw new OmertaError("not-found", "It was a dry run, and the provider runs dry no more");
+    }
     hosted.running = vm.dryRun
       ? await takeUpDryRun(this.#parts.dryRunner, vm)
       : await this.#parts.runner.adopt(vm.id, happens);
@@ -471,7 +490,7 @@ export class Provider {
         return [];
       }
       const { created, imageDigest } = row.spec as HostedSpec;
-      this.#hosted.set(row.id, newHosted(row.network, { created, imageDigest }));
+      this.#hosted.set(row.id, newHosted({ created, imageDigest }));
       return [fromHostRow(parsed.value, this.#parts.policy, clock)];
     });
   }
@@ -482,7 +501,7 @@ export class Provider {
     const { created, running } = hosted;
     const control = running?.control ?? null;
     if (created === null || control === null) return;
-    const owner = peerKey(hosted.network, vm.owner);
+    const { owner } = vm;
     const plan = guestPlan({
       tunnel: created.localTunnel,
       peer: owner,
@@ -493,8 +512,8 @@ export class Provider {
     this.#context.demands.claim(owner, `lent VM ${vm.id}`, "busy");
   }
 
-  #closeTunnel(vm: HostVm, { created, network }: Hosted): void {
-    this.#context.demands.drop(peerKey(network, vm.owner), `lent VM ${vm.id}`);
+  #closeTunnel(vm: HostVm, { created }: Hosted): void {
+    this.#context.demands.drop(vm.owner, `lent VM ${vm.id}`);
     if (created === null) return;
     try {
       this.#context.net.command("tunnel.close", { tunnel: created.localTunnel });
@@ -517,7 +536,7 @@ export class Provider {
     const hosted = this.#hosted.get(id);
     if (vm === undefined || hosted === undefined) return;
     this.#changed(vm);
-    const peer = peerKey(hosted.network, vm.owner);
+    const peer = vm.owner;
     if (!this.#context.loop.machine.isConnected(peer)) return;
     const call = this.#context.loop.call(peer, "vm.event", this.#message(vm));
     call.catch((error) => this.#context.log.debug("an owner was not told", { error: `${error}` }));
@@ -541,10 +560,11 @@ export class Provider {
     if (hosted === undefined) return;
     const clock = { now: this.#context.now(), unixMs: this.#context.wallMs() };
     const row = toHostRow(vm, clock);
+    const { network, node: owner } = splitPeerKey(vm.owner);
     const stored: HostedRow = {
       id: vm.id,
-      network: hosted.network,
-      owner: vm.owner,
+      network,
+      owner,
       key: vm.state === "releasing" ? null : vm.key, // the next request with it gets another
       state: vm.state,
       spec: { created: hosted.created, imageDigest: hosted.imageDigest } satisfies HostedSpec,

@@ -21,6 +21,7 @@ import {
   readHelperExit,
   startHelper,
 } from "../host/vm_helper.ts";
+import { residentBytes } from "../host/system.ts";
 import type { EndReason } from "../market/mod.ts";
 import { launchSpec } from "../vm/mod.ts";
 import type { RunningVm, VmFigures, VmHappening, VmRunner, VmStart } from "./vm_runner.ts";
@@ -113,12 +114,17 @@ export class QemuRunner implements VmRunner {
   async #follow(dir: string, happens: Happens): Promise<RunningVm> {
     const client = await connectHelper(dir);
     let wasReady = false;
+    let qemuPid = 0;
     const watch = await client.watch((status) => {
+      qemuPid = status.qemuPid;
       if (status.state !== "ready" || wasReady) return;
       wasReady = true;
       happens({ type: "ready", bootMs: status.bootMs });
     });
-    const running = new HelpedVm(dir, client, () => watch.close());
+    const running = new HelpedVm(dir, client, {
+      unwatch: () => watch.close(),
+      residentBytes: () => qemuPid === 0 ? 0 : residentBytes(qemuPid),
+    });
     const ended = async () => {
       await watch.ended;
       if (running.isDetached) return;
@@ -152,13 +158,19 @@ const REASONS: Readonly<Record<HelperExit["reason"], EndReason>> = {
 class HelpedVm implements RunningVm {
   readonly control: string;
   isDetached = false;
+  readonly residentBytes: () => number;
   readonly #client: HelperClient;
   readonly #unwatch: () => void;
 
-  constructor(dir: string, client: HelperClient, unwatch: () => void) {
+  constructor(
+    dir: string,
+    client: HelperClient,
+    parts: { readonly unwatch: () => void; readonly residentBytes: () => number },
+  ) {
     this.control = `${dir}/ctl.sock`;
+    this.residentBytes = parts.residentBytes;
     this.#client = client;
-    this.#unwatch = unwatch;
+    this.#unwatch = parts.unwatch;
   }
 
   async figures(): Promise<VmFigures> {

@@ -38,6 +38,8 @@ export interface RunningVm {
   /** The helper's control socket, through which the guest's datagrams come; `null`: none. */
   readonly control: string | null;
   figures(): Promise<VmFigures>;
+  /** The memory that it has taken by now; 0 where that is not known. */
+  residentBytes(): number;
   /** The owner gave a sign of life: the deadline moves to now + `leaseMs` at least. */
   renew(leaseMs: number): Promise<void>;
   /** Ends it; resolves when it is gone. */
@@ -87,6 +89,7 @@ function dryVm(lifeMs: number): RunningVm {
   return {
     control: null,
     figures: () => Promise.resolve(figures),
+    residentBytes: () => 0,
     renew: () => Promise.resolve(),
     stop: () => Promise.resolve(),
     detach() {},

@@ -107,9 +107,18 @@ export async function hashFile(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Bytes that this user may still write to the file system of `path`. */
-export async function freeBytes(path: string): Promise<number> {
+/** The space of a file system. */
+export interface DiskSpace {
+  /** Bytes that this user may still write. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+/** What tells, at every call, the space of the file system of `path`. */
+export async function openDiskGauge(path: string): Promise<() => DiskSpace> {
   const { statfsSync } = await import("node:fs");
-  const { bavail, bsize } = statfsSync(path);
-  return bavail * bsize;
+  return () => {
+    const { bavail, blocks, bsize } = statfsSync(path);
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  };
 }

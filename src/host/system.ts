@@ -51,6 +51,31 @@ export function memoryAvailableBytes(): number {
   return Deno.systemMemoryInfo().available;
 }
 
+/**
+ * Memory that a process and its children have taken; 0 where that cannot be read.
+ *
+ * Source: proc(5), `VmRSS` of `status`, and `children`.
+ */
+export function residentBytes(pid: number): number {
+  const own = residentBytesOf(pid);
+  try {
+    const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim();
+    const pids = children === "" ? [] : children.split(" ").map(Number);
+    return pids.reduce((sum, child) => sum + residentBytesOf(child), own);
+  } catch {
+    return own; // a kernel without that file
+  }
+}
+
+function residentBytesOf(pid: number): number {
+  try {
+    const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`)) ?? [];
+    return Number(kib ?? 0) * 1024;
+  } catch {
+    return 0; // it has ended
+  }
+}
+
 /** Memory of this process. */
 export function processMemoryBytes(): number {
   return Deno.memoryUsage().rss;

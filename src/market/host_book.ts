@@ -15,10 +15,11 @@ import {
   earlier,
   fail,
   type Instant,
-  type NodeId,
   ok,
+  type PeerKey,
   type Random,
   type Result,
+  splitPeerKey,
   toBase32,
   type VmId,
   type Wakeup,
@@ -32,7 +33,16 @@ import {
   isLeased,
   leaseDeadline,
 } from "./host_vm.ts";
-import { type Policy, type Refusal, refusalOf, type Used } from "./policy.ts";
+import {
+  charged,
+  type MachineRoom,
+  type Policy,
+  type Refusal,
+  refusalOf,
+  refusalOfMachine,
+  type Taken,
+  type Used,
+} from "./policy.ts";
 import type { Requirements } from "./requirements.ts";
 import { isEnded, isStarting, nextVmState, type VmEvent } from "./vm_state.ts";
 
@@ -50,7 +60,7 @@ export type Reservation =
 
 /** What a renter asks of `reserve`. */
 export interface ReserveRequest {
-  readonly owner: NodeId;
+  readonly owner: PeerKey;
   readonly key: string | null;
   readonly requirements: Requirements;
   readonly dryRun: boolean;
@@ -103,26 +113,20 @@ export class HostBook {
     return this.list().filter((vm) => !isEnded(vm.state));
   }
 
-  /** What the VMs that have not ended use. */
+  /** What the VMs that have not ended use: of memory, with what running them takes. */
   used(): Used {
-    return this.living().reduce((sum, { requirements }) => ({
-      vms: sum.vms + 1,
-      cpu: sum.cpu + requirements.cpu,
-      memoryBytes: sum.memoryBytes + requirements.memoryBytes,
-      storageBytes: sum.storageBytes + requirements.storageBytes,
-    }), { vms: 0, cpu: 0, memoryBytes: 0, storageBytes: 0 });
+    return this.#sum(this.living());
   }
 
   /**
-   * Sets room aside for 10 s. The same owner and key get the same VM until its end is decided: one
+   * Sets room aside for 10 s, where neither the policy nor the machine (`room`) stands against it. The same owner and key get the same VM until its end is decided: one
    * that is being released is nothing that a repeated request could want.
    */
-  reserve(request: ReserveRequest, now: Instant): Reservation {
+  reserve(request: ReserveRequest, now: Instant, room?: MachineRoom): Reservation {
     this.#expireReservations(now);
     const existing = this.#findByKey(request.owner, request.key);
     if (existing !== undefined) return { type: "existing", vm: existing };
-    const share = this.#shareOf(request.owner);
-    const refusal = refusalOf(this.#policy, request, this.used(), share);
+    const refusal = this.#refusalOf(request, room);
     if (refusal !== undefined) return { type: "refused", refusal };
     const vm = this.#newVm(request, now);
     this.#vms.set(vm.id, vm);
@@ -134,7 +138,7 @@ export class HostBook {
    * that was done before: then nothing is to be started.
    */
   create(
-    owner: NodeId,
+    owner: PeerKey,
     id: VmId,
     now: Instant,
   ): Result<{ vm: HostVm; first: boolean }, CallReason> {
@@ -159,13 +163,13 @@ export class HostBook {
   }
 
   /** A sign of life of its owner: renews the lease of a VM that was created. */
-  touch(owner: NodeId, id: VmId, now: Instant): Result<HostVm, CallReason> {
+  touch(owner: PeerKey, id: VmId, now: Instant): Result<HostVm, CallReason> {
     const found = this.#ownersLiving(owner, id, now);
     return found.ok ? ok(this.#renew(found.value, found.value.requirements.leaseMs, now)) : found;
   }
 
   /** A heartbeat: renews every lease of `owner`; returns the VMs that have one. */
-  touchAll(owner: NodeId, now: Instant): readonly HostVm[] {
+  touchAll(owner: PeerKey, now: Instant): readonly HostVm[] {
     const own = this.living().filter((vm) => vm.owner === owner && isLeased(vm.state));
     return own.filter((vm) => now < vm.deadline).map((vm) =>
       this.#renew(vm, vm.requirements.leaseMs, now)
@@ -173,7 +177,7 @@ export class HostBook {
   }
 
   /** Moves the end of the lease to `now + ms` at least, within the policy and the life. */
-  extend(owner: NodeId, id: VmId, ms: number, now: Instant): Result<HostVm, CallReason> {
+  extend(owner: PeerKey, id: VmId, ms: number, now: Instant): Result<HostVm, CallReason> {
     const found = this.#ownersLiving(owner, id, now);
     if (!found.ok) return found;
     const granted = ms > 0 ? Math.min(ms, this.#policy.leaseMsMax) : 0;
@@ -181,7 +185,7 @@ export class HostBook {
   }
 
   /** Ends a VM for its owner; done again, it changes nothing. `releasing`: it is to be stopped. */
-  release(owner: NodeId, id: VmId): Result<HostVm, "not-found" | "not-owner"> {
+  release(owner: PeerKey, id: VmId): Result<HostVm, "not-found" | "not-owner"> {
     const vm = this.#vms.get(id);
     if (vm === undefined) return fail("not-found");
     return vm.owner === owner ? ok(this.#end(vm, "released")) : fail("not-owner");
@@ -265,19 +269,40 @@ export class HostBook {
     };
   }
 
-  #findByKey(owner: NodeId, key: string | null): HostVm | undefined {
+  #findByKey(owner: PeerKey, key: string | null): HostVm | undefined {
     if (key === null) return undefined;
     return this.living().find((vm) =>
       vm.owner === owner && vm.key === key && vm.state !== "releasing"
     );
   }
 
-  #shareOf(owner: NodeId): { living: number; starting: number } {
-    const own = this.living().filter((vm) => vm.owner === owner);
-    return { living: own.length, starting: own.filter((vm) => isStarting(vm.state)).length };
+  #refusalOf({ owner, requirements }: ReserveRequest, room?: MachineRoom): Refusal | undefined {
+    const { node } = splitPeerKey(owner);
+    const living = this.living();
+    const lasting = living.filter(({ state }) => state !== "reserved" && state !== "releasing");
+    const taken = { now: this.#taken(living, node), lasting: this.#taken(lasting, node) };
+    const refusal = refusalOf(this.#policy, { owner: node, requirements }, taken);
+    if (refusal !== undefined || room === undefined) return refusal;
+    return refusalOfMachine(this.#policy, requirements, room);
   }
 
-  #ownersLiving(owner: NodeId, id: VmId, now: Instant): Result<HostVm, CallReason> {
+  /** What `vms` take, and of them those of one person: the same in every network. */
+  #taken(vms: readonly HostVm[], node: string): Taken {
+    const own = vms.filter((vm) => splitPeerKey(vm.owner).node === node);
+    const starting = own.filter((vm) => isStarting(vm.state)).length;
+    return { used: this.#sum(vms), share: { living: own.length, starting } };
+  }
+
+  #sum(vms: readonly HostVm[]): Used {
+    return vms.reduce((sum, { requirements }) => ({
+      vms: sum.vms + 1,
+      cpu: sum.cpu + requirements.cpu,
+      memoryBytes: sum.memoryBytes + charged(this.#policy, requirements),
+      storageBytes: sum.storageBytes + requirements.storageBytes,
+    }), { vms: 0, cpu: 0, memoryBytes: 0, storageBytes: 0 });
+  }
+
+  #ownersLiving(owner: PeerKey, id: VmId, now: Instant): Result<HostVm, CallReason> {
     const vm = this.#vms.get(id);
     if (vm === undefined) return fail("not-found");
     if (vm.owner !== owner) return fail("not-owner");

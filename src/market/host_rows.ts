@@ -11,8 +11,8 @@ import {
   type Instant,
   isId,
   isVmId,
-  type NodeId,
   ok,
+  type PeerKey,
   type Result,
   type VmId,
 } from "../base/mod.ts";
@@ -37,7 +37,7 @@ export interface ClockReading {
 /** A VM of the book as JSON. Times are Unix milliseconds. */
 export interface HostRow {
   readonly id: VmId;
-  readonly owner: NodeId;
+  readonly owner: PeerKey;
   readonly key: string | null;
   readonly requirements: Requirements;
   readonly dryRun: boolean;
@@ -89,12 +89,18 @@ export function parseHostRow(json: unknown): Result<HostRow, "bad-row"> {
 function isHostRow(json: unknown): json is HostRow {
   if (!isObject(json)) return false;
   const { id, owner, key, requirements, dryRun, state, endReason, endDetail } = json;
-  return typeof id === "string" && isVmId(id) && typeof owner === "string" && isId(owner) &&
+  return typeof id === "string" && isVmId(id) && isPeerKey(owner) &&
     (key === null || typeof key === "string" && isRequestKey(key)) &&
     isRequirements(requirements) && typeof dryRun === "boolean" && isVmState(state) &&
     (endReason === null || isEndReason(endReason)) &&
     (endDetail === null || typeof endDetail === "string") && areTimes(json) &&
     hasItsTimes(state, json["lifeEndsAtMs"]);
+}
+
+function isPeerKey(json: unknown): json is PeerKey {
+  if (typeof json !== "string") return false;
+  const [network = "", node = "", ...more] = json.split("/");
+  return isId(network) && isId(node) && more.length === 0;
 }
 
 function areTimes(row: Readonly<Record<string, unknown>>): boolean {

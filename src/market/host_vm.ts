@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { after, type Instant, type NodeId, unreachable, type VmId } from "../base/mod.ts";
+import { after, type Instant, type PeerKey, unreachable, type VmId } from "../base/mod.ts";
 import type { Requirements } from "./requirements.ts";
 import type { VmEvent, VmState } from "./vm_state.ts";
 
@@ -32,7 +32,8 @@ export function isEndReason(value: unknown): value is EndReason {
 /** A VM in the book. A snapshot: the book replaces it, never changes it. */
 export interface HostVm {
   readonly id: VmId;
-  readonly owner: NodeId;
+  /** Network and node: a VM belongs to a member of one network, nobody else. */
+  readonly owner: PeerKey;
   /** The owner's word for this request: repeating it gives the same VM until that has ended. */
   readonly key: string | null;
   /** As granted: the lease is cut to the policy's longest. */

@@ -6,6 +6,7 @@
 export * from "./host_book.ts";
 export * from "./host_rows.ts";
 export * from "./host_vm.ts";
+export * from "./lending.ts";
 export * from "./matching.ts";
 export * from "./offer.ts";
 export * from "./policy.ts";

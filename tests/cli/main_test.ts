@@ -430,7 +430,8 @@ Deno.test("the ready line names what was made, and shows the invite to people al
 
 Deno.test("the flags of nodes reach the node", async () => {
   const node = new FakeNode();
-  const argv = "provider run --max-vms 3 --cpu 2 --memory 4G --dry-run --port 0 --alias rack";
+  const argv = "provider run --max-vms 3 --cpu 2 --memory 4G --dry-run --port 0 --alias rack " +
+    "--storage 0 --max-lease 2d --max-life 7d --per-owner 2";
   const more = ["--allow", NODE_ID, "--advertise", "192.0.2.1", "--join", INVITE, "--state", "/s"];
   strictEqual((await runWith([...argv.split(" "), ...more], node)).status, 0);
   const [{ onReady: _, log: __, signal: ___, ...options }] = node.runs as [RunNodeOptions];
@@ -440,7 +441,17 @@ Deno.test("the flags of nodes reach the node", async () => {
     advertise: ["192.0.2.1"],
     roles: { relay: false, provider: true },
     alias: "rack",
-    provider: { maxVms: 3, cpu: 2, memoryBytes: 4 * 2 ** 30, allow: [NODE_ID], dryRun: true },
+    provider: {
+      maxVms: 3,
+      cpu: 2,
+      memoryBytes: 4 * 2 ** 30,
+      storageBytes: 0,
+      maxLeaseMs: 48 * 3_600_000,
+      maxLifeMs: 7 * 24 * 3_600_000,
+      perOwner: 2,
+      allow: [NODE_ID],
+      dryRun: true,
+    },
     mode: "foreground",
     lingerMs: 60_000,
     invite: INVITE,

@@ -315,7 +315,8 @@ Deno.test(
 
 Deno.test(
   "a dry run ends ready, without ssh",
-  withRenter(1, async (rig) => {
+  withRenter(0, async (rig) => {
+    rig.lend({ dryRunOnly: true });
     const vm = await rig.request({ dryRun: true }).done;
     assert.deepEqual([vm.state, vm.dry_run, vm.ssh_command, vm.ssh_address], [
       "ready",

@@ -20,6 +20,7 @@ export interface Machine {
   isReady: boolean;
   leaseLeftMs: number;
   lifeLeftMs: number;
+  residentBytes: number;
   readonly renewals: number[];
   happens: (happening: VmHappening) => void;
   /** How often a node let go of it. */
@@ -57,6 +58,7 @@ export class FakeRunner implements VmRunner {
       isReady: false,
       leaseLeftMs: vm.requirements.leaseMs,
       lifeLeftMs: vm.lifeMs,
+      residentBytes: 0,
       renewals: [],
       happens,
       detached: 0,
@@ -98,6 +100,7 @@ export class FakeRunner implements VmRunner {
         if (this.fails.figures) return Promise.reject(this.fails.figures);
         return Promise.resolve(figuresOf(machine));
       },
+      residentBytes: () => machine.residentBytes,
       renew: (leaseMs) => {
         if (!machine.isAlive) return Promise.reject(new OmertaError("not-found", "it is gone"));
         machine.renewals.push(leaseMs);

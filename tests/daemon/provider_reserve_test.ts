@@ -68,6 +68,7 @@ function rig(policy: Partial<Policy> = {}, image: () => void = () => {}): Rig {
       hashed.push(name);
       return Promise.resolve().then(image).then(() => "ab".repeat(32));
     },
+    roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
     onChange() {},
   });
   return {

@@ -1,156 +1,12 @@
 /** The provider with machines that a test ends, starts late, or loses. */
 import assert from "node:assert/strict";
-import { OmertaError, type PeerKey, type VmId } from "../../src/base/mod.ts";
-import { generateKeyPair } from "../../src/crypto/mod.ts";
-import { Provider } from "../../src/daemon/provider.ts";
-import { DRY_RUNNER } from "../../src/daemon/vm_runner.ts";
-import { defaultPolicy, type Policy } from "../../src/market/mod.ts";
-import type { Answer, Question } from "../../src/node/mod.ts";
-import { FakeRunner } from "./fake_runner.ts";
-import { type FakeTime, settle } from "./fake_time.ts";
-import { someNetwork, somePeer, type Stand, withStand } from "./stand.ts";
+import { OmertaError, type VmId } from "../../src/base/mod.ts";
+import type { Provider } from "../../src/daemon/provider.ts";
+import { settle } from "./fake_time.ts";
+import { DAY, DIGEST, HOUR, MINUTE, withProvider } from "./lend_rig.ts";
+import { someNetwork, somePeer, type Stand } from "./stand.ts";
 
-const MINUTE = 60_000;
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-const DIGEST = "ab".repeat(32);
 const SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJm9Cq0TPVQ7XkC8sx1yZcVzWuQyE6r2l0vB3d4e5f6g";
-
-/** A provider on a stand, with two members who ask it. */
-class Rig {
-  readonly runner = new FakeRunner();
-  readonly owner: PeerKey;
-  readonly other: PeerKey;
-  readonly key: Uint8Array;
-  changes = 0;
-  provider: Provider;
-
-  constructor(readonly stand: Stand, readonly policy: Partial<Policy> = {}) {
-    const network = someNetwork(stand.random);
-    this.owner = somePeer(stand.random, network);
-    this.other = somePeer(stand.random, network);
-    this.key = generateKeyPair(stand.random).publicKey;
-    stand.connected.add(this.owner);
-    stand.answer("vm.event", () => ({}));
-    this.provider = this.#open();
-  }
-
-  /** The node ends as by kill -9, and another takes up what is there. */
-  async restart(): Promise<void> {
-    this.provider.detach();
-    this.stand.restart();
-    this.stand.connected.add(this.owner);
-    this.provider = this.#open();
-    await this.provider.start();
-  }
-
-  reserve(changes: Partial<Question<"vm.reserve">> = {}, peer = this.owner) {
-    return this.stand.ask(peer, "vm.reserve", {
-      key: null,
-      cpu: 1,
-      memoryBytes: 2 ** 28,
-      storageBytes: 0,
-      image: "micro",
-      leaseMs: HOUR,
-      dryRun: false,
-      ...changes,
-    });
-  }
-
-  create(vm: string, changes: Partial<Question<"vm.create">> = {}, peer = this.owner) {
-    return this.stand.ask(peer, "vm.create", {
-      vm,
-      tunnel: 77,
-      wireguardKey: this.key,
-      sshKeys: [sshKey(this.stand)],
-      hostname: "vm-1",
-      ...changes,
-    });
-  }
-
-  /** A VM that boots. */
-  async booting(changes: Partial<Question<"vm.reserve">> = {}): Promise<VmId> {
-    const { vm } = await this.reserve(changes);
-    await this.create(vm);
-    await settle();
-    return vm as VmId;
-  }
-
-  async ready(changes: Partial<Question<"vm.reserve">> = {}): Promise<VmId> {
-    const vm = await this.booting(changes);
-    this.become(vm);
-    return vm;
-  }
-
-  /** Its guest serves. */
-  become(vm: VmId): void {
-    const machine = this.runner.machines.get(vm);
-    assert.ok(machine);
-    machine.isReady = true;
-    machine.happens({ type: "ready", bootMs: 700 });
-  }
-
-  release(vm: string, peer = this.owner) {
-    return this.stand.ask(peer, "vm.release", { vm });
-  }
-
-  async state(vm: string): Promise<Answer<"vm.status">["vms"][number] | undefined> {
-    return (await this.stand.ask(this.owner, "vm.status", { vms: [vm] })).vms[0];
-  }
-
-  /** The states of which the owner was told, in order. */
-  told(): string[] {
-    return this.stand.called("vm.event").map(({ question }) => question.state);
-  }
-
-  row(vm: string) {
-    return this.stand.store.hosted.get({ id: vm as VmId });
-  }
-
-  #open(): Provider {
-    const machine = { cpus: 8, memoryBytes: 2 ** 34, storageBytes: 2 ** 34 };
-    return new Provider({
-      context: this.stand.context,
-      runner: this.runner,
-      dryRunner: DRY_RUNNER,
-      policy: {
-        ...defaultPolicy(machine),
-        startingPerOwnerMax: 4,
-        livingPerOwnerMax: 4,
-        ...this.policy,
-      },
-      dryRunOnly: false,
-      mayRent: (peer) => peer === this.owner || peer === this.other,
-      checkImage: () => Promise.resolve(DIGEST),
-      onChange: () => void this.changes++,
-    });
-  }
-}
-
-/** A well-formed public key. */
-function sshKey({ random }: Stand): string {
-  const body = new Uint8Array(51);
-  const view = new DataView(body.buffer);
-  view.setUint32(0, 11);
-  body.set(new TextEncoder().encode("ssh-ed25519"), 4);
-  view.setUint32(15, 32);
-  body.set(random.bytes(32), 19);
-  return `ssh-ed25519 ${body.toBase64()}`;
-}
-
-type Test = (rig: Rig, time: FakeTime) => Promise<void>;
-
-function withProvider(test: Test, policy: Partial<Policy> = {}): () => Promise<void> {
-  return withStand(async (stand, time) => {
-    const rig = new Rig(stand, policy);
-    await rig.provider.start();
-    try {
-      await test(rig, time);
-    } finally {
-      rig.provider.detach();
-    }
-  });
-}
 
 const held = () => Promise.withResolvers<void>();
 
@@ -694,7 +550,7 @@ Deno.test(
     assert.equal((await rig.state(vm))?.state, "ready");
     assert.deepEqual([rig.runner.machines.size, rig.stand.commanded("tunnel.open")], [0, []]);
     assert.equal((await rig.release(vm)).state, "released");
-  }),
+  }, { dryRunOnly: true }),
 );
 
 Deno.test(
@@ -708,7 +564,38 @@ Deno.test(
     assert.equal(rig.row(vm)?.state, "ready");
     await time.advance(6 * MINUTE + 1_000);
     assert.equal(rig.row(vm)?.state, "released");
+  }, { dryRunOnly: true }),
+);
+
+Deno.test(
+  "a dry run is served by a provider that runs dry only, and by it nothing else",
+  withProvider(async (rig) => {
+    await assert.rejects(rig.reserve({ dryRun: true }), {
+      code: "refused",
+      message: /no dry runs/,
+    });
+    assert.equal(rig.provider.used().vms, 0);
   }),
+);
+
+Deno.test(
+  "a provider that runs dry serves no real request",
+  withProvider(async (rig) => {
+    await assert.rejects(rig.reserve(), { code: "refused", message: /runs dry/ });
+    assert.deepEqual([rig.provider.used().vms, rig.provider.isDry], [0, true]);
+  }, { dryRunOnly: true }),
+);
+
+Deno.test(
+  "a dry run of before a restart takes no room of a provider that is real now",
+  withProvider(async (rig) => {
+    const { vm } = await rig.reserve({ dryRun: true });
+    await rig.create(vm);
+    await settle();
+    rig.lends = {};
+    await rig.restart();
+    assert.deepEqual([rig.row(vm)?.state, rig.provider.used().vms], ["lost", 0]);
+  }, { dryRunOnly: true }),
 );
 
 // A full disk --------------------------------------------------------------------------------------

@@ -15,11 +15,12 @@ import type { RentingParts } from "../../src/daemon/renting.ts";
 import { SshKeys } from "../../src/daemon/ssh_keys.ts";
 import { Tunnels } from "../../src/daemon/tunnels.ts";
 import { DRY_RUNNER } from "../../src/daemon/vm_runner.ts";
-import { type Candidate, defaultPolicy, type Policy } from "../../src/market/mod.ts";
+import { type Candidate, defaultPolicy } from "../../src/market/mod.ts";
 import type { CallName } from "../../src/node/mod.ts";
 import { withDirectory } from "../host/scratch.ts";
 import { FakeRunner } from "./fake_runner.ts";
 import { FakeTime, settle } from "./fake_time.ts";
+import type { Lends } from "./lend_rig.ts";
 import { someNetwork, Stand } from "./stand.ts";
 
 const CALLS: readonly CallName[] = [
@@ -88,7 +89,7 @@ export class RentRig {
   }
 
   /** Adds a provider. */
-  lend(policy: Partial<Policy> = {}): Lender {
+  lend({ dryRunOnly = false, ...policy }: Lends = {}): Lender {
     const n = this.lenders.length + 2;
     Deno.mkdirSync(`${this.dir}/lender-${n}`);
     const stand = new Stand(`${this.dir}/lender-${n}`, this.time, 2 * n + 1);
@@ -108,9 +109,10 @@ export class RentRig {
         maxVms: 8,
         ...policy,
       },
-      dryRunOnly: false,
+      dryRunOnly,
       mayRent: () => true,
       checkImage: () => Promise.resolve("ab".repeat(32)),
+      roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
       onChange() {},
     });
     const lender = { stand, runner, provider, peer, isReachable: true };

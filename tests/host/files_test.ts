@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import {
   createFileAtomic,
   diskError,
-  freeBytes,
   hashFile,
+  openDiskGauge,
   removeIfThere,
   writeFileAtomic,
 } from "../../src/host/files.ts";
@@ -74,8 +74,9 @@ Deno.test("diskError() names a full disk and leaves other errors as they are", (
 });
 
 Deno.test(
-  "freeBytes() knows how much room there is",
+  "openDiskGauge() knows how much room there is",
   inDirectory(async (dir) => {
-    assert.ok(await freeBytes(dir) > 0);
+    const { freeBytes, totalBytes } = (await openDiskGauge(dir))();
+    assert.ok(freeBytes > 0 && freeBytes <= totalBytes);
   }),
 );

@@ -12,10 +12,10 @@ import {
   type ReserveRequest,
   type VmState,
 } from "../../src/market/mod.ts";
-import { at, GIB, MIB, owner, policy, request, small } from "./samples.ts";
+import { at, GIB, member, MIB, policy, request, small } from "./samples.ts";
 
-const BOB = owner("b");
-const EVE = owner("e");
+const BOB = member("b");
+const EVE = member("e");
 
 function newBook(changes: Partial<Policy> = {}, vms: Iterable<HostVm> = []): HostBook {
   return new HostBook({ ...policy, ...changes }, seededRandom(7), vms);
@@ -388,7 +388,7 @@ const anyStep: fc.Arbitrary<Step> = fc.record({
 });
 
 function take(book: HostBook, step: Step, now: Instant): void {
-  const who = owner("bcd".charAt(step.who));
+  const who = member("bcd".charAt(step.who));
   const living = book.living();
   const id = living[step.which % Math.max(1, living.length)]?.id ?? ("a".repeat(16) as VmId);
   const requirements = { ...small, cpu: step.cpu };

@@ -10,7 +10,7 @@ import {
   RESERVATION_MS,
   toHostRow,
 } from "../../src/market/mod.ts";
-import { at, owner, policy, request } from "./samples.ts";
+import { at, member, policy, request } from "./samples.ts";
 
 const NOON = 1_795_000_000_000;
 
@@ -18,7 +18,7 @@ function readyVm(): HostVm {
   const book = new HostBook(policy, seededRandom(3));
   const answer = book.reserve(request({ key: "k" }), at(1_000));
   if (answer.type === "refused") throw new Error(answer.refusal.message);
-  book.create(owner("b"), answer.vm.id, at(2_000));
+  book.create(member("b"), answer.vm.id, at(2_000));
   book.launched(answer.vm.id);
   book.ready(answer.vm.id, at(3_000));
   return book.get(answer.vm.id) ?? answer.vm;

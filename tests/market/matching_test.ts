@@ -70,7 +70,7 @@ Deno.test("what a provider offers is what is left, read back by the renter", () 
   const facts = offerFacts(policy, used);
   deepStrictEqual(facts, {
     accepting: true,
-    vms: 3,
+    vms: 1,
     cpu: 1,
     memoryBytes: 3 * GIB,
     storageBytes: 8 * GIB,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Instant, NodeId } from "../../src/base/mod.ts";
+import type { Instant, NodeId, PeerKey } from "../../src/base/mod.ts";
 import type { Policy, Requirements, ReserveRequest } from "../../src/market/mod.ts";
 
 export const MIB = 2 ** 20;
@@ -12,6 +12,11 @@ export const GIB = 2 ** 30;
 /** A well-formed node id that is distinct for each letter. */
 export function owner(letter: string): NodeId {
   return `${letter.repeat(51)}a` as NodeId;
+}
+
+/** A member of the network that all samples share, distinct for each letter. */
+export function member(letter: string, network = "n"): PeerKey {
+  return `${owner(network)}/${owner(letter)}` as PeerKey;
 }
 
 export const at = (ms: number): Instant => ms as Instant;
@@ -28,6 +33,7 @@ export const policy: Policy = {
   maxVms: 4,
   cpu: 4,
   memoryBytes: 4 * GIB,
+  overheadBytes: 0,
   storageBytes: 8 * GIB,
   leaseMsMax: 3_600_000,
   lifeMsMax: 7_200_000,
@@ -38,5 +44,5 @@ export const policy: Policy = {
 };
 
 export function request(changes: Partial<ReserveRequest> = {}): ReserveRequest {
-  return { owner: owner("b"), key: null, requirements: small, dryRun: false, ...changes };
+  return { owner: member("b"), key: null, requirements: small, dryRun: false, ...changes };
 }

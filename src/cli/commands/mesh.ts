@@ -27,6 +27,7 @@ import {
 } from "../format.ts";
 import { formatDuration } from "../../base/mod.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";
+import { LEND_NOTHING_SAID, lendOptions } from "../lend_flags.ts";
 import { duration, must, reference, wholeNumber } from "../values.ts";
 
 const HOUR_MS = 3_600_000;
@@ -61,7 +62,7 @@ const run = command({
   exits: [5, 6, 8, 9, 10],
   async run(invocation) {
     const { relay, provider, background } = invocation.flags;
-    const lends = { maxVms: null, cpu: null, memoryBytes: null, allow: [], dryRun: false };
+    const lends = lendOptions(LEND_NOTHING_SAID);
     await runForeground(invocation, {
       roles: { relay, provider },
       provider: provider ? lends : null,

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { OmertaError } from "../../base/mod.ts";
+import { formatDuration, OmertaError } from "../../base/mod.ts";
 import type {
   ProviderEvictResult,
+  ProviderLimits,
   ProviderRoom,
   ProviderStatusResult,
   ProviderVmDoc,
@@ -69,17 +70,30 @@ function statusLines(status: ProviderStatusResult, nowMs: number): string[] {
   const reason = accelerator.reason === null ? "" : ` (${accelerator.reason})`;
   const missing = confinement.missing.length === 0 ? "" : `, without ${words(confinement.missing)}`;
   const lines = facts([
-    ["accepting", status.accepting ? "yes" : "no"],
+    ["accepting", `${status.accepting ? "yes" : "no"}${status.dry_run ? ", dry runs only" : ""}`],
     ["lends", roomText(capacity)],
     ["lent", roomText(used)],
+    ["limits", limitsText(status.limits)],
     ["accelerator", `${accelerator.kind ?? "unknown"}${reason}`],
     ["confinement", `${confinement.level ?? "unknown"}${missing}`],
   ]);
   return status.vms.length === 0 ? lines : [...lines, "", ...vmTable(status.vms, nowMs)];
 }
 
-function roomText({ cpu, memory_bytes, vms }: ProviderRoom): string {
-  return `${count(cpu, "CPU")}, ${bytes(memory_bytes)} memory, ${count(vms, "VM")}`;
+function roomText({ cpu, memory_bytes, storage_bytes, vms }: ProviderRoom): string {
+  const disk = storage_bytes === null ? "" : `, ${bytes(storage_bytes)} disk`;
+  return `${count(cpu, "CPU")}, ${bytes(memory_bytes)} memory${disk}, ${count(vms, "VM")}`;
+}
+
+function limitsText(limits: ProviderLimits): string {
+  const { per_owner, max_lease_ms, max_life_ms, allow, overhead_bytes } = limits;
+  return words([
+    `${count(per_owner, "VM")} an owner`,
+    `leases up to ${formatDuration(max_lease_ms)}`,
+    `a life of ${formatDuration(max_life_ms)}`,
+    ...allow === null ? [] : [`${count(allow.length, "node")} may rent`],
+    ...overhead_bytes === 0 ? [] : [`${bytes(overhead_bytes)} counted beside each guest's memory`],
+  ]);
 }
 
 function vmTable(vms: readonly ProviderVmDoc[], nowMs: number): string[] {

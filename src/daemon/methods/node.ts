@@ -4,6 +4,7 @@
  * @module
  */
 import type { ApiTable } from "../../api/server.ts";
+import { splitPeerKey } from "../../base/mod.ts";
 import { yieldRefusal } from "../linger.ts";
 import { nodeInfo } from "../node.ts";
 import * as schemas from "../schemas.ts";
@@ -41,7 +42,7 @@ export function nodeMethods(
           pid: Deno.pid,
           vms: views.map(({ vm }) => ({
             id: vm.id,
-            owner: vm.owner,
+            owner: splitPeerKey(vm.owner).node,
             lease_expires_at: leaseEnd(node, vm.deadline),
           })),
         };

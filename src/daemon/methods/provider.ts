@@ -5,7 +5,8 @@
  */
 import type { ErrorDoc, ProviderEvictResult, ProviderStatusResult } from "../../api/methods.ts";
 import type { ApiTable } from "../../api/server.ts";
-import { OmertaError, VM_PREFIX_CHARS_MIN, type VmId } from "../../base/mod.ts";
+import { OmertaError, splitPeerKey, VM_PREFIX_CHARS_MIN, type VmId } from "../../base/mod.ts";
+import { roomLeft } from "../../market/mod.ts";
 import { resolveName } from "../../membership/mod.ts";
 import { errorDoc } from "../error_doc.ts";
 import type { NodeParts } from "../node.ts";
@@ -33,7 +34,8 @@ async function providerStatus(node: NodeParts): Promise<ProviderStatusResult> {
   const confinement = views.find(({ figures }) => figures?.confinement)?.figures?.confinement ??
     accelerator?.confinement;
   return {
-    accepting: policy.accepting && used.vms < policy.maxVms,
+    accepting: roomLeft(policy, used).vms > 0,
+    dry_run: provider.isDry,
     capacity: {
       cpu: policy.cpu,
       memory_bytes: policy.memoryBytes,
@@ -46,6 +48,13 @@ async function providerStatus(node: NodeParts): Promise<ProviderStatusResult> {
       storage_bytes: used.storageBytes,
       vms: used.vms,
     },
+    limits: {
+      per_owner: policy.livingPerOwnerMax,
+      max_lease_ms: policy.leaseMsMax,
+      max_life_ms: policy.lifeMsMax,
+      allow: policy.allow,
+      overhead_bytes: policy.overheadBytes,
+    },
     accelerator: {
       kind: accelerator?.kind ?? null,
       probed_at: timestampOrNull(accelerator?.probedAtMs ?? null),
@@ -54,7 +63,7 @@ async function providerStatus(node: NodeParts): Promise<ProviderStatusResult> {
     confinement: { level: confinement?.level ?? null, missing: confinement?.missing ?? [] },
     vms: views.map(({ vm, figures }) => ({
       id: vm.id,
-      owner: vm.owner,
+      owner: splitPeerKey(vm.owner).node,
       state: vm.state,
       cpu: vm.requirements.cpu,
       memory_bytes: vm.requirements.memoryBytes,
