@@ -219,16 +219,6 @@ e2e("a lease that nobody renews is reclaimed", {}, async (lab) => {
   }, 60_000);
 });
 
-e2e("a heartbeat keeps a VM beyond its lease", {}, async (lab) => {
-  await dryProvider(lab);
-  const vm = await lab.consumer.json(["consumer", "request", "--dry-run", "--lease", "30s"]);
-  const first = Date.parse(vm.lease_expires_at);
-  await until("a renewed lease", async () => {
-    const { vms } = await lab.provider.json(["provider", "status"]);
-    return vms.length === 1 && Date.parse(vms[0].lease_expires_at) > first + 5_000;
-  }, 45_000);
-});
-
 e2e("a request that runs out of time is undone", { plan: HARD }, async (lab) => {
   const { invite } = await startRelay(lab.relay);
   await startProvider(lab.provider, invite);
