@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./bounded_map.ts";
+export * from "./bucket.ts";
 export * from "./bytes.ts";
 export * from "./errors.ts";
 export * from "./ids.ts";

@@ -6,21 +6,15 @@
  *
  * @module
  */
-import { BoundedMap, type Instant, type PeerKey } from "../base/mod.ts";
+import { Bucket, Buckets, type Instant, type PeerKey, type Rate } from "../base/mod.ts";
 import type { CallName } from "../node/mod.ts";
-
-/** A store of units. */
-export interface Rate {
-  readonly burst: number;
-  readonly perS: number;
-}
 
 /** What one peer may spend. Guess: a directory of 10 000 records is read at once, a VM asked for 120 times. */
 export const PEER_RATE: Rate = { burst: 1_200, perS: 20 };
 /** Joiners in all. Guess: a thousand machines join at once; by day 150 MB of names at most. */
 export const JOIN_RATE: Rate = { burst: 1_000, perS: 2 };
-/** Peers whose spending is remembered; the longest silent gives way. Only members get that far. */
-export const SPENDERS_MAX = 4_096;
+/** Peers whose spending is remembered: as many as may have a session. */
+export const SPENDERS_MAX = 16_384;
 
 /** Units of the calls that do not cost `COST_OTHER`. */
 const COSTS: Partial<Record<CallName, number>> = {
@@ -34,30 +28,14 @@ const COSTS: Partial<Record<CallName, number>> = {
 };
 const COST_OTHER = 2;
 
-interface Store {
-  units: number;
-  at: Instant;
-}
-
 /** What peers have left to spend. */
 export class CallBudget {
-  readonly #peers = new BoundedMap<PeerKey, Store>(SPENDERS_MAX, "evict-oldest");
-  readonly #joins: Store = { units: JOIN_RATE.burst, at: 0 as Instant };
+  readonly #peers = new Buckets<PeerKey>(PEER_RATE, SPENDERS_MAX);
+  readonly #joins = new Bucket(JOIN_RATE, 0 as Instant);
 
   /** Whether the peer may have the call answered now; if so, it has paid. */
   take(peer: PeerKey, name: CallName, now: Instant): boolean {
-    const store = this.#peers.get(peer) ?? { units: PEER_RATE.burst, at: now };
-    this.#peers.set(peer, store);
-    if (!pay(store, PEER_RATE, COSTS[name] ?? COST_OTHER, now)) return false;
-    return name !== "redeem" || pay(this.#joins, JOIN_RATE, 1, now);
+    if (!this.#peers.take(peer, COSTS[name] ?? COST_OTHER, now)) return false;
+    return name !== "redeem" || this.#joins.take(1, now);
   }
-}
-
-function pay(store: Store, { burst, perS }: Rate, cost: number, now: Instant): boolean {
-  const elapsedS = Math.max(0, now - store.at) / 1_000;
-  store.units = Math.min(burst, store.units + elapsedS * perS);
-  store.at = now;
-  if (store.units < cost) return false;
-  store.units -= cost;
-  return true;
 }

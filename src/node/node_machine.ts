@@ -14,12 +14,14 @@
  */
 import {
   BoundedMap,
+  Buckets,
   earlier,
   type Instant,
   type Machine,
   type NodeId,
   type PeerKey,
   type Random,
+  type Rate,
   splitPeerKey,
   unreachable,
   type Wakeup,
@@ -57,7 +59,7 @@ import {
   parsePath,
   prefixOf,
 } from "../wire/mod.ts";
-import { encodeBody, parseAnswer, parseQuestion } from "./protocol.ts";
+import { encodeBody, encodeRefusal, parseAnswer, parseQuestion } from "./protocol.ts";
 import type { LocalAddresses, NodeIn, NodeOut } from "./types.ts";
 
 /** Addresses of ourselves that a peer is told. Source: the protocol's limit. */
@@ -79,6 +81,15 @@ const CANDIDATES_TIMEOUT_MS = 4_000;
 /** First wait for an acknowledgement of a call's piece, in round trips. Guess: some for variation. */
 const RESEND_RTTS = 1.5;
 
+/** What calls that are answered here cost, and what a peer may spend. Guess: 100 pings a second. */
+const OWN_CALL_COSTS: Readonly<Record<string, number | undefined>> = {
+  "ping": 1,
+  "path.candidates": 20,
+};
+const OWN_CALLS_RATE: Rate = { perS: 100, burst: 400 };
+/** Peers whose spending is remembered: as many as may have a session. */
+const ASKERS_MAX = 16_384;
+
 interface Connect {
   readonly token: number;
   readonly input: Extract<NodeIn, { type: "connect" }>;
@@ -99,6 +110,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   readonly #paths: PathMachine;
   readonly #observations = new Observations();
   readonly #vouched = new BoundedMap<PeerKey, string>(VOUCHED_MAX, "evict-oldest");
+  readonly #askers = new Buckets<PeerKey>(OWN_CALLS_RATE, ASKERS_MAX);
   readonly #connects = new BoundedMap<number, Connect>(CONNECTS_MAX, "refuse");
   /** The proven path of each invite session: those have no path machine. */
   readonly #invitePaths = new BoundedMap<PeerKey, string>(CONNECTS_MAX, "evict-oldest");
@@ -335,6 +347,11 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
 
   #onRequest(request: Extract<RpcOut, { type: "request" }>, turn: Turn<Member>): void {
     const { peer, kind, call, method, body } = request;
+    const cost = kind === "epoch" ? OWN_CALL_COSTS[method] : undefined;
+    if (cost !== undefined && !this.#askers.take(peer, cost, turn.now)) {
+      const refusal = encodeRefusal({ code: "refused", message: "You ask too often" });
+      return this.#call({ type: "answer", peer, kind, call, ok: false, body: refusal }, turn);
+    }
     if (kind === "epoch" && method === "ping") {
       return this.#call({ type: "answer", peer, kind, call, ok: true, body: encodeBody({}) }, turn);
     }

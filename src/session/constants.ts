@@ -75,6 +75,9 @@ export const DEFAULT_LIMITS: SessionLimits = {
   perSourceBurst: 60,
   perRelayPerS: 100,
   perRelayBurst: 200,
+  // Guess: a directory of 6 000 records at once; and about a tenth of a core for each who floods.
+  datagramsPerS: 1_000,
+  datagramsBurst: 8_000,
 };
 
 /** Bytes of a call's body at most, question and answer. Source: the design. */

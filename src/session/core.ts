@@ -15,6 +15,7 @@
 import {
   after,
   BoundedMap,
+  Buckets,
   type Instant,
   type NodeId,
   randomUint32,
@@ -113,6 +114,8 @@ export class SessionCore<Member> {
   readonly limits: SessionLimits;
   readonly limiter: HandshakeLimiter;
   readonly refusalLimiter = new HandshakeLimiter(REFUSAL_LIMITS);
+  /** What each peer may still send, by kind and peer; it outlives sessions. */
+  readonly senders: Buckets<string>;
   readonly self: NodeId;
   readonly signature: Uint8Array;
   readonly timers = new Timers<number>();
@@ -134,6 +137,9 @@ export class SessionCore<Member> {
     this.options = options;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.limiter = new HandshakeLimiter(this.limits);
+    const { datagramsPerS, datagramsBurst, peersMax, joinersMax } = this.limits;
+    const rate = { perS: datagramsPerS, burst: datagramsBurst };
+    this.senders = new Buckets(rate, peersMax + joinersMax);
     this.self = options.identity.id;
     this.signature = signStaticKey(options.identity, options.staticKey.publicKey);
   }

@@ -37,8 +37,16 @@ import { Timers } from "./timers.ts";
 type State =
   | { readonly type: "arriving"; readonly question: Assembly }
   | { readonly type: "running" }
-  | { readonly type: "answered"; readonly answer: Delivery; readonly endsAt: Instant }
+  | {
+    readonly type: "answered";
+    readonly answer: Delivery;
+    readonly endsAt: Instant;
+    /** When the answer may be sent again, however often it is asked for. */
+    repeatAt: Instant;
+  }
   | { readonly type: "spent" };
+
+type Answered = Extract<State, { type: "answered" }>;
 
 interface Entry extends Channel {
   readonly id: string;
@@ -99,8 +107,8 @@ export class Inbound {
           ? undefined
           : this.#arrive(entry, entry.state.question, piece, now, out);
       case "answered":
-        acknowledge(entry, fullMask(entry.count), out);
-        return piece.isPoke ? this.#repeat(entry, entry.state.answer, out) : undefined;
+        if (piece.isPoke) return this.#poked(entry, entry.state, now, out);
+        return acknowledge(entry, fullMask(entry.count), out);
       case "running":
       case "spent":
         return acknowledge(entry, fullMask(entry.count), out);
@@ -127,10 +135,14 @@ export class Inbound {
     if (entry?.state.type !== "running") return this.#drops.count("unknown-call");
     const resendMs = this.#resendMs(peer, kind);
     const answer = new Delivery({ call, isAnswer: true, message, resendMs });
-    const state: State = { type: "answered", answer, endsAt: after(now, RPC_REMEMBER_MS) };
+    const state: Answered = {
+      type: "answered",
+      answer,
+      endsAt: after(now, RPC_REMEMBER_MS),
+      repeatAt: now,
+    };
     this.#enter(entry, state, now);
-    this.#repeat(entry, answer, out);
-    this.#arm(entry, now);
+    this.#repeat(entry, state, now, out);
   }
 
   /** The peer has no session: unfinished questions go, the rest waits for it to come back. */
@@ -154,8 +166,7 @@ export class Inbound {
   #due(entry: Entry, now: Instant, out: RpcOut[]): void {
     const { state } = entry;
     if (state.type !== "answered" || now >= state.endsAt) return this.#forget(entry);
-    this.#repeat(entry, state.answer, out);
-    this.#arm(entry, now);
+    this.#repeat(entry, state, now, out);
   }
 
   #takeUnknown(channel: Channel, piece: Piece, now: Instant, out: RpcOut[]): void {
@@ -191,9 +202,17 @@ export class Inbound {
     out.push({ type: "request", peer, kind, call: id, ...whole.value });
   }
 
-  #repeat(entry: Entry, answer: Delivery, out: RpcOut[]): void {
+  /** A small question for a large answer: no sooner than we would repeat it by ourselves. */
+  #poked(entry: Entry, state: Answered, now: Instant, out: RpcOut[]): void {
+    if (now < state.repeatAt) return this.#drops.count("early-poke");
+    this.#repeat(entry, state, now, out);
+  }
+
+  #repeat(entry: Entry, state: Answered, now: Instant, out: RpcOut[]): void {
     const { peer, kind } = entry;
-    for (const payload of answer.send()) out.push({ type: "send", peer, kind, payload });
+    for (const payload of state.answer.send()) out.push({ type: "send", peer, kind, payload });
+    state.repeatAt = state.answer.resendAt(now);
+    this.#arm(entry, now);
   }
 
   /** Changes the state, with what is counted by it and its deadline. */
@@ -215,7 +234,7 @@ export class Inbound {
         return this.#setTimer(entry, after(now, RPC_TOMBSTONE_MS), "call end");
       case "answered": {
         const isTired = state.answer.sendings >= RPC_ANSWER_SENDINGS_MAX;
-        const at = isTired ? state.endsAt : Math.min(state.answer.resendAt(now), state.endsAt);
+        const at = isTired ? state.endsAt : Math.min(state.repeatAt, state.endsAt);
         return this.#setTimer(entry, at as Instant, "answer resend");
       }
       default:

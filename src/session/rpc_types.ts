@@ -116,7 +116,9 @@ export type RpcDropReason =
   | "bad-question"
   | "bad-answer"
   | "busy"
-  | "unknown-call";
+  | "unknown-call"
+  /** An answer was asked for again sooner than it is repeated. */
+  | "early-poke";
 
 /** Counters of an RPC machine. */
 export interface RpcStats {

@@ -186,8 +186,13 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
     const link = this.#core.holder(parts.value.receiver);
     if (link?.type !== "link") return drops.count("unknown-session");
     if (turn.now >= after(link.is.createdAt, REJECT_AFTER_MS)) return drops.count("expired");
+    // Asked before it is opened, and paid after: forgeries use up nobody's share.
+    const { senders } = this.#core;
+    const sender = `${link.is.slot.kind}:${link.is.slot.peer}`;
+    if (!senders.has(sender, 1, turn.now)) return drops.count("too-many");
     const opened = link.open(frame, path, turn.now);
     if (!opened.ok) return drops.count(opened.reason);
+    senders.take(sender, 1, turn.now);
     this.#opened(link, opened.value, path, turn);
   }
 

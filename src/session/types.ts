@@ -61,6 +61,9 @@ export interface SessionLimits extends HandshakeLimits {
   readonly attemptsMax: number;
   /** Answered first messages whose third has not come; the oldest gives way. */
   readonly pendingMax: number;
+  /** Datagrams that one peer may have us work on, of one kind of session. */
+  readonly datagramsPerS: number;
+  readonly datagramsBurst: number;
 }
 
 /** How often handshakes are paid for. */
@@ -227,7 +230,9 @@ export type DropReason =
   | "replayed"
   | "expired"
   | "no-session"
-  | "bad-farewell";
+  | "bad-farewell"
+  /** The peer sends more than is looked at. */
+  | "too-many";
 
 /** A session as shown to people. */
 export interface SessionView {

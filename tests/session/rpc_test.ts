@@ -157,6 +157,7 @@ Deno.test("a call is executed once, however often its pieces come, and answered 
   const answer = sent(b.answer(request.call, bytes(4)));
   for (let i = 0; i < 5; i++) b.hear(...question);
   assert.equal(b.requests.length, 1);
+  b.now = after(b.now, 100);
   a.hear(...sent(b.hear(pieceOf({ call: request.call, isPoke: true, data: bytes() }))));
   assert.deepEqual(a.results, [{ ok: true, body: bytes(4) }]);
   b.hear(...sent(a.hear(...answer)));
@@ -175,9 +176,30 @@ Deno.test("an answer that is not acknowledged is sent nine times, then kept for 
   assert.equal(sendings, 9);
   assert.equal(b.machine.wakeup()?.at, 600_000);
   const poke = pieceOf({ call: b.requests[0]?.call ?? "", isPoke: true, data: bytes() });
-  assert.equal(sent(b.hear(poke)).length, 2, "an acknowledgement and the answer");
+  b.now = after(b.now, 60_000);
+  assert.equal(sent(b.hear(poke)).length, 1, "the answer");
   b.sleep();
   assert.equal(b.machine.stats().inbound, 0);
+});
+
+Deno.test("an answer that is asked for without end is repeated no sooner than by ourselves", () => {
+  const [a, b] = pair();
+  b.hear(...sent(a.call(1)));
+  const { call = "" } = b.requests[0] ?? {};
+  const pieces = sent(b.answer(call, new Uint8Array(12_500))).length;
+  const poke = pieceOf({ call, isPoke: true, data: bytes() });
+  const pokes = (count: number) => sent(b.hear(...Array(count).fill(poke))).length;
+  assert.equal(pokes(1_000), 0);
+  b.now = after(b.now, 99);
+  assert.equal(pokes(1_000), 0);
+  b.now = after(b.now, 1);
+  assert.equal(pokes(1_000), pieces);
+  for (let i = 0; i < 100; i++) {
+    b.now = after(b.now, 1);
+    b.sleep(0);
+    assert.equal(pokes(10), 0);
+  }
+  assert.equal(b.machine.stats().dropped["early-poke"], 1_000 + 1_000 + 999 + 1_000);
 });
 
 Deno.test("a caller asks after 5 s whether its answer got lost", () => {
@@ -186,6 +208,7 @@ Deno.test("a caller asks after 5 s whether its answer got lost", () => {
   b.answer(b.requests[0]?.call ?? "", bytes(4));
   const pokes = sent(a.sleep());
   assert.equal(a.now, 5000);
+  b.now = a.now;
   a.hear(...sent(b.hear(...pokes)));
   assert.deepEqual(a.results, [{ ok: true, body: bytes(4) }]);
 });

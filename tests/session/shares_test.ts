@@ -48,3 +48,54 @@ Deno.test("joiners without end push out the oldest joiner, and no member", () =>
   world.run(200);
   assert.ok(limited.sessions.has(admitter.peer), "members have room of their own");
 });
+
+Deno.test("a peer that floods its session is looked at so often and no more, the others as ever", () => {
+  const world = new World();
+  const node = world.node({ limits: { datagramsPerS: 10, datagramsBurst: 50 } });
+  const [flooder, modest] = [world.node(), world.node()];
+  for (const peer of [flooder, modest]) {
+    peer.connect(node);
+    world.run(200);
+  }
+  const heardOf = (peer: typeof flooder) =>
+    node.heard("received").filter((one) => one.peer === peer.peer).length;
+  for (let i = 0; i < 1_000; i++) flooder.send(node, 9);
+  modest.send(node, 9);
+  world.run(100);
+  assert.ok(heardOf(flooder) <= 50, `${heardOf(flooder)} datagrams`);
+  assert.equal(heardOf(modest), 1);
+  assert.ok((node.sessions.stats().dropped["too-many"] ?? 0) >= 950);
+  const before = heardOf(flooder);
+  world.run(1_000);
+  for (let i = 0; i < 100; i++) flooder.send(node, 9);
+  world.run(100);
+  assert.ok(heardOf(flooder) - before <= 12 && heardOf(flooder) > before);
+});
+
+Deno.test("a session that is made anew does not fill its peer's share again", () => {
+  const world = new World();
+  const node = world.node({ limits: { datagramsPerS: 0.001, datagramsBurst: 50 } });
+  const flooder = world.node();
+  for (let i = 0; i < 5; i++) {
+    flooder.connect(node);
+    world.run(200);
+    for (let n = 0; n < 100; n++) flooder.send(node, 9);
+    world.run(100);
+  }
+  assert.ok(node.heard("received").length <= 50);
+});
+
+Deno.test("forgeries use up nobody's share", () => {
+  const world = new World();
+  const node = world.node({ limits: { datagramsPerS: 0.001, datagramsBurst: 50 } });
+  const peer = world.node();
+  peer.connect(node);
+  world.run(200);
+  peer.send(node, 9);
+  const forged = peer.heard("transmit").at(-1)?.bytes.with(-1, 0);
+  assert.ok(forged);
+  for (let i = 0; i < 1_000; i++) world.inject(node, peer.address, forged);
+  assert.equal(node.sessions.stats().dropped["bad-tag"], 1_000);
+  world.run(100);
+  assert.equal(node.heard("received").length, 1);
+});
