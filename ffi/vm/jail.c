@@ -1,6 +1,7 @@
 /* jail: see jail.h. */
 #include "jail.h"
 
+#include "init.h"
 #include "landlock.h"
 #include "linux_abi.h"
 #include "root.h"
@@ -25,6 +26,7 @@
 /* Above every number that QEMU is given. */
 #define SYNC_FD 20
 #define SELF_FD 21
+#define LOCK_FD 22
 /* Score by which the kernel prefers to end a VM when memory runs out; guess, of at most 1000. */
 #define OOM_SCORE "800"
 /* QEMU with 64 vCPUs opens some 100; a leak or a trick needs more. */
@@ -44,26 +46,29 @@ static void must(int result, int sync, const char *what) {
 /* First all out of the way of the numbers that are wanted, then into place. */
 static int place_fds(const struct jail *jail, int sync) {
   int high[QEMU_FD_COUNT];
-  int high_sync = fcntl(sync, F_DUPFD, SELF_FD + 1);
-  if (high_sync < 0) return -1;
+  int high_sync = fcntl(sync, F_DUPFD, LOCK_FD + 1);
+  int high_lock = jail->lock < 0 ? -1 : fcntl(jail->lock, F_DUPFD, LOCK_FD + 1);
+  if (high_sync < 0 || (jail->lock >= 0 && high_lock < 0)) return -1;
   for (int i = 0; i < QEMU_FD_COUNT; i++) {
-    high[i] = jail->fds[i] < 0 ? -1 : fcntl(jail->fds[i], F_DUPFD, SELF_FD + 1);
+    high[i] = jail->fds[i] < 0 ? -1 : fcntl(jail->fds[i], F_DUPFD, LOCK_FD + 1);
     if (jail->fds[i] >= 0 && high[i] < 0) return -1;
   }
   for (int i = 0; i < QEMU_FD_COUNT; i++) {
     if (high[i] >= 0 && dup2(high[i], i) < 0) return -1;
     if (high[i] < 0) close(i);
   }
+  if (high_lock < 0) close(LOCK_FD);
+  if (high_lock >= 0 && dup3(high_lock, LOCK_FD, O_CLOEXEC) < 0) return -1;
   return dup3(high_sync, SYNC_FD, O_CLOEXEC);
 }
 
-/* Leaves the numbers of QEMU, the socket to the parent and /proc/self as seen from outside. */
+/* Leaves the numbers of QEMU, the socket to the parent, /proc/self as seen from outside, the lock. */
 static int close_others(void) {
   int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (self < 0) return -1;
   if (self != SELF_FD && dup3(self, SELF_FD, O_CLOEXEC) < 0) return -1;
   if (abi_close_range(QEMU_FD_COUNT, SYNC_FD - 1) < 0) return -1;
-  return abi_close_range(SELF_FD + 1, ~0u);
+  return abi_close_range(LOCK_FD + 1, ~0u);
 }
 
 /* Maps one user and group to themselves. */
@@ -153,13 +158,15 @@ static void give_up_rights(const struct jail *jail) {
   must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), SYNC_FD, "no-new-privileges");
   if (HAS(jail->features, LANDLOCK)) optional(FEATURE_LANDLOCK, bound_files(jail));
   must(drop_capabilities(), SYNC_FD, "capabilities");
-  must(seccomp_deny_for_qemu(), SYNC_FD, "call filter");
 }
 
-/* From here on the parent's death is ours: either the kernel kills us, or no "go" comes. */
+/* From here on the parent's death is ours, for the filter lets nobody take it back: either the
+ * kernel kills us, or no "go" comes. The parent is init, which dies with the helper, or, where there
+ * is no PID namespace to be the first of, the helper itself. */
 static void tie_to_parent(void) {
   char go;
   must(prctl(PR_SET_PDEATHSIG, SIGKILL), SYNC_FD, "death signal");
+  must(seccomp_deny_for_qemu(), SYNC_FD, "call filter");
   struct jail_report ready = {.step = STEP_READY};
   must((int)send(SYNC_FD, &ready, sizeof ready, MSG_NOSIGNAL), SYNC_FD, "ready");
   if (recv(SYNC_FD, &go, 1, 0) != 1) _exit(1);
@@ -188,6 +195,8 @@ _Noreturn void jail_enter(const struct jail *jail, int sync) {
   set_identity(jail);
   if (!HAS(jail->features, PRIVATE_ROOT)) must(chdir("/"), SYNC_FD, "folder");
   give_up_rights(jail);
+  if (HAS(jail->features, PID_NS)) must(init_split(jail->lock < 0 ? -1 : LOCK_FD), SYNC_FD, "init");
+  close(LOCK_FD);
   tie_to_parent();
   execve(jail->qemu, jail->argv, environment);
   report(SYNC_FD, STEP_EXEC, "exec");

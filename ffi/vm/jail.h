@@ -3,7 +3,8 @@
  *
  *   clone (namespaces) → own session → descriptors 0…8, all others closed → private root
  *     → own uid → (as root: user namespace) → limits → no_new_privs → Landlock
- *     → no capabilities → call filter → dies with its parent → exec
+ *     → no capabilities → (with a PID namespace: init, and this is its child)
+ *     → dies with its parent → call filter → exec
  *
  * A step that fails is reported to the parent, which tries again without it where it is one of
  * `features.h`; all others are not negotiable.
@@ -40,6 +41,7 @@ struct jail {
   char *const *argv;
   const struct reach *reach;
   int fds[QEMU_FD_COUNT]; /* what shall be at 0…8; -1: nothing */
+  int lock;               /* for init to hold; -1: none */
 };
 
 /* What the child says: `step` is a feature, or one of these. */

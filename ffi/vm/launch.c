@@ -1,6 +1,7 @@
 /* launch: see launch.h. */
 #include "launch.h"
 
+#include "init.h"
 #include "jail.h"
 #include "linux_abi.h"
 #include "user.h"
@@ -71,11 +72,30 @@ static void kill_child(pid_t pid, int *pidfd) {
   close_fd(pidfd);
 }
 
+/* A report, and who sent it as our PID namespace counts. */
+static ssize_t take_report(int sync, struct jail_report *report, pid_t *sender) {
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(struct ucred))];
+  } control;
+  struct iovec part = {report, sizeof *report};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                           .msg_controllen = sizeof control};
+  ssize_t got = recvmsg(sync, &message, 0);
+  struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+  struct ucred who = {.pid = 0};
+  if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
+    memcpy(&who, CMSG_DATA(header), sizeof who);
+  *sender = who.pid;
+  return got;
+}
+
 /* One try. 0: QEMU runs. Else -1, the child is gone, and `report` says which step failed. */
 static int spawn(const struct jail *jail, struct machine *machine, struct jail_report *report) {
-  int sync[2];
+  int sync[2], on = 1;
   *report = (struct jail_report){.step = STEP_MANDATORY, .what = "clone"};
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync) < 0) {
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync) < 0 ||
+      setsockopt(sync[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0) {
     report->error = errno;
     return -1;
   }
@@ -89,10 +109,11 @@ static int spawn(const struct jail *jail, struct machine *machine, struct jail_r
     close(sync[0]);
     return -1;
   }
-  ssize_t got = recv(sync[0], report, sizeof *report, 0);
+  pid_t sender;
+  ssize_t got = take_report(sync[0], report, &machine->qemu);
   if (got == sizeof *report && report->step == STEP_READY) {
     send(sync[0], "g", 1, MSG_NOSIGNAL);
-    got = recv(sync[0], report, sizeof *report, 0);
+    got = take_report(sync[0], report, &sender);
     if (got == 0) { /* closed by a successful exec */
       close(sync[0]);
       return 0;
@@ -193,6 +214,7 @@ static int start(const struct launch *launch, struct ends *ends, int null, int k
       .reach = &reach,
       .fds = {null, ends->err[1], ends->err[1], kernel, launch->initrd, ends->serial[1],
               ends->qmp[1], ends->nic[1], launch->disk},
+      .lock = launch->lock,
   };
   if (spawn_degrading(&jail, machine, failure) < 0) return -1;
   machine->started_ms = boottime_ms();
@@ -231,6 +253,13 @@ int launch(const struct launch *launch, struct machine *machine, struct failure 
   close_fd(&null);
   close_ends(&ends);
   return result;
+}
+
+struct machine_end machine_end(const siginfo_t *status) {
+  if (status->si_code != CLD_EXITED) return (struct machine_end){true, status->si_status};
+  if (status->si_status > INIT_BY_SIGNAL)
+    return (struct machine_end){true, status->si_status - INIT_BY_SIGNAL};
+  return (struct machine_end){false, status->si_status};
 }
 
 void machine_destroy(struct machine *machine) {

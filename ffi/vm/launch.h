@@ -8,10 +8,12 @@
 #include "qemu_args.h"
 
 #include <limits.h>
+#include <signal.h>
 
 struct machine {
-  pid_t pid;
+  pid_t pid;  /* of init, or of QEMU where there is none: whose end is the end of all */
   int pidfd;
+  pid_t qemu; /* for people to look at */
   int qmp;    /* stream to QEMU's monitor */
   int serial; /* stream to the guest's first serial port */
   int nic;    /* datagrams: the guest's Ethernet frames */
@@ -27,6 +29,7 @@ struct launch {
   int kernel; /* open files, which stay the caller's; -1: none */
   int initrd;
   int disk;
+  int lock; /* held by init, so that it is free when nothing runs; -1: none */
   uint64_t disk_bytes;
   unsigned features; /* of the jail, to try; FEATURES_ALL at first */
 };
@@ -43,6 +46,13 @@ int launch_speaking(struct launch *launch, struct machine *machine, struct failu
 
 /* The last line of what QEMU has printed and nobody has read; "" if there is none. */
 void machine_words(const struct machine *machine, char *words, size_t size);
+
+/* How QEMU ended, from the end of `pid`: whether by a signal, and its number or the exit status. */
+struct machine_end {
+  bool by_signal;
+  int number;
+};
+struct machine_end machine_end(const siginfo_t *status);
 
 /* Kills QEMU, waits for its end and closes all. */
 void machine_destroy(struct machine *machine);

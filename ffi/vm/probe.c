@@ -50,7 +50,7 @@ static int wait_for(int fd, int64_t until_ms) {
 
 /* Also shows that QEMU can be started here at all, and how well confined. */
 static int find_version(const char *qemu, struct verdict *verdict, struct failure *failure) {
-  struct launch launch = {.qemu = qemu, .kernel = -1, .initrd = -1, .disk = -1,
+  struct launch launch = {.qemu = qemu, .kernel = -1, .initrd = -1, .disk = -1, .lock = -1,
                           .features = FEATURES_ALL, .wish = {.version_only = true}};
   if (launch_speaking(&launch, &machine, failure) < 0) return -1;
   int64_t until = boottime_ms() + VERSION_MS;
@@ -151,7 +151,7 @@ static void boot_kvm(const struct spec *spec, struct launch *launch, struct verd
 
 static int decide(struct spec *spec, struct verdict *verdict, struct failure *failure) {
   char qemu[PATH_MAX];
-  struct launch launch = {.qemu = qemu, .kernel = -1, .initrd = -1, .disk = -1,
+  struct launch launch = {.qemu = qemu, .kernel = -1, .initrd = -1, .disk = -1, .lock = -1,
                           .features = FEATURES_ALL};
   struct tsc_sample begin = tsc_sample();
   if (spec->append[0] == 0) strcpy(spec->append, DEFAULT_APPEND);

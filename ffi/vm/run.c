@@ -112,6 +112,7 @@ static int boot(const struct spec *spec, struct failure *failure) {
   char qemu[PATH_MAX];
   struct tsc_sample begin = tsc_sample();
   struct launch launch = {.qemu = qemu, .kernel = -1, .initrd = -1, .disk = -1,
+                          .lock = vm.folder.lock,
                           .features = FEATURES_ALL};
   int result = find_qemu(spec->qemu, qemu, failure);
   if (result == 0) result = open_files(spec, &launch, failure);
@@ -154,7 +155,7 @@ static void log_launch(void) {
   struct text text;
   text_begin(&text, missing, sizeof missing);
   feature_list(&text, vm.machine.missing);
-  log_line(&vm.log, "QEMU is process %d, level %s, missing %s", vm.machine.pid,
+  log_line(&vm.log, "QEMU is process %d, level %s, missing %s", vm.machine.qemu,
            feature_level(vm.machine.missing), missing);
   if (vm.machine.why[0] != 0) log_line(&vm.log, "%s", vm.machine.why);
 }

@@ -42,7 +42,7 @@ static void status_line(const struct vm *vm, char line[ANSWER_MAX]) {
   size_t length;
   text_begin(&text, line, ANSWER_MAX);
   text_add(&text, "{\"ok\":true,\"state\":\"%s\",\"pid\":%d,\"qemu_pid\":%d", STATES[vm->state],
-           getpid(), vm->machine.pid);
+           getpid(), vm->machine.qemu);
   add_times(vm, &text);
   add_confinement(vm, &text);
   add_frames(vm, &text);

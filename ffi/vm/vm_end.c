@@ -28,14 +28,14 @@ static void find_reason(struct vm *vm, const siginfo_t *status) {
   last_line(vm, words, sizeof words);
   vm->ending = true;
   vm->reason = END_QEMU_DIED;
-  bool exited = status->si_code == CLD_EXITED;
-  if (exited && status->si_status == 0) {
+  struct machine_end end = machine_end(status);
+  if (!end.by_signal && end.number == 0) {
     vm->reason = END_GUEST_EXIT;
     snprintf(vm->detail, sizeof vm->detail, "the guest ended (%s)",
              vm->qmp.shutdown_reason[0] ? vm->qmp.shutdown_reason : "no reason given");
   } else {
-    snprintf(vm->detail, sizeof vm->detail, "QEMU ended by %s %d%s%s", exited ? "status" : "signal",
-             status->si_status, words[0] ? ": " : "", words);
+    snprintf(vm->detail, sizeof vm->detail, "QEMU ended by %s %d%s%s",
+             end.by_signal ? "signal" : "status", end.number, words[0] ? ": " : "", words);
   }
 }
 

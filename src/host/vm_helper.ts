@@ -85,8 +85,9 @@ export async function readHelperExit(dir: string): Promise<HelperExit | undefine
 }
 
 /**
- * Whether a helper lives in `dir`: it holds the lock for its whole life, and QEMU never outlives it.
- * So where there is none, nothing of the VM runs, and the directory can be removed.
+ * Whether anything of a VM lives in `dir`: the helper holds the lock for its whole life, and QEMU's
+ * init until QEMU is dead, should the helper have been killed. So where it is free, nothing of the VM
+ * runs, and the directory can be removed.
  */
 export async function isHelperAlive(dir: string): Promise<boolean> {
   let lock: Deno.FsFile;

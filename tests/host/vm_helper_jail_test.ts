@@ -1,8 +1,18 @@
 /** How well QEMU and its helper are confined: read from the kernel, and tried from inside. */
 import assert from "node:assert/strict";
-import { type HelperStatus, readHelperExit } from "../../src/host/vm_helper.ts";
+import { type HelperStatus, isHelperAlive, readHelperExit } from "../../src/host/vm_helper.ts";
 import { say } from "./scratch.ts";
-import { descriptors, isRoot, isVmPossible, statusField, type Vm, withVm } from "./vm_rig.ts";
+import {
+  descriptors,
+  isRoot,
+  isVmPossible,
+  parentOf,
+  statusField,
+  untilGone,
+  type Vm,
+  type VmWish,
+  withVm,
+} from "./vm_rig.ts";
 
 const isPossible = isVmPossible();
 const isRootHere = isRoot();
@@ -63,7 +73,7 @@ vmTest(
       if (level !== "full") return;
       assert.deepEqual(ownNamespaces(qemuPid), NAMESPACES);
       assert.equal(Deno.readTextFileSync(`/proc/${qemuPid}/oom_score_adj`).trim(), "800");
-      assert.equal(statusField(qemuPid, "NSpid").split("\t")[1], "1");
+      assert.equal(statusField(qemuPid, "NSpid").split("\t")[1], "2", "1 is our own");
       assert.match(Deno.readTextFileSync(`/proc/${qemuPid}/net/dev`), /^[^:]*lo:[^:]*$/);
     }),
 );
@@ -91,8 +101,9 @@ rootTest(
       const { pid, qemuPid } = await vm.until("running");
       const [uid = ""] = statusField(qemuPid, "Uid").split("\t");
       assert.equal(Number(uid), 1879048192 + pid);
+      const own = [qemuPid, parentOf(qemuPid)];
       const others = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
-        .filter((other) => other > 0 && other !== qemuPid && uidOf(other) === uid);
+        .filter((other) => other > 0 && !own.includes(other) && uidOf(other) === uid);
       assert.deepEqual(others, []);
     }),
 );
@@ -115,19 +126,24 @@ async function probeFromInside(vm: Vm): Promise<Record<string, string>> {
 
 /** What must fail at every level. */
 const NEVER = ["write /usr/x", "write /x", "write the initrd", "inet socket", "unix socket"]
-  .concat("user namespace", "mount", "trace", "io_uring");
+  .concat("user namespace", "mount", "trace", "io_uring", "no death signal")
+  .concat("another death signal", "child", "child in a user namespace")
+  .concat("child in a thread's namespace", "child by clone3");
+
+function assertConfined(result: Readonly<Record<string, string>>, more: readonly string[]): void {
+  for (const what of [...NEVER, ...more]) assert.match(result[what] ?? "", /^E[A-Z]+$/, what);
+  assert.equal(result["calls let through"], "none");
+}
 
 vmTest(
   "a program in QEMU's place can read its libraries, and do nothing else",
   () =>
     withVm({ fake: "prober" }, async (vm) => {
       const result = await probeFromInside(vm);
-      for (const what of [...NEVER, "read /etc/passwd", "read /proc/sys", "become root"]) {
-        assert.match(result[what] ?? "", /^E[A-Z]+$/, what);
-      }
+      assertConfined(result, ["read /etc/passwd", "read /proc/sys", "become root"]);
       assert.equal(result["read /usr/bin/env"], "DONE");
       const tail = Deno.readTextFileSync(`${vm.dir}/console`);
-      assert.match(tail, /core 0, fsize 0, files 256, pid 1,/);
+      assert.match(tail, /core 0, fsize 0, files 256, pid 2,/);
     }),
 );
 
@@ -138,11 +154,72 @@ rootTest(
       { fake: "prober", by: [...AS_NOBODY, "tool", "without", "user-ns"], uid: NOBODY },
       async (vm) => {
         const result = await probeFromInside(vm);
-        for (const what of [...NEVER, "read /etc/passwd", "signal the parent"]) {
-          assert.match(result[what] ?? "", /^E[A-Z]+$/, what);
-        }
+        assertConfined(result, ["read /etc/passwd", "signal the parent"]);
       },
     ),
+);
+
+vmTest(
+  "a program in QEMU's place is killed for a call of the x32 table",
+  () =>
+    withVm({ fake: "x32" }, async (vm) => {
+      await assert.rejects(vm.start(), { message: "QEMU did not start: QEMU ended by signal 31" });
+    }),
+);
+
+/** A QEMU that tries to live on, with the jail as it is, and with its death signal alone. */
+const OUTLIVING: readonly [string, VmWish][] = [
+  ["a QEMU that was taken over", { fake: "outlive" }],
+  ["where there is no PID namespace, it", {
+    fake: "outlive",
+    by: [...AS_NOBODY, "tool", "without", "namespaces,mounts,landlock"],
+    uid: NOBODY,
+  }],
+];
+
+for (const [who, wish] of OUTLIVING) {
+  rootTest(`${who} does not outlive its helper`, () =>
+    withVm(wish, async (vm) => {
+      await vm.start();
+      const { pid, qemuPid, consoleTail } = await vm.until("ready");
+      assert.match(consoleTail, /^no death signal: EPERM\r?$/m);
+      const program = String(vm.spec["qemu"]);
+      assert.deepEqual(processesOf(program), [qemuPid]);
+      await untilGone([pid, qemuPid], () => Deno.kill(pid, "SIGKILL"));
+      assert.deepEqual(processesOf(program), []);
+    }));
+}
+
+function processesOf(program: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
+    .filter((pid) => pid > 0 && commandOf(pid).startsWith(`${program}\0`));
+}
+
+function commandOf(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+  } catch {
+    return ""; // it ended meanwhile
+  }
+}
+
+rootTest(
+  "the lock is not free before QEMU is dead, however its helper ended",
+  () =>
+    withVm({ fake: "outlive" }, async (vm) => {
+      await vm.start();
+      const { pid, qemuPid, missing } = await vm.until("ready");
+      assert.equal(missing.includes("pid-ns"), false);
+      const init = parentOf(qemuPid);
+      Deno.kill(init, "SIGSTOP"); // so that QEMU lives for a while without a helper
+      await untilGone([qemuPid, init], async () => {
+        await untilGone([pid], () => Deno.kill(pid, "SIGKILL"));
+        const isHeld = await isHelperAlive(vm.dir);
+        Deno.kill(init, "SIGCONT");
+        assert.equal(isHeld, true, "the lock is held");
+      });
+      assert.equal(await isHelperAlive(vm.dir), false);
+    }),
 );
 
 interface Degraded {

@@ -3,7 +3,13 @@
  * see (frames, parsers) is tested in `ffi/vm/tests`.
  */
 import assert from "node:assert/strict";
-import { connectHelper, isHelperAlive, readHelperExit } from "../../src/host/vm_helper.ts";
+import {
+  connectHelper,
+  type HelperClient,
+  type HelperStatus,
+  isHelperAlive,
+  readHelperExit,
+} from "../../src/host/vm_helper.ts";
 import { say } from "./scratch.ts";
 import {
   attached,
@@ -11,6 +17,7 @@ import {
   isRoot,
   isVmPossible,
   newSeed,
+  parentOf,
   untilGone,
   withVm,
 } from "./vm_rig.ts";
@@ -139,6 +146,37 @@ vmTest(
 );
 
 vmTest(
+  "a VM lives as long as its lease was renewed for, and no longer",
+  () =>
+    withVm({ fake: "hang", leaseMs: 2000 }, async (vm) => {
+      await vm.start();
+      const { pid, qemuPid } = await vm.connected((client) => client.status());
+      const renewedAt = await vm.connected(async (client) => {
+        await until(client, ({ leaseLeftMs }) => leaseLeftMs < 1000);
+        const at = performance.now();
+        await client.renew(5000);
+        const { state } = await until(client, ({ leaseLeftMs }) => leaseLeftMs < 2000);
+        assert.equal(state, "running", "two seconds after the end of its first lease");
+        return at;
+      });
+      await untilGone([pid, qemuPid], () => {});
+      assert.ok(performance.now() - renewedAt > 4900, "it ended at the end of the second lease");
+      assert.equal((await readHelperExit(vm.dir))?.reason, "lease");
+    }),
+);
+
+/** Asks until the answer is as wished; the VM's lease bounds it. */
+async function until(
+  client: HelperClient,
+  isWished: (status: HelperStatus) => boolean,
+): Promise<HelperStatus> {
+  for (;;) {
+    const status = await client.status();
+    if (isWished(status)) return status;
+  }
+}
+
+vmTest(
   "the end of life comes whatever the lease",
   () =>
     withVm({ leaseMs: 1000, lifeMs: 3000 }, async (vm) => {
@@ -155,7 +193,7 @@ vmTest(
     withVm({}, async (vm) => {
       await vm.start();
       const { pid, qemuPid } = await vm.until("running");
-      await untilGone([pid, qemuPid], () => Deno.kill(pid, "SIGKILL"));
+      await untilGone([pid, qemuPid, parentOf(qemuPid)], () => Deno.kill(pid, "SIGKILL"));
       assert.equal(await isHelperAlive(vm.dir), false);
       assert.equal(await readHelperExit(vm.dir), undefined);
       await assert.rejects(connectHelper(vm.dir), { code: "not-found" });
@@ -166,7 +204,7 @@ vmTest("a directory whose helper was killed can be used again", () =>
   withVm({}, async (vm) => {
     await vm.start();
     const { pid, qemuPid } = await vm.until("running");
-    await untilGone([pid, qemuPid], () => Deno.kill(pid, "SIGKILL"));
+    await untilGone([pid, qemuPid, parentOf(qemuPid)], () => Deno.kill(pid, "SIGKILL"));
     await vm.start({ seed: newSeed(vm) });
     assert.equal((await vm.until("ready")).accel, "tcg");
   }));

@@ -291,6 +291,11 @@ export function statusField(pid: number, name: string): string {
   return line?.slice(name.length + 1).trim() ?? "";
 }
 
+/** The process whose child this one is. */
+export function parentOf(pid: number): number {
+  return Number(statusField(pid, "PPid"));
+}
+
 /** The descriptors of a process: their numbers, and what they are. */
 export function descriptors(pid: number): [string, string][] {
   const folder = `/proc/${pid}/fd`;

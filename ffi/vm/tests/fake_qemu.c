@@ -10,7 +10,11 @@
  *   marker      prints the probe's marker
  *   prober      tries what a hostile guest in QEMU's place would try, and prints what came of it
  *   flood       fills every channel as fast as it can
+ *   outlive     tries to live on when its helper dies, itself or by its children
+ *   x32         calls the kernel by its x32 table
  */
+#include "denied_calls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -67,6 +71,35 @@ static long limit_of(int resource) {
   return (long)limit.rlim_cur;
 }
 
+/* The calls of the table that were not refused, or "none". */
+static void try_denied_calls(void) {
+  char line[128] = "calls let through:";
+  for (size_t i = 0; i < DENIED_CALLS_COUNT; i++) {
+    errno = 0;
+    if (TRY_CALL(DENIED_CALLS[i]) == -1 && errno == EPERM) continue;
+    size_t used = strlen(line);
+    snprintf(line + used, sizeof line - used, " %ld", DENIED_CALLS[i]);
+  }
+  if (strchr(line, ':')[1] == 0) strcat(line, " none");
+  say(SERIAL, strcat(line, "\n"));
+}
+
+static long clone_with(unsigned long flags) {
+  long pid = syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+  if (pid == 0) for (;;) pause();
+  return pid;
+}
+
+static void try_to_outlive(void) {
+  result("no death signal", prctl(PR_SET_PDEATHSIG, 0));
+  result("another death signal", prctl(PR_SET_PDEATHSIG, SIGKILL | 1UL << 32));
+  result("child", clone_with(0));
+  result("child in a user namespace", clone_with(CLONE_NEWUSER));
+  result("child in a thread's namespace", clone_with(CLONE_NEWPID | CLONE_THREAD));
+  result("child by clone3", TRY_CALL(435));
+  setsid();
+}
+
 static void probe_jail(void) {
   char line[128];
   signal(SIGXFSZ, SIG_IGN); /* to see the error instead */
@@ -85,6 +118,8 @@ static void probe_jail(void) {
   result("trace", ptrace(PTRACE_TRACEME, 0, NULL, NULL));
   result("become root", setuid(0));
   result("io_uring", syscall(SYS_io_uring_setup, 8, NULL));
+  try_denied_calls();
+  try_to_outlive();
   snprintf(line, sizeof line, "core %ld, fsize %ld, files %ld, pid %d, children %s\n",
            limit_of(RLIMIT_CORE), limit_of(RLIMIT_FSIZE), limit_of(RLIMIT_NOFILE), getpid(),
            start_thread_or_child() > 0 ? "yes" : "no");
@@ -112,11 +147,14 @@ static void greet(void) {
 }
 
 static void ready(void) {
+  if (is("x32")) TRY_CALL(X32(SYS_getpid));
   say(MONITOR, "{\"return\": {}}\r\n");
   if (is("stopped")) say(MONITOR, "{\"timestamp\": {}, \"event\": \"STOP\"}\r\n");
   if (is("marker")) say(SERIAL, "OMERTA-PROBE\r\n");
   if (is("prober")) probe_jail();
   if (is("flood")) flood();
+  if (is("outlive")) try_to_outlive();
+  if (is("outlive")) say(SERIAL, "OMERTA-READY\n");
 }
 
 static void serve(void) {
@@ -140,7 +178,7 @@ int main(int argc, char **argv) {
     say(2, "error while loading shared libraries\n");
     return 127;
   }
-  if (is("stubborn")) signal(SIGTERM, SIG_IGN);
+  if (is("stubborn") || is("outlive")) signal(SIGTERM, SIG_IGN);
   greet();
   serve();
 }

@@ -6,7 +6,8 @@
  *                                      datagram from the guest in hex; sends each line of hex on
  *                                      stdin to the guest ("refused" where there is
  *                                      no other end any more); ends with stdin
- *   tool await PID…                    prints "waiting", and "gone" when none of them runs
+ *   tool await PID…                    prints "waiting", and "gone" when none of them runs, or
+ *                                      "alive" after a minute
  *   tool as UID GROUP PROGRAM …        runs a program as another user with one more group
  *   tool without WORD,… PROGRAM …      runs a program to which the kernel refuses, as containers do,
  *                                      user-ns, namespaces, mounts, landlock
@@ -27,6 +28,9 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* Longer than anything that is awaited; a test that never ended would hold up all others. */
+#define AWAIT_MS 60000
 
 static _Noreturn void die(const char *what) {
   perror(what);
@@ -97,13 +101,14 @@ static void run_attached(int fd) {
   }
 }
 
-static void await_one(const char *text) {
+static bool await_one(const char *text) {
   int pidfd = (int)syscall(SYS_pidfd_open, atoi(text), 0);
   if (pidfd < 0 && errno != ESRCH) die("pidfd_open");
-  if (pidfd < 0) return;
+  if (pidfd < 0) return true;
   struct pollfd set = {.fd = pidfd, .events = POLLIN};
-  while (poll(&set, 1, -1) <= 0) continue;
+  bool gone = poll(&set, 1, AWAIT_MS) > 0;
   close(pidfd);
+  return gone;
 }
 
 static struct sock_filter filter[64];
@@ -165,7 +170,8 @@ int main(int argc, char **argv) {
   if (argc < 3 || strcmp(argv[1], "await") != 0) return 2;
   printf("waiting\n");
   fflush(stdout);
-  for (int i = 2; i < argc; i++) await_one(argv[i]);
-  printf("gone\n");
+  bool gone = true;
+  for (int i = 2; i < argc && gone; i++) gone = await_one(argv[i]);
+  printf(gone ? "gone\n" : "alive\n");
   return 0;
 }

@@ -157,6 +157,11 @@ export class Host {
 
   /** The VM helpers of this host. Started from memory, they bear another name. */
   helpers(): Process[] {
+    return this.#ofVms().filter(({ name }) => name !== "omerta-vm-init");
+  }
+
+  /** All processes of VMs but QEMU: a helper each, and what it put above QEMU. */
+  #ofVms(): Process[] {
     return this.processes().filter(({ name, command }) =>
       !name.startsWith("qemu") && (name.startsWith("omerta-vm") || command.includes("/vms/"))
     );
@@ -166,7 +171,7 @@ export class Host {
   async noVms(withinMs = 30_000): Promise<void> {
     await until(`${this.name}: no VM directory`, () => this.vmDirectories().length === 0, withinMs);
     await until(`${this.name}: no QEMU and no helper`, () => {
-      return this.qemus().length + this.helpers().length === 0;
+      return this.qemus().length + this.#ofVms().length === 0;
     }, withinMs);
   }
 
