@@ -4,7 +4,8 @@
  *
  *     running ──done──▶ its status
  *        │ └─throws──▶ sentence, hint, document ▶ the error's status
- *        ├─SIGINT, SIGTERM──▶ abort ──ended, or a second signal, or too slow──▶ 130, 143; a node: 0
+ *        ├─SIGINT, SIGTERM──▶ abort ──ended, or a second signal, or too slow──▶ 130, 143
+ *        │      └─of a node that was ready──▶ abort ──its farewells are said──▶ 0
  *        └─--timeout──▶ abort ──ended, or too slow──▶ 7
  *
  * @module
@@ -20,7 +21,7 @@ import type { Invocation } from "./invocation.ts";
 import type { NodeAccess } from "./node_access.ts";
 import { NOUNS } from "./nouns.ts";
 import { Output } from "./output.ts";
-import { readPasted } from "./pasted.ts";
+import { type Asking, readPasted } from "./pasted.ts";
 import { blankCaller } from "./blank_state.ts";
 import { invite as parseInvite, must, pastedInvite } from "./values.ts";
 
@@ -32,8 +33,11 @@ export interface Surroundings {
   openNode(state: string | null): Promise<NodeAccess>;
 }
 
-/** How long an aborted command may take to undo what it had begun. Guess. */
-const GRACE_MS = 5_000;
+/**
+ * How long an aborted command may take to end, most of a person's second. What it had begun the node
+ * undoes, which hears of the end at once and does not need the command for it.
+ */
+const GRACE_MS = 700;
 
 /** Runs one command line; resolves with its exit status and never rejects. */
 export async function main(
@@ -79,7 +83,7 @@ function routeOf(argv: readonly string[]): Route {
 
 async function runLine(line: Line, out: Output, surroundings: Surroundings): Promise<number> {
   const { terminal } = surroundings;
-  const guard = new Guard(line, terminal);
+  const guard = new Guard(line, out, terminal);
   try {
     const status = await guard.watch(perform(line, out, { ...surroundings, signal: guard.signal }));
     return status ?? 0;
@@ -98,7 +102,7 @@ async function perform(
   const facts = { name, words, rest, flags, globals: line.globals, terminal, out, signal };
   if (command.node === "none") return await command.run({ ...facts, ...noNode(), invite: null });
   const node = await openNode(line.globals.state);
-  const invite = await readInvite(line, { terminal, out });
+  const invite = await readInvite(line, { terminal, out, signal });
   const isBlank = command.node === "started" && command.makesState !== true && invite === null &&
     !await node.exists();
   const call = isBlank ? blankCaller(node.state, out) : caller(command, { node, out, signal });
@@ -125,11 +129,11 @@ function joinsFirst(command: Command): boolean {
 
 async function readInvite(
   { command, globals }: Line,
-  { terminal, out }: { readonly terminal: Terminal; readonly out: Output },
+  asking: Asking,
 ): Promise<string | null> {
   if (command.ignoresInvite === true || globals.join === null) return null;
   if (globals.join !== "-") return must("the invite", parseInvite(globals.join));
-  return must("the invite on stdin", pastedInvite(await readPasted(terminal, out)));
+  return must("the invite on stdin", pastedInvite(await readPasted(asking)));
 }
 
 interface Calling {
@@ -160,14 +164,18 @@ function caller(
 /** Ends a command at a signal or when its time is over. */
 class Guard {
   readonly #isNode: boolean;
+  readonly #out: Output;
   readonly #aborter = new AbortController();
   readonly #abandoned = Promise.withResolvers<void>();
   readonly #unlisten: () => void;
   readonly #timeout: ReturnType<typeof setTimeout> | undefined;
   #grace: ReturnType<typeof setTimeout> | undefined;
+  /** Whether what ends is a node that had said that it is ready: it has done what it should. */
+  #isFarewell = false;
 
-  constructor({ command, globals: { timeoutMs } }: Line, terminal: Terminal) {
+  constructor({ command, globals: { timeoutMs } }: Line, out: Output, terminal: Terminal) {
     this.#isNode = command.node === "itself";
+    this.#out = out;
     this.#unlisten = terminal.onSignals((signal) => this.#onSignal(signal));
     if (timeoutMs === null) return;
     this.#timeout = setTimeout(() => this.#abort(tooLate(timeoutMs)), timeoutMs);
@@ -179,17 +187,17 @@ class Guard {
 
   /** What the command comes to, unless it was aborted: then why. */
   async watch(command: Promise<number | void>): Promise<number | void> {
-    const abandoned = this.#abandoned.promise;
     // A command that is left behind may still fail: nobody asks it any more.
     command.catch(() => {});
     let status: number | void = undefined;
     try {
-      status = await Promise.race([command, abandoned]);
+      status = await Promise.race([command, this.#abandoned.promise]);
     } catch (error) {
-      const isOwn = this.#isNode && error !== this.signal.reason;
+      const isOwn = this.#isFarewell && error !== this.signal.reason;
       if (!this.signal.aborted || isOwn) throw error;
     }
-    if (this.signal.aborted && !this.#wasNodeEnded()) throw this.signal.reason;
+    const isDone = this.#isFarewell && this.signal.reason instanceof Interrupted;
+    if (this.signal.aborted && !isDone) throw this.signal.reason;
     return status;
   }
 
@@ -199,21 +207,21 @@ class Guard {
     clearTimeout(this.#grace);
   }
 
-  /** A node that a signal ends, after its farewells, has done what it should. */
-  #wasNodeEnded(): boolean {
-    return this.#isNode && this.signal.reason instanceof Interrupted;
-  }
-
   #onSignal(signal: EndSignal): void {
-    if (this.signal.aborted) this.#abandoned.resolve();
+    if (this.signal.aborted) this.#abandon();
     else this.#abort(new Interrupted(signal));
   }
 
   #abort(reason: Error): void {
+    this.#isFarewell = this.#isNode && this.#out.documents > 0;
     this.#aborter.abort(reason);
-    // A node's own limits end its farewells.
-    if (this.#isNode) return;
-    this.#grace = setTimeout(() => this.#abandoned.resolve(), GRACE_MS);
+    // Its own limits end a node's farewells.
+    if (!this.#isFarewell) this.#grace = setTimeout(() => this.#abandon(), GRACE_MS);
+  }
+
+  #abandon(): void {
+    this.#isFarewell = false;
+    this.#abandoned.resolve();
   }
 }
 

@@ -9,8 +9,15 @@ import type { Output } from "./output.ts";
 /** Longest invite on stdin with all its white space, far above what one has. */
 const INVITE_BYTES_MAX = 16_384;
 
+/** What reading stdin takes. */
+export interface Asking {
+  readonly terminal: Terminal;
+  readonly out: Output;
+  readonly signal: AbortSignal;
+}
+
 /** All of stdin; a person at a terminal is told what is awaited. */
-export async function readPasted(terminal: Terminal, out: Output): Promise<string> {
+export async function readPasted({ terminal, out, signal }: Asking): Promise<string> {
   if (terminal.stdinIsTerminal) out.note("Paste the invite, then Enter and Ctrl-D.");
-  return await terminal.readInput(INVITE_BYTES_MAX);
+  return await terminal.readInput(INVITE_BYTES_MAX, signal);
 }

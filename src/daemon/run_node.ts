@@ -190,7 +190,9 @@ class NodeRun {
     networks.onChange(() => context.loop.input({ type: "keys", keys: networks.acceptedKeys() }));
     context.loop.input({ type: "keys", keys: networks.acceptedKeys() });
     await standing.start();
+    this.#unlessEnded();
     const made = await this.#enterNetwork(context, networks, standing);
+    this.#unlessEnded();
     for (const role of standing.roles) networks.requireRole(role);
     const relay = this.#options.roles.relay ? new RelayService(context, networks, peers) : null;
     if (relay !== null) this.#closers.push(() => relay.close());
@@ -204,6 +206,7 @@ class NodeRun {
       provider = opened.provider;
       await provider.start();
       this.#closers.push(() => this.#letGo(opened.provider));
+      this.#unlessEnded();
     }
     const node: NodeParts = {
       context,
@@ -222,11 +225,18 @@ class NodeRun {
     relays.keep();
     consumer.resume();
     if (this.#options.mode === "foreground") {
-      await relays.announce(AbortSignal.timeout(ANNOUNCE_MS));
+      const limits = [AbortSignal.timeout(ANNOUNCE_MS), this.#options.signal];
+      await relays.announce(AbortSignal.any(limits));
+      this.#unlessEnded();
     }
     this.#serveApi(node, standing);
     this.#options.onReady(this.#ready(node, standing, made));
     this.#step({ type: "wake" });
+  }
+
+  /** Leaves a start that a signal has ended: what was opened is closed, and nothing is said. */
+  #unlessEnded(): void {
+    this.#options.signal.throwIfAborted();
   }
 
   #openConsumer(

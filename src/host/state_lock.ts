@@ -19,7 +19,7 @@ import { OmertaError } from "../base/errors.ts";
 import { delay } from "./delay.ts";
 import { sweepEarlyEnds } from "./early_end.ts";
 import { diskError, PRIVATE_FILE, removeIfThere } from "./files.ts";
-import { callMethod } from "./node_client.ts";
+import { callMethod, type CallOptions } from "./node_client.ts";
 import type { StatePaths } from "./state.ts";
 
 /** How long a node waits for another to begin or to end. Source: the design §2. */
@@ -72,7 +72,9 @@ export async function acquireState(
   for (;;) {
     const lock = tryLock(paths, { pid: Deno.pid, mode, build });
     if (lock !== undefined) return lock;
-    const answers = mode === "foreground" ? await asksToYield(paths, build) : await serves(paths);
+    const answers = mode === "foreground"
+      ? await asksToYield(paths, build, signal)
+      : await serves(paths, signal);
     if (answers && mode === "background") return undefined;
     if (performance.now() >= deadline) throw nodeRunning(paths, "it does not answer");
     await delay(RETRY_MS, signal);
@@ -121,17 +123,22 @@ export function readHolder(paths: StatePaths): LockHolder | undefined {
 }
 
 /** Whether a node answers on the state's socket. */
-async function serves(paths: StatePaths): Promise<boolean> {
-  return await answered(
-    callMethod(paths.socket, "node.info", {}, { timeoutMs: ANSWER_TIMEOUT_MS }),
-  );
+async function serves(paths: StatePaths, signal?: AbortSignal): Promise<boolean> {
+  return await answered(callMethod(paths.socket, "node.info", {}, answerOptions(signal)));
 }
 
 /** Whether the node was reached and gives way; one that refuses is the error that it answers. */
-async function asksToYield(paths: StatePaths, build: string): Promise<boolean> {
+async function asksToYield(
+  paths: StatePaths,
+  build: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const input = { by: "foreground", build };
-  const options = { timeoutMs: ANSWER_TIMEOUT_MS };
-  return await answered(callMethod(paths.socket, "node.yield", input, options));
+  return await answered(callMethod(paths.socket, "node.yield", input, answerOptions(signal)));
+}
+
+function answerOptions(signal?: AbortSignal): CallOptions {
+  return { timeoutMs: ANSWER_TIMEOUT_MS, ...(signal && { signal }) };
 }
 
 /** Whether a call was answered; a node that begins, ends or hangs does not answer. */

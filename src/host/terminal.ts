@@ -52,8 +52,13 @@ export interface Terminal {
   write(text: string): void;
   /** Writes `text` to stderr, as much as that takes: there is nowhere else to complain. */
   writeError(text: string): void;
-  /** All of stdin as text. @throws {OmertaError} `usage` beyond `bytesMax`. */
-  readInput(bytesMax: number): Promise<string>;
+  /**
+   * All of stdin as text.
+   *
+   * @param signal Ends the wait: what was typed so far is lost, its reason is thrown.
+   * @throws {OmertaError} `usage` beyond `bytesMax`.
+   */
+  readInput(bytesMax: number, signal: AbortSignal): Promise<string>;
   /** A file of the user's as text. @throws {OmertaError} `usage` where it cannot be read whole. */
   readFile(path: string, bytesMax: number): Promise<string>;
   /** Whether there is something at `path`. */
@@ -99,7 +104,7 @@ export function systemTerminal(main: string): Terminal {
     columns,
     write,
     writeError,
-    readInput: (bytesMax) => readInput(bytesMax),
+    readInput,
     readFile: (path, bytesMax) => readUserFile(path, bytesMax),
     exists,
     absolute: (path) => path.startsWith("/") ? path : `${Deno.cwd()}/${path}`,
@@ -177,8 +182,17 @@ function pauseThread(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-async function readInput(bytesMax: number): Promise<string> {
-  return await readBounded(Deno.stdin.readable, "stdin", bytesMax);
+/** A read of a terminal cannot be taken back: it is left behind, and ends with the process. */
+async function readInput(bytesMax: number, signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([readBounded(Deno.stdin.readable, "stdin", bytesMax), aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 async function readUserFile(path: string, bytesMax: number): Promise<string> {

@@ -44,7 +44,7 @@ export class FakeTerminal implements Terminal {
   writeError(text: string): void {
     this.stderr += text;
   }
-  readInput = (): Promise<string> => Promise.resolve(this.input);
+  readInput: Terminal["readInput"] = () => Promise.resolve(this.input);
   readFile(path: string): Promise<string> {
     const text = this.files[path];
     return text === undefined ? Promise.reject(new Error(`no ${path}`)) : Promise.resolve(text);

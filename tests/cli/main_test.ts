@@ -403,6 +403,40 @@ Deno.test("a node that a signal ends after its farewells is done: exit 0", async
   }
 });
 
+Deno.test("a node that a signal ends before it is ready is interrupted: 130, 143, at once", async () => {
+  for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    for (const argv of [["relay"], ["provider"], ["mesh", "run"]]) {
+      const terminal = new FakeTerminal();
+      const node = new FakeNode();
+      node.runNode = () => {
+        terminal.signal(signal);
+        return new Promise<never>(() => {}); // hears nothing
+      };
+      strictEqual((await runWith(argv, node, terminal)).status, expected);
+    }
+  }
+});
+
+Deno.test("a start that fails as a signal ends it is interrupted, not failed", async () => {
+  const terminal = new FakeTerminal();
+  const node = new FakeNode();
+  node.runNode = () => {
+    terminal.signal("SIGINT");
+    throw new OmertaError("unreachable", "the relay does not answer");
+  };
+  strictEqual((await runWith(["mesh", "run"], node, terminal)).status, 130);
+});
+
+Deno.test("a second signal cuts a node's farewells short: 130", async () => {
+  const terminal = new FakeTerminal();
+  const node = readyNode(() => {
+    terminal.signal("SIGINT");
+    terminal.signal("SIGINT");
+    return new Promise<never>(() => {});
+  });
+  strictEqual((await runWith(["relay"], node, terminal)).status, 130);
+});
+
 Deno.test("a node that fails at its end fails, also after a signal", async () => {
   const terminal = new FakeTerminal();
   const node = readyNode(() => {

@@ -100,9 +100,9 @@ const join = command({
 });
 
 async function inviteOf(invocation: Invocation<unknown>): Promise<string> {
-  const { words: [word], invite, terminal, out } = invocation;
+  const { words: [word], invite } = invocation;
   if (word === "-") {
-    return must("the invite on stdin", pastedInvite(await readPasted(terminal, out)));
+    return must("the invite on stdin", pastedInvite(await readPasted(invocation)));
   }
   const text = word ?? invite;
   if (text !== null) return must("the invite", parseInvite(text));
@@ -247,13 +247,14 @@ const importing = command({
   flags: {},
   examples: ["omerta network import - < home.omerta"],
   exits: [8, 9],
-  async run({ words: [word], globals, terminal, call, out, name }) {
+  async run({ words: [word], globals, terminal, call, out, name, signal }) {
     if (word !== "-" || globals.join === "-") {
       throw new OmertaError("usage", "'omerta network import' reads stdin, and that alone", {
         hint: "Write 'omerta network import - < FILE'.",
       });
     }
-    const text = exportedText(await terminal.readInput(EXPORT_BYTES_MAX));
+    if (terminal.stdinIsTerminal) out.note("Paste what was exported, then Enter and Ctrl-D.");
+    const text = exportedText(await terminal.readInput(EXPORT_BYTES_MAX, signal));
     const result = await call("network.import", { export: text });
     out.document(name, result, () => {
       return [`authority of network ${result.network.name} (${result.network.id}) imported`];
