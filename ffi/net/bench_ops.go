@@ -54,7 +54,7 @@ func (n *node) benchLoad(args struct {
 	end.busy.Add(1)
 	go func() {
 		defer end.busy.Done()
-		n.mail.event("bench-done", end.benchLoad(args.Direction, time.Duration(args.Ms)*time.Millisecond))
+		n.mail.event("bench-done", nil, end.benchLoad(args.Direction, time.Duration(args.Ms)*time.Millisecond))
 	}()
 	return map[string]any{}, nil
 }

@@ -78,6 +78,7 @@ var operations = map[string]operation{
 	"stats":          takes((*node).stats),
 	"peer.set":       takes((*node).peerSet),
 	"peer.remove":    takes((*node).peerRemove),
+	"session.set":    takes((*node).sessionSet),
 	"tunnel.open":    takes((*node).tunnelOpen),
 	"tunnel.remote":  takes((*node).tunnelRemote),
 	"tunnel.close":   takes((*node).tunnelClose),

@@ -154,68 +154,18 @@ func TestCloseEndsAPoll(t *testing.T) {
 	}
 }
 
-func TestTheMailboxIsBoundedAndKeepsTheOldest(t *testing.T) {
-	var drops dropCounters
-	m := newMailbox(&drops)
-	for i := range controlQueueMax + 5 {
-		m.control(anySource(t, i), []byte{byte(i)})
-	}
-	for range eventQueueMax + 3 {
-		m.event("x", nil)
-	}
-	if drops[dropControlQueue].Load() != 5 || drops[dropEventQueue].Load() != 3 {
-		t.Fatal(drops.document())
-	}
-	big := make([]byte, datagramBytesMax)
-	m = newMailbox(&drops)
-	for i := range controlQueueBytesMax/datagramBytesMax + 1 {
-		m.control(anySource(t, i), big)
-	}
-	if m.bytes > controlQueueBytesMax {
-		t.Fatal(m.bytes)
-	}
-}
-
-// anySource is the i-th of sources that have nothing to do with each other.
-func anySource(t *testing.T, i int) path {
-	return path{addr: mustAddr(t, fmt.Sprintf("10.%d.%d.1:1", i>>8&255, i&255))}
-}
-
-func TestOneSourcePrefixTakesAPartOfTheMailboxOnly(t *testing.T) {
-	var drops dropCounters
-	m := newMailbox(&drops)
-	for i := range 10 * controlQueueShareMax {
-		m.control(path{addr: mustAddr(t, fmt.Sprintf("192.0.2.%d:%d", i&255, i+1))}, []byte{1})
-		m.control(path{addr: mustAddr(t, fmt.Sprintf("[2001:db8::%x]:1", i)), session: uint32(i), relayed: true}, []byte{1})
-	}
-	if got, want := m.controls, 2*controlQueueShareMax; got != want || drops[dropControlShare].Load() == 0 {
-		t.Fatalf("%d wait, want %d; %v", got, want, drops.document())
-	}
-	other := path{addr: mustAddr(t, "198.51.100.1:1")}
-	m.control(other, []byte{2})
-	if m.controls != 2*controlQueueShareMax+1 {
-		t.Fatal("another source finds no room")
-	}
-	for m.controls > 0 {
-		m.poll(make([]byte, 4096), 0)
-	}
-	if len(m.waiting) != 0 {
-		t.Fatalf("%d sources are remembered of an empty mailbox", len(m.waiting))
-	}
-}
-
 func TestPollGivesWholeRecordsOnly(t *testing.T) {
 	var drops dropCounters
 	m := newMailbox(&drops)
 	for range 3 {
-		m.event("x", nil) // 4 + 1 + 12 bytes
+		m.event("x", nil, nil) // 4 + 1 + 12 bytes
 	}
 	for _, want := range []int{34, 17} {
 		if read := m.poll(make([]byte, 40), 0); read != want {
 			t.Fatal(read, want)
 		}
 	}
-	if read := m.poll(make([]byte, 40), 0); read != 0 || m.events != 0 {
+	if read := m.poll(make([]byte, 40), 0); read != 0 || len(m.events.waiting) != 0 {
 		t.Fatal(read, m.events)
 	}
 }

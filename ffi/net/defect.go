@@ -44,7 +44,7 @@ func (n *node) defect(where string, value any) {
 		return
 	}
 	stack := debug.Stack()
-	n.mail.event("defect", map[string]any{
+	n.mail.event("defect", where, map[string]any{
 		"where": where, "message": fmt.Sprint(value), "stack": string(stack[:min(len(stack), defectStackBytesMax)]),
 	})
 }

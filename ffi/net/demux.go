@@ -32,7 +32,7 @@ func (n *node) receive(r *receiver) {
 		}
 		if err != nil {
 			if failures++; failures > receiveFailuresMax {
-				n.mail.event("socket-error", map[string]any{"message": err.Error()})
+				n.mail.event("socket-error", "", map[string]any{"message": err.Error()})
 				time.Sleep(receiveFailurePause)
 				failures = 0
 			}
@@ -131,9 +131,7 @@ func (d *demux) dispatch(data []byte, from netip.AddrPort) dropReason {
 // arrived takes a control or tunnel frame that came on that path to this node.
 func (d *demux) arrived(f frame, from path) dropReason {
 	if f.kind == kindControl {
-		d.seen(from)
-		d.node.mail.control(from, f.payload)
-		return dropNone
+		return d.arrivedControl(f.payload, from)
 	}
 	t := d.node.tunnels[f.id]
 	if t == nil {
@@ -149,7 +147,18 @@ func (d *demux) arrived(f frame, from path) dropReason {
 	return dropNone
 }
 
-// seen notes that a path has brought something.
+// arrivedControl hands a control frame to TypeScript, unless it is for a session that there is not. It is
+// no sign of the path's life: TypeScript says when one was authentic.
+func (d *demux) arrivedControl(control []byte, from path) dropReason {
+	receiver, named := receiverOf(control)
+	if _, known := d.node.receivers[receiver]; named && !known {
+		return dropNoReceiver
+	}
+	d.node.mail.control(from, receiver, control)
+	return dropNone
+}
+
+// seen notes that a path has brought a tunnel frame.
 func (d *demux) seen(from path) {
 	if d.last != from {
 		d.last, d.lastState = from, d.node.paths[from]

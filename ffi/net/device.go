@@ -190,7 +190,7 @@ func (e *deviceEnd) end() {
 func (e *deviceEnd) markUp() {
 	e.upOnce.Do(func() {
 		close(e.up)
-		e.tunnel.node.mail.event("tunnel-up", map[string]any{"tunnel": e.tunnel.id})
+		e.tunnel.node.mail.event("tunnel-up", e.tunnel.id, map[string]any{"tunnel": e.tunnel.id})
 	})
 }
 

@@ -14,6 +14,7 @@ const (
 	dropType
 	dropReserved
 	dropNested
+	dropNoReceiver
 	dropNoTunnel
 	dropNoSession
 	dropForeignPath
@@ -43,6 +44,7 @@ var dropNames = [dropReasons]string{
 	dropType:          "unknown-type",
 	dropReserved:      "reserved",
 	dropNested:        "nested-relay",
+	dropNoReceiver:    "unknown-receiver",
 	dropNoTunnel:      "unknown-tunnel",
 	dropNoSession:     "unknown-session",
 	dropForeignPath:   "foreign-path",

@@ -4,26 +4,33 @@ import "encoding/binary"
 
 // The frames of the UDP port, big-endian, version 1:
 //
-//	6f 6d 01 TYPE …                    control: to TypeScript
+//	6f 6d 01 TYPE …                    control: to TypeScript; but for hello and cookie it goes on
+//	              RECEIVER(4) …        with the id that TypeScript chose for its session or handshake
 //	6f 74 01 00 ID(4) …                a WireGuard datagram for the tunnel ID of its receiver
 //	6f 72 01 DIR SESSION(4) FRAME      relayed: one inner control or tunnel frame
 //
 // The parser looks at headers only, allocates nothing and keeps nothing.
 
 const (
-	magicByte    = 0x6f
-	kindControl  = 0x6d
-	kindTunnel   = 0x74
-	kindRelay    = 0x72
-	kindFragment = 0x66
-	wireVersion  = 1
-	headerBytes  = 4
-	tunnelBytes  = 8 // header and tunnel id
-	relayBytes   = 8 // header and session
-	toRelay      = 0
-	fromRelay    = 1
-	wireguardMin = 32 // a keepalive: WireGuard whitepaper §5.4.6
-	controlMin   = 12 // the shortest control frame: header and a receiver's session
+	magicByte       = 0x6f
+	kindControl     = 0x6d
+	kindTunnel      = 0x74
+	kindRelay       = 0x72
+	kindFragment    = 0x66
+	wireVersion     = 1
+	headerBytes     = 4
+	tunnelBytes     = 8 // header and tunnel id
+	relayBytes      = 8 // header and session
+	controlHello    = 1 // the types of control frames, as in src/wire/frames.ts
+	controlReply    = 2
+	controlFinish   = 3
+	controlCookie   = 4
+	controlRefusal  = 7
+	controlDatagram = 8
+	toRelay         = 0
+	fromRelay       = 1
+	wireguardMin    = 32 // a keepalive: WireGuard whitepaper §5.4.6
+	controlMin      = 12 // the shortest control frame: header and a receiver's session
 )
 
 // frame is a parsed datagram. Slices point into the datagram.
@@ -68,7 +75,7 @@ func parseKind(kind byte, datagram []byte) (frame, dropReason) {
 
 func parseControl(datagram []byte) (frame, dropReason) {
 	switch datagram[3] {
-	case 1, 2, 3, 4, 8:
+	case controlHello, controlCookie, controlReply, controlFinish, controlRefusal, controlDatagram:
 	default:
 		return frame{}, dropType
 	}
@@ -76,6 +83,16 @@ func parseControl(datagram []byte) (frame, dropReason) {
 		return frame{}, dropShort
 	}
 	return frame{kind: kindControl, payload: datagram}, dropNone
+}
+
+// receiverOf is the session, or the handshake under way, that a control frame is for; named is false
+// where it names none, as strangers do.
+func receiverOf(control []byte) (id uint32, named bool) {
+	switch control[3] {
+	case controlHello, controlCookie:
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(control[headerBytes:]), true
 }
 
 func parseTunnel(datagram []byte) (frame, dropReason) {

@@ -65,6 +65,8 @@ func FuzzParseFrame(f *testing.F) {
 		f.Add(c.datagram)
 	}
 	f.Add(control("hello"))
+	f.Add(datagramFor(5, "of a session"))
+	f.Add(datagramFor(6, "of none"))
 	f.Add(tunnelFrame(7, 64))
 	f.Add(relayFrame(fromRelay, 7, tunnelFrame(7, 64)))
 	f.Fuzz(func(t *testing.T, datagram []byte) {
@@ -115,6 +117,8 @@ func FuzzDispatch(f *testing.F) {
 		f.Add(c.datagram)
 	}
 	f.Add(control("hello"))
+	f.Add(datagramFor(5, "of a session"))
+	f.Add(datagramFor(6, "of none"))
 	f.Add(tunnelFrame(7, 64))
 	f.Add(relayFrame(toRelay, 42, tunnelFrame(7, 64)))
 	f.Add(relayFrame(fromRelay, 42, control("hello")))
@@ -124,12 +128,13 @@ func FuzzDispatch(f *testing.F) {
 		n.relay.sessions[42] = &relaySession{a: from, b: other}
 		p := &peer{node: n}
 		p.routes.Store(&routes{accept: []*pathState{{path: path{addr: from}}}})
+		n.receivers[5] = struct{}{}
 		end := &sinkEnd{}
 		n.tunnels[7] = &tunnel{node: n, id: 7, peer: p, inside: end}
 		d := &demux{node: n, out: outbox{node: n}, at: now()}
 		reason := d.dispatch(bytes.Clone(datagram), from)
 		d.endRun()
-		if went := end.datagrams + n.mail.controls + d.out.v4.count; (reason == dropNone) != (went == 1) {
+		if went := end.datagrams + n.mail.strangers.count + n.mail.sessions.count + d.out.v4.count; (reason == dropNone) != (went == 1) {
 			t.Fatalf("the reason is %s, and it went %d ways", dropNames[reason], went)
 		}
 		for _, out := range d.out.v4.batch[:d.out.v4.count] {

@@ -185,7 +185,7 @@ func (g *guestEnd) lost() {
 		select {
 		case <-g.closed:
 		default:
-			g.tunnel.node.mail.event("guest-gone", map[string]any{"tunnel": g.tunnel.id})
+			g.tunnel.node.mail.event("guest-gone", g.tunnel.id, map[string]any{"tunnel": g.tunnel.id})
 		}
 	})
 }

@@ -179,9 +179,15 @@ func (n *testNode) from(conn *net.UDPConn, datagram []byte) {
 	}
 }
 
-// control builds a control frame with that text.
+// control builds a control frame of a stranger with that text.
 func control(text string) []byte {
-	return append([]byte{magicByte, kindControl, wireVersion, 8}, fmt.Sprintf("%-12s", text)...)
+	return append([]byte{magicByte, kindControl, wireVersion, controlHello}, fmt.Sprintf("%-12s", text)...)
+}
+
+// datagramFor builds a control frame for a session.
+func datagramFor(receiver uint32, text string) []byte {
+	frame := binary.BigEndian.AppendUint32([]byte{magicByte, kindControl, wireVersion, controlDatagram}, receiver)
+	return append(frame, fmt.Sprintf("%-12s", text)...)
 }
 
 // record builds a record of send.

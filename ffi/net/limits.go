@@ -39,17 +39,10 @@ const (
 	segmentsMax     = 64
 	segmentBytesMax = 65000
 
-	// controlQueueBytesMax and controlQueueMax bound the control datagrams that wait for poll. Full: the
-	// newcomer is dropped and counted as "control-queue". 2 MiB is 1700 handshakes: guess.
-	controlQueueBytesMax = 2 << 20
-	controlQueueMax      = 4096
-	// controlQueueShareMax bounds those of one source prefix. Beyond: the newcomer is dropped and counted
-	// as "control-share". 400 handshakes of one relay's clients fit: guess.
-	controlQueueShareMax = 400
-
 	// eventQueueMax bounds the events that wait for poll. Full: the newcomer is dropped and counted as
-	// "event-queue". Events are made by commands and by changes of state, never by strangers: guess.
-	eventQueueMax = 4096
+	// "event-queue". It is more than there are things to tell of: two of each peer, four of each tunnel,
+	// and what was asked for.
+	eventQueueMax = 65536
 
 	// socketBufferBytes is asked of the kernel for both directions (it may give less). 4 MiB is 6 ms of
 	// 5 Gb/s: guess, the field uses 7 MB.
@@ -88,6 +81,9 @@ const (
 	peerKeyBytesMax = 256
 	// tunnelsMax bounds tunnels; each device costs some 0.5 MiB at rest, see README.md.
 	tunnelsMax = 256
+	// receiversMax bounds the ids of TypeScript's sessions and handshakes: those of peersMax peers while
+	// they are renewed, and as many handshakes.
+	receiversMax = 131072
 	// relaySessionsMax bounds the relay's table to about 20 MiB.
 	relaySessionsMax = 65536
 	// relayLabelBytesMax: two node ids.
@@ -177,4 +173,14 @@ const (
 	probePause   = 20 * time.Millisecond
 	// probePrefixBytesMax bounds the expected banner.
 	probePrefixBytesMax = 64
+)
+
+// Control datagrams that wait for poll. Full: the newest of who has most is dropped, or the newcomer, and
+// counted as "control-queue"; beyond one sender's share: the newcomer, counted as "control-share".
+var (
+	// sessionPlaces hold what names a session that there is; its share is the pieces of all calls that
+	// one peer may have under way: guess.
+	sessionPlaces = placeLimits{count: 4096, bytes: 3 << 20, share: 512}
+	// strangerPlaces hold some 1000 handshakes, and 400 of one source prefix: guess.
+	strangerPlaces = placeLimits{count: 2048, bytes: 5 << 18, share: 400}
 )

@@ -3,35 +3,29 @@ package main
 import (
 	"encoding/binary"
 	"encoding/json"
-	"net/netip"
+	"fmt"
+	"strconv"
 	"sync"
 	"time"
 )
 
-// mailbox holds what waits for poll: control datagrams and events, in order, both bounded. While they
-// wait, the datagrams of one source prefix take a part of the room only, so that one who sends more than
-// JavaScript can look at does not silence the others. Who sent is known of what waits alone: forged
-// sources make nothing grow.
+// mailbox holds what waits for poll: events, then control datagrams of sessions that there are, and
+// those of strangers, all bounded. Strangers have places of their own, so that no flood of theirs keeps
+// a session out, and get every fourth turn, so that no session keeps them out (places.go). Events of one
+// thing that is still waiting become one, the newest: there are never more than things.
 //
 // Records given to poll: u32 length of what follows | u8 kind | body. Kind 1: u8 path length, path,
 // datagram. Kind 2: a JSON event.
 type mailbox struct {
-	mu       sync.Mutex
-	records  []letter
-	waiting  map[netip.Prefix]int // control datagrams by source prefix
-	bytes    int
-	controls int
-	events   int
-	woken    bool
-	closed   bool
-	signal   chan struct{} // holds one token when poll should look again
-	drops    *dropCounters
-}
-
-// letter is one record, and of a control datagram its source prefix.
-type letter struct {
-	record []byte
-	from   netip.Prefix
+	mu        sync.Mutex
+	events    eventQueue
+	sessions  places
+	strangers places
+	turn      int
+	woken     bool
+	closed    bool
+	signal    chan struct{} // holds one token when poll should look again
+	drops     *dropCounters
 }
 
 const (
@@ -39,32 +33,39 @@ const (
 	recordEvent   = 2
 )
 
+// strangersTurn is how often a stranger is served where sessions wait too: guess.
+const strangersTurn = 4
+
 func newMailbox(drops *dropCounters) *mailbox {
-	return &mailbox{signal: make(chan struct{}, 1), drops: drops, waiting: map[netip.Prefix]int{}}
-}
-
-// control queues a copy of a control datagram.
-func (m *mailbox) control(from path, datagram []byte) {
-	record := make([]byte, 6, 6+56+len(datagram))
-	record[4] = recordControl
-	record = from.appendTo(record)
-	record[5] = byte(len(record) - 6)
-	record = append(record, datagram...)
-	m.put(letter{record, sourcePrefix(from.addr.Addr())})
-}
-
-// sourcePrefix is what one sender has to itself at least: /24 of IPv4, /64 of IPv6.
-func sourcePrefix(address netip.Addr) netip.Prefix {
-	bits := 64
-	if address.Is4() {
-		bits = 24
+	return &mailbox{
+		signal: make(chan struct{}, 1), drops: drops,
+		events:    eventQueue{waiting: map[string][]byte{}},
+		sessions:  newPlaces(sessionPlaces, drops),
+		strangers: newPlaces(strangerPlaces, drops),
 	}
-	prefix, _ := address.Prefix(bits) // fails only for an address that is none
-	return prefix
 }
 
-// event queues an event: a type and its fields.
-func (m *mailbox) event(kind string, fields map[string]any) {
+// control queues a copy of a control datagram; receiver is its session, 0 for a stranger's.
+func (m *mailbox) control(from path, receiver uint32, datagram []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	queued := false
+	if receiver != 0 {
+		queued = m.sessions.put(party{id: receiver}, from, datagram)
+	} else {
+		queued = m.strangers.put(partyOn(from), from, datagram)
+	}
+	if queued {
+		m.poke()
+	}
+}
+
+// event queues an event about something: a type and its fields. One that waits about the same is
+// replaced; nil is like nothing else.
+func (m *mailbox) event(kind string, about any, fields map[string]any) {
 	document := map[string]any{"type": kind}
 	for name, value := range fields {
 		document[name] = value
@@ -73,46 +74,59 @@ func (m *mailbox) event(kind string, fields map[string]any) {
 	if err != nil {
 		panic(err) // fields are made of strings, numbers and booleans in this package
 	}
-	m.put(letter{record: append([]byte{0, 0, 0, 0, recordEvent}, text...)})
-}
-
-func (m *mailbox) put(one letter) {
-	binary.BigEndian.PutUint32(one.record, uint32(len(one.record)-4))
+	record := append([]byte{0, 0, 0, 0, recordEvent}, text...)
+	finish(record)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.admit(one) {
+	if m.closed {
 		return
 	}
-	m.records = append(m.records, one)
+	if !m.events.put(kind, about, record) {
+		m.drops.count(dropEventQueue)
+		return
+	}
 	m.poke()
 }
 
-// admit counts the record in, or out.
-func (m *mailbox) admit(one letter) bool {
-	record := one.record
-	switch {
-	case m.closed:
-		return false
-	case record[4] == recordEvent:
-		if m.events >= eventQueueMax {
-			m.drops.count(dropEventQueue)
-			return false
-		}
-		m.events++
-	default:
-		if m.controls >= controlQueueMax || m.bytes+len(record) > controlQueueBytesMax {
-			m.drops.count(dropControlQueue)
-			return false
-		}
-		if m.waiting[one.from] >= controlQueueShareMax {
-			m.drops.count(dropControlShare)
-			return false
-		}
-		m.waiting[one.from]++
-		m.controls++
-		m.bytes += len(record)
+// finish writes the record's length.
+func finish(record []byte) { binary.BigEndian.PutUint32(record, uint32(len(record)-4)) }
+
+// eventQueue holds events in the order in which their things were first told of.
+type eventQueue struct {
+	order   []string
+	waiting map[string][]byte
+	unique  uint64
+}
+
+func (q *eventQueue) put(kind string, about any, record []byte) bool {
+	key := kind + " "
+	if about == nil {
+		q.unique++
+		key += strconv.FormatUint(q.unique, 10)
+	} else {
+		key += fmt.Sprintf("%T %v", about, about)
 	}
+	if _, known := q.waiting[key]; !known {
+		if len(q.order) >= eventQueueMax {
+			return false
+		}
+		q.order = append(q.order, key)
+	}
+	q.waiting[key] = record
 	return true
+}
+
+// take moves the first event to buf; 0 when there is none, or no room for it.
+func (q *eventQueue) take(buf []byte) int {
+	if len(q.order) == 0 || len(q.waiting[q.order[0]]) > len(buf) {
+		return 0
+	}
+	written := copy(buf, q.waiting[q.order[0]])
+	delete(q.waiting, q.order[0])
+	if q.order = q.order[1:]; len(q.order) == 0 {
+		q.order = nil
+	}
+	return written
 }
 
 func (m *mailbox) poke() {
@@ -133,7 +147,8 @@ func (m *mailbox) wake() {
 func (m *mailbox) close() {
 	m.mu.Lock()
 	m.closed = true
-	m.records = nil
+	m.events = eventQueue{}
+	m.sessions, m.strangers = places{}, places{}
 	m.poke()
 	m.mu.Unlock()
 }
@@ -163,32 +178,25 @@ func (m *mailbox) take(buf []byte) (written int, done bool) {
 	if m.closed {
 		return -1, true
 	}
-	taken := 0
-	for _, one := range m.records {
-		if written+len(one.record) > len(buf) {
+	for {
+		one := m.takeOne(buf[written:])
+		if one == 0 {
 			break
 		}
-		written += copy(buf[written:], one.record)
-		m.release(one)
-		taken++
-	}
-	m.records = m.records[taken:]
-	if len(m.records) == 0 {
-		m.records = nil
+		written += one
 	}
 	done = written > 0 || m.woken
 	m.woken = false
 	return written, done
 }
 
-func (m *mailbox) release(one letter) {
-	if one.record[4] == recordEvent {
-		m.events--
-		return
+func (m *mailbox) takeOne(buf []byte) int {
+	if len(m.events.order) > 0 {
+		return m.events.take(buf)
 	}
-	if m.waiting[one.from]--; m.waiting[one.from] == 0 {
-		delete(m.waiting, one.from)
+	m.turn++
+	if m.sessions.count == 0 || (m.strangers.count > 0 && m.turn%strangersTurn == 0) {
+		return m.strangers.take(buf)
 	}
-	m.controls--
-	m.bytes -= len(one.record)
+	return m.sessions.take(buf)
 }

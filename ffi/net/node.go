@@ -31,6 +31,8 @@ type node struct {
 	paths   map[path]*pathState
 	tunnels map[uint32]*tunnel
 	relay   relay
+	// receivers are the ids of sessions and handshakes for which control frames are let in.
+	receivers map[uint32]struct{}
 
 	streams streamTable
 	probes  atomic.Int32
@@ -80,6 +82,8 @@ func newNode(bound *sockets) *node {
 		peers:   map[string]*peer{},
 		paths:   map[path]*pathState{},
 		tunnels: map[uint32]*tunnel{},
+
+		receivers: map[uint32]struct{}{},
 	}
 	n.relay.sessions = map[uint32]*relaySession{}
 	n.relay.limits.Sessions = relaySessionsMax
@@ -107,8 +111,9 @@ func (n *node) enter() bool {
 func (n *node) leave() { n.running.Done() }
 
 // send puts a batch of control datagrams on the wire: records of u32 length of what follows, u8 time
-// to live (0: default), u8 path length, path, datagram. It never waits, for JavaScript's thread calls
-// it. A malformed record ends the batch.
+// to live (0: default), u8 path length, path, datagram. An empty datagram is not sent: it says that
+// something authentic came on the path. It never waits, for JavaScript's thread calls it. A malformed
+// record ends the batch.
 func (n *node) send(batch []byte) *opError {
 	n.sendMu.Lock()
 	defer n.sendMu.Unlock()
@@ -142,6 +147,10 @@ func (n *node) sendRecord(record []byte) dropReason {
 		return dropNoPath
 	}
 	datagram := record[2+pathLen:]
+	if len(datagram) == 0 {
+		n.heard(to)
+		return dropNone
+	}
 	if len(datagram) > datagramBytesMax-relayBytes {
 		return dropOversize
 	}

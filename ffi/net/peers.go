@@ -11,7 +11,7 @@ import (
 type pathState struct {
 	path         path
 	users        int          // peers that name it, guarded by node.tables
-	received     atomic.Int64 // instant of the last frame of any kind, 0: none
+	received     atomic.Int64 // instant of the last tunnel frame, or authentic control frame; 0: none
 	controlsSent atomic.Int64 // instant of the last control frame sent
 }
 
@@ -150,7 +150,7 @@ func (p *peer) ask(r *routes, first instant) {
 		return
 	}
 	p.asked = first
-	p.node.mail.event("path-doubt", map[string]any{"peer": p.key, "path": r.active.path.String()})
+	p.node.mail.event("path-doubt", p.key, map[string]any{"peer": p.key, "path": r.active.path.String()})
 }
 
 // secondSent finds the second frame among tunnel and control frames, and keeps it.
@@ -174,7 +174,7 @@ func (p *peer) switchOver(r *routes) {
 	p.first.Store(0)
 	p.second.Store(0)
 	p.routes.Store(&next)
-	p.node.mail.event("path-dead", map[string]any{
+	p.node.mail.event("path-dead", p.key, map[string]any{
 		"peer": p.key, "path": r.active.path.String(), "to": next.active.path.String(),
 	})
 }
@@ -333,6 +333,34 @@ func (n *node) closePeers() {
 	for _, p := range n.peers {
 		p.timer.Stop()
 	}
+}
+
+// heard notes that TypeScript found something authentic on a path.
+func (n *node) heard(on path) {
+	n.tables.RLock()
+	defer n.tables.RUnlock()
+	if state := n.paths[on]; state != nil {
+		state.received.Store(int64(now()))
+	}
+}
+
+// sessionSet names the receivers of control frames that there are, and those that are no more.
+func (n *node) sessionSet(args struct {
+	Add    []uint32 `json:"add"`
+	Remove []uint32 `json:"remove"`
+}) (map[string]any, *opError) {
+	n.tables.Lock()
+	defer n.tables.Unlock()
+	for _, id := range args.Remove {
+		delete(n.receivers, id)
+	}
+	if len(n.receivers)+len(args.Add) > receiversMax {
+		return nil, fail("refused", "too many sessions")
+	}
+	for _, id := range args.Add {
+		n.receivers[id] = struct{}{}
+	}
+	return map[string]any{}, nil
 }
 
 // noteControl notes that a control frame is sent on a path.

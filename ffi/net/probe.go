@@ -63,7 +63,7 @@ func (n *node) probe(
 		defer cancel()
 		result := map[string]any{"probe": probe, "ok": false, "error": "a defect"}
 		n.shelter("a probe", func() { result = work(ctx, end) })
-		n.mail.event("probe-done", result)
+		n.mail.event("probe-done", nil, result)
 	}()
 	return map[string]any{}, nil
 }

@@ -255,7 +255,7 @@ func (n *node) countStream(e *deviceEnd, change int) bool {
 		n.streams.rest.Reset(restAfter)
 	}
 	open := e.streams.Add(int64(change))
-	n.mail.event("stream", map[string]any{"tunnel": e.tunnel.id, "open": open})
+	n.mail.event("stream", e.tunnel.id, map[string]any{"tunnel": e.tunnel.id, "open": open})
 	return true
 }
 

@@ -130,10 +130,8 @@ func TestAStreamCarriesMegabytesUnchangedAndHalfCloses(t *testing.T) {
 		t.Fatal("the bytes changed")
 	}
 	conn.Close()
-	for _, want := range []float64{1, 0} {
-		if event := r.renter.event("stream"); event["open"] != want {
-			t.Fatal(event, want)
-		}
+	for open := -1.0; open != 0; { // what nobody has looked at yet is told as it is at last
+		open = r.renter.event("stream")["open"].(float64)
 	}
 }
 

@@ -223,6 +223,12 @@ export class Loop {
     switch (output.type) {
       case "transmit":
         return this.#net.send(output.path, output.bytes, output.ttl);
+      case "heard":
+        return this.#net.heard(output.path);
+      case "receivers": {
+        const { add, remove } = output;
+        return void this.#net.command("session.set", { add, remove });
+      }
       case "routes":
         return this.#route(output);
       case "connected":

@@ -67,6 +67,8 @@ export interface NetHost {
   readonly port: number;
   /** Queues a control datagram of at most 1992 bytes; it leaves at the end of this microtask. */
   send(path: string, bytes: Uint8Array, ttl?: number): void;
+  /** Says that something authentic came on `path`: alone that counts as its life, not what arrives. */
+  heard(path: string): void;
   /** Runs an operation. Throws an `OmertaError` with the library's code when it fails. */
   command(op: string, args?: Readonly<Record<string, unknown>>): Record<string, unknown>;
   /** Ends every stream and tunnel, frees the port; resolves when no native thread is left. */
@@ -135,6 +137,7 @@ const RECORD_HEADER_BYTES = 6;
 const KIND_DATAGRAM = 1;
 const KIND_EVENT = 2;
 
+const NOTHING = new Uint8Array();
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const libraries = new Map<string, Library>();
@@ -218,6 +221,10 @@ class NativeNet implements NetHost {
     if (this.#batchBytes === 0) queueMicrotask(() => this.#flush());
     this.#append(encoder.encode(path), bytes, ttl);
     if (this.#batchBytes > BATCH_BYTES) this.#flush();
+  }
+
+  heard(path: string): void {
+    this.send(path, NOTHING); // with the next batch: an empty datagram is never sent
   }
 
   command(op: string, args: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {

@@ -131,7 +131,14 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   }
 
   handle(input: NodeIn, now: Instant, out: NodeOut<Member>[]): void {
-    const turn = new Turn(now, out);
+    const begin = out.length;
+    this.#handle(input, new Turn(now, out));
+    const receivers = this.#sessions.takeReceivers();
+    if (receivers === undefined) return;
+    out.splice(begin, 0, { type: "receivers", ...receivers }); // before what may be answered
+  }
+
+  #handle(input: NodeIn, turn: Turn<Member>): void {
     switch (input.type) {
       case "datagram":
         return this.#session({ type: "datagram", path: input.path, bytes: input.bytes }, turn);
@@ -280,7 +287,10 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     { peer, kind, path, payload }: Extract<SessionOut<Member>, { type: "received" }>,
     turn: Turn<Member>,
   ): void {
-    if (kind === "epoch") this.#path({ type: "heard", peer, path }, turn);
+    if (kind === "epoch") {
+      turn.out.push({ type: "heard", path });
+      this.#path({ type: "heard", peer, path }, turn);
+    }
     switch (payload[0]) {
       case PING:
       case PONG:

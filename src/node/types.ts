@@ -80,6 +80,14 @@ export type NodeOut<Member> =
     readonly bytes: Uint8Array;
     readonly ttl: number;
   }
+  /** Something authentic came on the path: it lives. */
+  | { readonly type: "heard"; readonly path: string }
+  /** Control frames that name a receiver are ours where it was added and not removed since. */
+  | {
+    readonly type: "receivers";
+    readonly add: readonly number[];
+    readonly remove: readonly number[];
+  }
   | { readonly type: "connected"; readonly token: number; readonly peer: PeerKey }
   | {
     readonly type: "connect-failed";

@@ -95,6 +95,12 @@ export interface Pending {
 /** Who holds a session id. */
 export type Holder<Member> = Attempt | Pending | Link<Member>;
 
+/** Ids of sessions and handshakes: only frames that name one that is held mean anything. */
+export interface ReceiverChange {
+  readonly add: readonly number[];
+  readonly remove: readonly number[];
+}
+
 /** One call of `handle`: its time, and where outputs go. */
 export interface Turn<Member> {
   readonly now: Instant;
@@ -132,6 +138,8 @@ export class SessionCore<Member> {
   refused: ReadonlyMap<string, RefusedKey> = new Map();
   established = 0;
   readonly #holders = new Map<number, Holder<Member>>();
+  /** Ids that are held, or are no more, since somebody asked last. */
+  readonly #changes = new Map<number, boolean>();
 
   constructor(options: SessionOptions<Member>) {
     this.options = options;
@@ -168,13 +176,30 @@ export class SessionCore<Member> {
 
   /** Gives an id to a holder, in place of the one that it had. */
   hold(id: number, holder: Holder<Member>): void {
+    if (!this.#holders.has(id)) this.#noteChange(id, true);
     this.#holders.set(id, holder);
   }
 
   /** Frees an id and its deadline. */
   release(id: number): void {
-    this.#holders.delete(id);
+    if (this.#holders.delete(id)) this.#noteChange(id, false);
     this.timers.clear(id);
+  }
+
+  /** The ids that came and went since the last call; `undefined` where none did. */
+  takeReceivers(): ReceiverChange | undefined {
+    if (this.#changes.size === 0) return undefined;
+    const ids = [...this.#changes.keys()];
+    const add = ids.filter((id) => this.#holders.has(id));
+    const remove = ids.filter((id) => !this.#holders.has(id));
+    this.#changes.clear();
+    return { add, remove };
+  }
+
+  /** What came and went unseen is no change, so that nothing grows where nobody asks. */
+  #noteChange(id: number, held: boolean): void {
+    if (this.#changes.get(id) === !held) this.#changes.delete(id);
+    else this.#changes.set(id, held);
   }
 
   /** Our side of an introduction. */

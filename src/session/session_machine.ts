@@ -34,7 +34,15 @@ import {
   REKEY_AFTER_MS,
   REKEY_RETRY_MS,
 } from "./constants.ts";
-import { armLink, endLink, endSession, type Holder, SessionCore, type Turn } from "./core.ts";
+import {
+  armLink,
+  endLink,
+  endSession,
+  type Holder,
+  type ReceiverChange,
+  SessionCore,
+  type Turn,
+} from "./core.ts";
 import {
   attemptDue,
   attemptWith,
@@ -117,6 +125,11 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
   sessions(now: Instant): SessionView[] {
     const current = [...this.#core.slots.values()].map((slot) => slot.current);
     return current.filter((link) => link !== undefined).map((link) => viewOf(link, now));
+  }
+
+  /** The receivers of frames that came and went since the last call, for who filters what arrives. */
+  takeReceivers(): ReceiverChange | undefined {
+    return this.#core.takeReceivers();
   }
 
   stats(): SessionStats {

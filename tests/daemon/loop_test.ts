@@ -45,6 +45,8 @@ interface Command {
 class Rig {
   readonly inputs: NodeIn[] = [];
   readonly sent: string[] = [];
+  /** Everything that was asked of the data path, in order. */
+  readonly did: string[] = [];
   readonly commands: string[] = [];
   /** When the data path doubts, and gives up, a path. */
   readonly verdicts: (number | undefined)[][] = [];
@@ -64,8 +66,13 @@ class Rig {
       wakeup: () => this.wakeup,
     } as unknown as NodeMachine<Member>;
     const net = {
-      send: (path: string) => void this.sent.push(path),
+      send: (path: string) => {
+        this.sent.push(path);
+        this.did.push(`send ${path}`);
+      },
+      heard: (path: string) => void this.did.push(`heard ${path}`),
       command: (op: string, args: Command) => {
+        this.did.push(`${op} ${JSON.stringify(args)}`);
         this.commands.push(`${op} ${args.active ?? "-"}`);
         this.verdicts.push([args.doubtMs, args.deadMs]);
         if (this.commandFails) throw new OmertaError("internal", "no such peer");
@@ -375,6 +382,23 @@ Deno.test(
 );
 
 // Doing what the machine says --------------------------------------------------------------------
+
+Deno.test(
+  "the data path learns which sessions there are, and what was authentic, before it is answered",
+  withLoop((rig) => {
+    rig.react = () => [
+      { type: "receivers", add: [5], remove: [6, 7] },
+      { type: "heard", path: "192.0.2.1:1" },
+      { type: "transmit", path: "192.0.2.1:1", bytes: new Uint8Array(1), ttl: 0 },
+    ];
+    rig.loop.input({ type: "wake" });
+    assert.deepEqual(rig.did, [
+      'session.set {"add":[5],"remove":[6,7]}',
+      "heard 192.0.2.1:1",
+      "send 192.0.2.1:1",
+    ]);
+  }),
+);
 
 Deno.test(
   "routes go to the data path, and a peer without any is removed there",

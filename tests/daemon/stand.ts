@@ -213,6 +213,7 @@ export class Stand {
     return {
       port: 9_000,
       send() {},
+      heard() {},
       command: (op, args = {}) => {
         this.commands.push({ op, args });
         return this.answers.get(op)?.(args, "" as PeerKey) as Record<string, unknown> ??

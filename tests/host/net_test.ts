@@ -75,9 +75,9 @@ async function withTwo(test: (a: Heard, b: Heard) => Promise<void>): Promise<voi
   }
 }
 
-/** A control frame of a session with that text. */
+/** A control frame of a stranger with that text. */
 function frame(text: string): Uint8Array {
-  return new Uint8Array([0x6f, 0x6d, 1, 8, ...new TextEncoder().encode(text.padEnd(12))]);
+  return new Uint8Array([0x6f, 0x6d, 1, 1, ...new TextEncoder().encode(text.padEnd(12))]);
 }
 
 function text(bytes: Uint8Array): string {
@@ -108,6 +108,39 @@ netTest(
       }
     }),
 );
+
+netTest(
+  "frames of a session come once it is set, and no more once it is removed",
+  () =>
+    withTwo(async (a, b) => {
+      const of = (text: string) => {
+        const bytes = frame(text);
+        bytes[3] = 8;
+        bytes.set([0, 0, 0, 5], 4);
+        return bytes;
+      };
+      const to = `127.0.0.1:${b.net.port}`;
+      b.net.command("session.set", { add: [5], remove: [] });
+      a.net.send(to, of("    first"));
+      await b.until(() => b.datagrams.length === 1);
+      b.net.command("session.set", { add: [], remove: [5] });
+      a.net.send(to, of("    late"));
+      a.net.send(to, frame("hello"));
+      await b.until(() => b.datagrams.length === 2);
+      assert.deepEqual(b.datagrams.map(({ bytes }) => bytes[3]), [8, 1]);
+      assert.deepEqual(b.net.command("stats")["dropped"], { "unknown-receiver": 1 });
+    }),
+);
+
+netTest("heard() sends nothing", () =>
+  withTwo(async (a, b) => {
+    const to = `127.0.0.1:${b.net.port}`;
+    a.net.heard(to);
+    a.net.send(to, frame("hello"));
+    await b.until(() => b.datagrams.length > 0);
+    assert.equal(text(b.datagrams[0]?.bytes ?? assert.fail()), "hello");
+    assert.deepEqual(b.net.command("stats")["dropped"], {});
+  }));
 
 netTest("send() keeps the order of a batch, however large", () =>
   withTwo(async (a, b) => {

@@ -221,3 +221,14 @@ Deno.test("send with a time to live passes it on, and is not taken for the path 
   world.run(125_000);
   assert.ok(!world.wire.some((flight) => flight.bytes[3] === 1 && flight.to === "10.9.9.9:1"));
 });
+
+Deno.test("the receivers that are told are the sessions and handshakes that there are", () => {
+  const world = new World();
+  const [a, b] = connected(world);
+  assert.ok(a.receivers.size === 1 && b.receivers.size === 1);
+  talk(world, a, b, 10 * MINUTE);
+  assert.ok(a.receivers.size <= 2 && b.receivers.size <= 2, "an ended session is let in");
+  world.run(4 * MINUTE);
+  assert.deepEqual([...a.receivers, ...b.receivers], []);
+  assert.equal(a.sessions.takeReceivers(), undefined);
+});

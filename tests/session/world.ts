@@ -32,6 +32,7 @@ import {
   type SessionOptions,
   type SessionOut,
 } from "../../src/session/mod.ts";
+import { CONTROL } from "../../src/wire/mod.ts";
 
 export const bytes = (...values: number[]) => Uint8Array.from(values);
 
@@ -58,6 +59,8 @@ export class Node {
   readonly said: SessionOut<string>[] = [];
   readonly asked: (RpcOut & { type: "request" })[] = [];
   readonly done: (RpcOut & { type: "done" })[] = [];
+  /** The receivers that the native data path lets in. */
+  readonly receivers = new Set<number>();
   /** Answers requests at once, when set. */
   onRequest: ((request: RpcOut & { type: "request" }) => RpcIn | undefined) | undefined;
 
@@ -88,9 +91,20 @@ export class Node {
 
   take(input: SessionIn): SessionOut<string>[] {
     const out: SessionOut<string>[] = [];
+    const isLetIn = input.type !== "datagram" || this.#letsIn(input.bytes);
     this.sessions.handle(input, this.world.now, out);
+    assert.ok(isLetIn || out.length === 0, "the data path would keep out what means something");
+    const { add, remove } = this.sessions.takeReceivers() ?? { add: [], remove: [] };
+    for (const id of add) this.receivers.add(id);
+    for (const id of remove) this.receivers.delete(id);
     for (const output of out) this.#session(output);
     return out;
+  }
+
+  /** The rule of the native data path: a frame that names a receiver needs one that there is. */
+  #letsIn(frame: Uint8Array): boolean {
+    const names = frame.length >= 8 && frame[3] !== CONTROL.hello && frame[3] !== CONTROL.cookie;
+    return !names || this.receivers.has(new DataView(frame.buffer, frame.byteOffset).getUint32(4));
   }
 
   takeRpc(input: RpcIn): RpcOut[] {
