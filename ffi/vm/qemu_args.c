@@ -63,8 +63,8 @@ static void add_boot(struct list *list, const struct qemu_wish *wish) {
   add(list, "-append");
   if (wish->kvm || wish->tsc_khz <= 0)
     add(list, "%s", wish->append);
-  else
-    add(list, "%s tsc_early_khz=%ld", wish->append, wish->tsc_khz);
+  else /* reliable, for else Linux takes the counters of two emulated CPUs for unsynchronized */
+    add(list, "%s tsc_early_khz=%ld tsc=reliable", wish->append, wish->tsc_khz);
 }
 
 static void add_devices(struct list *list, const struct qemu_wish *wish) {

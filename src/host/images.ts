@@ -3,7 +3,7 @@
  * with a manifest; the SHA-256 of the manifest is the image's id, and it names that of every file.
  *
  *     embedded directory ──unpack──▶ STATE/images/ID/   (manifest and files; 0700, renamed whole)
- *     (virtual in a compiled binary:        │ a hash is wrong
+ *     (virtual in a compiled binary:        │ a hash or a mode is wrong
  *      QEMU cannot open files there)        ▼
  *                                    STATE/images/ID.corrupt, and unpacked anew
  *
@@ -147,6 +147,8 @@ type Verdict =
   | { readonly ok: false; readonly problem?: string };
 
 async function verify(directory: string, id: string): Promise<Verdict> {
+  const problem = await modeProblem(directory, MANIFEST);
+  if (problem !== undefined) return { ok: false, problem };
   const bytes = await readIfThere(`${directory}/${MANIFEST}`);
   if (bytes === undefined) {
     return await exists(directory)
@@ -157,23 +159,39 @@ async function verify(directory: string, id: string): Promise<Verdict> {
   if (!parsed.ok || sha256(bytes) !== id) return { ok: false, problem: "its manifest is damaged" };
   const { kernel, initrd } = parsed.value;
   for (const file of [kernel, initrd]) {
-    if (!await isWhole(`${directory}/${file.file}`, file)) {
-      return { ok: false, problem: `${file.file} does not have the hash that it must have` };
-    }
+    const wrong = await modeProblem(directory, file.file) ?? await contentProblem(directory, file);
+    if (wrong !== undefined) return { ok: false, problem: wrong };
   }
   const pathOf = (file: ImageFile) => `${directory}/${file.file}`;
   const paths = { kernel: pathOf(kernel), initrd: pathOf(initrd) };
   return { ok: true, image: { id, manifest: parsed.value, ...paths } };
 }
 
-/** Whether a regular file has the length and hash; read in pieces. */
-async function isWhole(path: string, expected: ImageFile): Promise<boolean> {
+/**
+ * What is wrong with a file's mode, if it is there: its owner cannot read it, or others may write
+ * it. A program that held it open can have done that, without a byte being wrong.
+ */
+async function modeProblem(directory: string, name: string): Promise<string | undefined> {
+  try {
+    const { mode } = await Deno.lstat(`${directory}/${name}`);
+    if (mode === null || ((mode & 0o400) !== 0 && (mode & 0o022) === 0)) return undefined;
+    return `${name} has the mode ${(mode & 0o777).toString(8).padStart(3, "0")}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw readError(`${directory}/${name}`, error);
+  }
+}
+
+/** Why it is not a regular file of that length and hash; read in pieces. */
+async function contentProblem(directory: string, file: ImageFile): Promise<string | undefined> {
+  const path = `${directory}/${file.file}`;
+  const wrong = `${file.file} does not have the hash that it must have`;
   try {
     const info = await Deno.lstat(path);
-    if (!info.isFile || info.size !== expected.bytes) return false;
-    return await sha256OfFile(path) === expected.sha256;
+    if (!info.isFile || info.size !== file.bytes) return wrong;
+    return await sha256OfFile(path) === file.sha256 ? undefined : wrong;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound) return wrong;
     throw readError(path, error);
   }
 }
@@ -221,7 +239,8 @@ async function listUnpacked(
   for (const id of await namesIn(images)) {
     if (!/^[0-9a-f]{64}$/.test(id)) continue;
     const path = `${images}/${id}/${MANIFEST}`;
-    const parsed = parseManifest(await readIfThere(path) ?? new Uint8Array());
+    const bytes = await readIfThere(path).catch(() => undefined); // as if it were damaged
+    const parsed = parseManifest(bytes ?? new Uint8Array());
     if (!parsed.ok) continue;
     const changedMs = (await Deno.stat(path)).mtime?.getTime() ?? 0;
     found.push({ id, manifest: parsed.value, changedMs });

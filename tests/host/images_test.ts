@@ -119,10 +119,17 @@ const DAMAGE: readonly [string, (directory: string) => Promise<void>][] = [
   }],
 ];
 
+/** What a program that holds a file open can do to it without writing; only of unpacked ones. */
+const MODES: typeof DAMAGE = [
+  ["a kernel that its owner cannot read", (directory) => Deno.chmod(`${directory}/kernel`, 0)],
+  ["an initramfs that all may write", (directory) => Deno.chmod(`${directory}/initrd`, 0o666)],
+  ["a manifest that cannot be read", (directory) => Deno.chmod(`${directory}/manifest.json`, 0)],
+];
+
 /** An embedded image without a manifest is none; a link is read through. */
 const IS_NONE_WHEN_EMBEDDED = ["a missing manifest", "a link in place of the kernel"];
 
-for (const [what, harm] of DAMAGE) {
+for (const [what, harm] of [...DAMAGE, ...MODES]) {
   Deno.test(`find() puts an image aside that has ${what}, and unpacks it anew`, async () => {
     await withPlace(async ({ state, embedded, images, logged }) => {
       const id = await writeImage(embedded, "micro");

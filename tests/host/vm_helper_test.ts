@@ -177,6 +177,21 @@ async function until(
 }
 
 vmTest(
+  "a guest with two emulated CPUs keeps its time by their counters",
+  () =>
+    withVm({ append: "ignore_loglevel" }, async (vm) => {
+      await vm.start({ cpus: 2 });
+      const switched = /clocksource: Switched to clocksource (?!tsc-early)(\S+)/;
+      const { consoleTail } = await vm.connected((client) =>
+        until(client, ({ consoleTail }) => switched.test(consoleTail))
+      );
+      assert.equal(switched.exec(consoleTail)?.[1], "tsc");
+      const console = Deno.readTextFileSync(`${vm.dir}/console`);
+      assert.match(console, /smp: Brought up 1 node, 2 CPUs/);
+    }),
+);
+
+vmTest(
   "the end of life comes whatever the lease",
   () =>
     withVm({ leaseMs: 1000, lifeMs: 3000 }, async (vm) => {

@@ -110,6 +110,8 @@ static void probe_jail(void) {
   result("read /proc/1/root", open("/proc/1/root/", O_RDONLY | O_DIRECTORY));
   result("read /proc/sys", open("/proc/sys/kernel/hostname", O_RDONLY));
   result("write the initrd", open("/proc/self/fd/4", O_RDWR) < 0 ? -1 : write(4, "x", 1));
+  result("change the kernel's mode", fchmod(3, 0));
+  result("write the kernel", open("/proc/self/fd/3", O_RDWR) < 0 ? -1 : write(3, "x", 1));
   result("inet socket", talk_to(AF_INET, SOCK_STREAM));
   result("unix socket", talk_to(AF_UNIX, SOCK_DGRAM));
   result("user namespace", unshare(CLONE_NEWUSER));

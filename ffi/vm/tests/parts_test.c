@@ -180,7 +180,7 @@ static void command_line_follows_accel(void) {
   struct qemu_wish wish = {.cpus = 2, .memory_mib = 256, .append = "a -device x", .tsc_khz = 2600000};
   CHECK(qemu_args(&args, "/q", &wish) == 0);
   CHECK_TEXT(args.argv[0], "/q");
-  CHECK_TEXT(after(&args, "-append"), "a -device x tsc_early_khz=2600000");
+  CHECK_TEXT(after(&args, "-append"), "a -device x tsc_early_khz=2600000 tsc=reliable");
   CHECK_TEXT(after(&args, "-smp"), "2");
   CHECK(strncmp(after(&args, "-accel"), "tcg,", 4) == 0);
   CHECK(strstr(after(&args, "-cpu"), "la57=off") != NULL);
