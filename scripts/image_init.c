@@ -8,7 +8,7 @@
  *
  * A program and not a script: each process that a script starts costs about 5 ms under emulation
  * (measured: 0.14 s of 1.65 s in all), and nothing that a renter wrote passes through a shell. It
- * starts two others at most, mke2fs and dropbear.
+ * starts two others at most, mke2fs and sshd.
  *
  * What the guest is told stands in /omerta (src/vm/guest_seed.ts). What must be for anybody to
  * reach the guest ends it when it fails, with the reason on the console as "OMERTA-FAILED …"; a
@@ -20,16 +20,20 @@
 #include <fcntl.h>
 #include <linux/random.h>
 #include <net/if.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -282,14 +286,20 @@ static void bring_up_wg0(void) {
 
 /* --- programs --------------------------------------------------------------------------------- */
 
-/* Runs a program to its end; its exit status, or -1. */
-static int run(const char *path, char *const argv[]) {
-  int status;
+/* Starts a program; its process, or -1. Apart from its callers, whose variables vfork shares. */
+static __attribute__((noinline)) pid_t start(const char *path, char *const argv[]) {
   pid_t child = vfork();
   if (child == 0) {
     execv(path, argv);
     _exit(127);
   }
+  return child;
+}
+
+/* Runs a program to its end; its exit status, or -1. */
+static int run(const char *path, char *const argv[]) {
+  int status;
+  pid_t child = start(path, argv);
   if (child < 0) return -1;
   while (waitpid(child, &status, 0) < 0)
     if (errno != EINTR) return -1;
@@ -342,24 +352,59 @@ static void bring_up_data(void) {
 }
 
 /*
- * Starts sshd: keys only (-s), its host key given, a window wide enough for a path of 100 ms (-W;
- * its default of 24 KiB would hold an upload at 240 KB/s). It listens by the time that its first
- * process ends. By a name without a path it does not find itself again, so that it forks for a
- * connection where it would otherwise execute itself anew: slower under emulation, and it would
- * need the host key as a file for ever.
+ * A socket to which the next program says that it is ready: sd_notify(3). Its name begins with a
+ * NUL, written as @.
+ */
+static int open_notify(void) {
+  static const char name[] = "@omerta-notify";
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  memcpy(address.sun_path + 1, name + 1, sizeof name - 2);
+  socklen_t length = offsetof(struct sockaddr_un, sun_path) + sizeof name - 1;
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0) return -1;
+  return setenv("NOTIFY_SOCKET", name, 1) < 0 ? -1 : fd;
+}
+
+/* Waits for the word that a program is ready; 0 where it ends before. */
+static int is_notified(int fd, pid_t program) {
+  char text[256] = "";
+  int end = (int)syscall(SYS_pidfd_open, program, 0);
+  struct pollfd either[] = {{.fd = fd, .events = POLLIN}, {.fd = end, .events = POLLIN}};
+  while (end >= 0 && !strstr(text, "READY=1") && !either[1].revents) {
+    if (poll(either, 2, -1) < 0 && errno != EINTR) break;
+    ssize_t count = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
+    text[count > 0 ? count : 0] = 0;
+  }
+  if (end >= 0) close(end);
+  return strstr(text, "READY=1") != NULL;
+}
+
+/*
+ * Starts sshd, whose settings are those of the image (/etc/ssh/sshd_config), and waits until it
+ * listens, which it says as it would to systemd. It keeps its host key in memory only: with -r it
+ * forks for a connection where it would otherwise execute itself anew (sshd.c, rexec_flag), which
+ * is slower under emulation, too, and would need the host key as a file for ever.
  */
 static void start_sshd(void) {
-  char tunnel[INET6_ADDRSTRLEN + 8];
-  snprintf(tunnel, sizeof tunnel, "[%s]:22", told.address_text);
-  char *argv[] = {"dropbear", "-E", "-s", "-r", SEED "ssh_host_key", "-W", "1048576", "-p",
-                  tunnel,     NULL, NULL, NULL};
+  char tunnel[INET6_ADDRSTRLEN + 32];
+  snprintf(tunnel, sizeof tunnel, "ListenAddress=[%s]:22", told.address_text);
+  char *argv[] = {"/usr/sbin/sshd", "-D", "-e", "-r", "-h", SEED "ssh_host_key", "-o", tunnel,
+                  NULL,             NULL, NULL};
   if (is_asked("omerta.bare=1")) { /* for measurements of the boot alone */
-    argv[9] = "-p";
-    argv[10] = "10.0.2.15:22";
+    argv[8] = "-o";
+    argv[9] = "ListenAddress=10.0.2.15:22";
   }
   require(rename(SEED "authorized_keys", "/root/.ssh/authorized_keys"), "authorized_keys");
-  errno = ECHILD;
-  if (run("/usr/sbin/dropbear", argv) != 0) fail("sshd");
+  int words = open_notify();
+  require(words, "sshd");
+  pid_t sshd = start(argv[0], argv);
+  require(sshd, "sshd");
+  if (!is_notified(words, sshd)) {
+    errno = ECHILD;
+    fail("sshd");
+  }
+  close(words);
+  unsetenv("NOTIFY_SOCKET");
 }
 
 static void wipe_seed(void) {

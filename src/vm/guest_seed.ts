@@ -5,7 +5,7 @@
  * ```
  *  omerta/env              KEY=value lines: HOSTNAME ADDRESS PEER_ADDRESS PEER_PUBLIC_KEY
  *  omerta/wg.key           WireGuard private key, base64
- *  omerta/ssh_host_key     dropbear's form
+ *  omerta/ssh_host_key     OpenSSH private key, not encrypted
  *  omerta/authorized_keys  OpenSSH public keys, one a line
  *  omerta/entropy          64 random bytes with which the guest's generator is seeded
  * ```
@@ -13,7 +13,7 @@
  * @module
  */
 import { buildSeed } from "./cpio.ts";
-import { dropbearHostKey } from "./host_key.ts";
+import { opensshHostKey } from "./host_key.ts";
 
 /** What a guest is told. Byte strings are only read. */
 export interface GuestSeed {
@@ -56,7 +56,7 @@ export function guestSeed(seed: GuestSeed): Uint8Array {
   return buildSeed([
     file("env", text(environment(seed))),
     file("wg.key", text(`${seed.wgPrivateKey.toBase64()}\n`)),
-    file("ssh_host_key", dropbearHostKey(seed.hostKeySeed, seed.hostPublicKey)),
+    file("ssh_host_key", text(opensshHostKey(seed.hostKeySeed, seed.hostPublicKey))),
     file("authorized_keys", text(authorizedKeys(seed.authorizedKeys))),
     file("entropy", seed.entropy),
   ]);

@@ -49,7 +49,7 @@ export type SshKeyReason =
 /** Longest text that is looked at: a public key file with a long comment is far below. */
 export const SSH_KEY_CHARS_MAX = 16 * 1024;
 
-/** RSA moduli, in bits: below 2048 nobody should, above 8192 dropbear refuses (MAX_PUBKEY_SIZE). */
+/** RSA moduli, in bits: below 2048 nobody should; 8192 is twice the largest that is usual, a guess. */
 const RSA_BITS_MIN = 2048;
 const RSA_BITS_MAX = 8192;
 const ED25519_BYTES = 32;

@@ -8,10 +8,12 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
 import { concatBytes } from "../../src/base/mod.ts";
 import {
+  buildSeed,
   type GuestSeed,
   guestSeed,
   parseManifest,
   parseSshPublicKey,
+  type SeedFile,
   sshHostKeyLine,
 } from "../../src/vm/mod.ts";
 
@@ -34,6 +36,8 @@ export interface BareOptions {
   readonly memoryMib?: number;
   /** False: the guest is told nothing. */
   readonly seeded?: boolean;
+  /** What it is told besides, in the place of what it would be. */
+  readonly told?: readonly SeedFile[];
 }
 
 /** Why no guest can be booted here, or `undefined`. */
@@ -162,7 +166,8 @@ async function prepare(folder: string, port: number, options: BareOptions): Prom
   const { kernel, initrd, append } = parsed.value;
   const image = await Deno.readFile(IMAGE + initrd.file);
   const seed = options.seeded === false ? new Uint8Array() : await makeSeed(folder);
-  await Deno.writeFile(`${folder}/initrd`, concatBytes(seed, image));
+  const told = options.told === undefined ? new Uint8Array() : buildSeed(options.told);
+  await Deno.writeFile(`${folder}/initrd`, concatBytes(seed, told, image));
   const words = `${append} ${options.append ?? "omerta.bare=1"} tsc_early_khz=${await tscKhz()}`;
   const disk = `if=none,id=disk,format=raw,file=${options.disk ?? ""}`;
   return [

@@ -45,6 +45,16 @@ guestTest("a guest that is told nothing says so and ends", { seeded: false }, as
   ok(!guest.console.includes("OMERTA-READY"));
 });
 
+guestTest(
+  "a guest whose sshd does not start says so and ends",
+  { told: [{ path: "omerta/ssh_host_key", mode: 0o600, bytes: new Uint8Array(100) }] },
+  async (guest) => {
+    await guest.until("OMERTA-FAILED sshd: No child processes");
+    strictEqual(await guest.ended, 0);
+    match(guest.console, /host_?key/i);
+  },
+);
+
 guestTest("a guest serves its renter, and nobody else", {}, async (guest, test) => {
   await guest.until("OMERTA-READY");
   const isIn = (text: string, pattern: RegExp) => match(text, pattern, text);
@@ -98,12 +108,46 @@ guestTest("a guest serves its renter, and nobody else", {}, async (guest, test) 
     ]);
     isIn(text, /^\/dev\/pts\/0\r\n\\u@\\h:\\w\\\$\r\n$/);
   });
+  await toolsWork(guest, test);
   await copyFiles(guest, test);
   await test.step("poweroff ends it", async () => {
     await guest.ssh("poweroff");
     strictEqual(await guest.ended, 0);
   });
 });
+
+/** What people who work over ssh take for granted. */
+async function toolsWork(guest: BareGuest, test: Deno.TestContext): Promise<void> {
+  await test.step("the shell of commands is bash, and text is UTF-8", async () => {
+    const { text } = await guest.ssh('x=(a "déjà"); echo ${#x[1]} "$LANG" "$SHELL"');
+    strictEqual(text, "4 C.UTF-8 /bin/bash\n");
+  });
+  await test.step("a job under nohup survives its session, and does not hold it", async () => {
+    const job = "read word <>/tmp/wake; echo it >/tmp/heard";
+    const line = `mkfifo /tmp/wake; nohup sh -c '${job}' >/tmp/log 2>&1 &`;
+    deepStrictEqual(await guest.ssh(line), { code: 0, text: "" });
+    const later =
+      "echo go >/tmp/wake; until [ -s /tmp/heard ]; do usleep 20000; done; cat /tmp/heard";
+    deepStrictEqual(await guest.ssh(later), { code: 0, text: "it\n" });
+  });
+  await test.step("tmux keeps a session, and knows the terminals that people have", async () => {
+    await guest.ssh("tmux new -d -s work 'echo $TERM >/tmp/term; exec sleep 600'");
+    const { text } = await guest.ssh(
+      "until [ -s /tmp/term ]; do usleep 20000; done; cat /tmp/term",
+    );
+    strictEqual(text, "tmux-256color\n");
+    const names = "xterm xterm-256color screen tmux linux rxvt vt100 unheard-of";
+    const attach = `for t in ${names}; do TERM=$t bash -lc "tmux attach \\\\; detach"; done`;
+    const target = ["-tt", "-p", String(guest.port), "root@127.0.0.1", attach];
+    const attached = await run("ssh", [...guest.sshOptions(), ...target]);
+    strictEqual(
+      attached.text.match(/\[detached \(from session work\)\]/g)?.length,
+      8,
+      attached.text,
+    );
+    strictEqual((await guest.ssh("tmux ls -F '#S'; tmux kill-server")).text, "work\n");
+  });
+}
 
 /** A file there and back, by every way in which people copy files. */
 async function copyFiles(guest: BareGuest, test: Deno.TestContext): Promise<void> {
