@@ -120,10 +120,15 @@ function fromEnv<T>(
   return text === undefined || text === "" ? null : must(name, parse(text));
 }
 
+/** What of a command line is ours: the words before `--`. */
+export function ownWords(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf("--");
+  return end < 0 ? argv : argv.slice(0, end);
+}
+
 /** Whether a command line asks for JSON, before it is known to be a right one. */
 export function wantsJson(argv: readonly string[]): boolean {
-  const end = argv.indexOf("--");
-  const ours = end < 0 ? argv : argv.slice(0, end);
+  const ours = ownWords(argv);
   return ours.some((word, i) =>
     word === "--json" || word === "--output=json" ||
     (word === "--output" && ours[i + 1] === "json")

@@ -12,7 +12,7 @@
  */
 import { OmertaError } from "../base/mod.ts";
 import { type Command, type Flag, flagName, type Flags } from "./command.ts";
-import { GLOBAL_FLAGS, type GlobalValues } from "./globals.ts";
+import { GLOBAL_FLAGS, type GlobalValues, ownWords } from "./globals.ts";
 import { nearest } from "./nearest.ts";
 import { findNoun, firstWords, type Noun, NOUNS, SHORTCUTS } from "./nouns.ts";
 import { quoted } from "./values.ts";
@@ -42,15 +42,43 @@ export type Sight =
   | { readonly type: "help"; readonly noun: string | null; readonly verb: string | null };
 
 /**
+ * Sets apart the command for a VM, which begins with its first word as at ssh: `ssh web ls -h` becomes
+ * `ssh web -- ls -h`. What follows is not ours, not even where it looks like a flag of ours.
+ */
+export function setApart(argv: readonly string[]): readonly string[] {
+  const at = wordPlaces(argv);
+  const [first = "", second = ""] = at.map((place) => argv[place] ?? "");
+  const shortcut = Object.hasOwn(SHORTCUTS, first) ? SHORTCUTS[first] : undefined;
+  const [noun, verb] = shortcut ?? [first, second];
+  const ours = findNoun(noun)?.noun.commandAfter?.[verb];
+  const begin = ours === undefined ? undefined : at[ours + (shortcut === undefined ? 2 : 1)];
+  return begin === undefined ? argv : argv.toSpliced(begin, 0, "--");
+}
+
+/** Where words stand that are neither flags nor values of a flag that every command has, up to `--`. */
+function wordPlaces(argv: readonly string[]): number[] {
+  const places: number[] = [];
+  for (let i = 0; i < argv.length && argv[i] !== "--"; i++) {
+    const text = argv[i] ?? "";
+    if (!text.startsWith("-") || text === "-") places.push(i);
+    else i += valuesAfter(text);
+  }
+  return places;
+}
+
+/** How many words after a flag that every command has are its value. */
+function valuesAfter(text: string): number {
+  const flag = findFlag(GLOBAL_FLAGS, text);
+  return flag === undefined || flag.flag.value === null ? 0 : 1;
+}
+
+/**
  * Finds noun and verb.
  *
  * @throws {OmertaError} `usage` where a word is unknown.
  */
 export function sight(argv: readonly string[]): Sight {
-  const end = argv.indexOf("--");
-  const asksHelp = (end < 0 ? argv : argv.slice(0, end)).some((word) =>
-    word === "--help" || word === "-h"
-  );
+  const asksHelp = ownWords(argv).some((word) => word === "--help" || word === "-h");
   const first = takeWord(argv);
   if (first.word === undefined) return first.stop === undefined ? bareLine(argv) : strayFlag(first);
   const shortcut = Object.hasOwn(SHORTCUTS, first.word) ? SHORTCUTS[first.word] : undefined;
@@ -105,9 +133,10 @@ function takeWord(argv: readonly string[]): Taken {
       return { word: text, others: [...argv.slice(0, i), ...argv.slice(i + 1)] };
     }
     if (text === "--version") continue;
-    const flag = findFlag(GLOBAL_FLAGS, text.replace(/=.*$/s, ""));
-    if (flag === undefined) return { stop: text, others: argv };
-    if (flag.flag.value !== null && !text.includes("=")) i++;
+    if (findFlag(GLOBAL_FLAGS, text.replace(/=.*$/s, "")) === undefined) {
+      return { stop: text, others: argv };
+    }
+    i += valuesAfter(text);
   }
   return { others: argv };
 }
@@ -262,7 +291,9 @@ function unknownFlag(command: Command, title: string, text: string): OmertaError
       .flatMap(([key, flag]) => [flagName(key), ...flag.also].map(dashed))
   );
   const near = nearest(written, known);
-  const rest = command.takesRest ? " What is meant for the VM stands after --." : "";
+  const rest = command.takesRest
+    ? " What is meant for the VM begins with a word, or after --."
+    : "";
   const hint = near === undefined ? "" : `Did you mean ${near}? `;
   return new OmertaError("usage", `Unknown flag ${quoted(written)} of 'omerta ${title}'`, {
     hint: `${hint}See 'omerta help ${title}'.${rest}`,

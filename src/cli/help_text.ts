@@ -77,7 +77,7 @@ export function nounHelp(name: string, noun: Noun, verbs: Verbs): string[] {
 
 /** One command: purpose, flags, examples, exit statuses. */
 export function commandHelp(title: string, command: Command): string[] {
-  const rest = command.takesRest === true ? "[-- COMMAND…]" : "";
+  const rest = command.takesRest === true ? "[[--] COMMAND…]" : "";
   const usage = ["omerta", title, command.words, "[FLAGS]", rest].filter((word) => word !== "");
   const own = flagLines(command.flags);
   return [

@@ -15,8 +15,8 @@ import type { ApiMethods, MethodName } from "../api/methods.ts";
 import type { EndSignal, Terminal } from "../host/terminal.ts";
 import type { Command } from "./command.ts";
 import { fail, Interrupted } from "./failure.ts";
-import { type Globals, settle, wantsJson } from "./globals.ts";
-import { type ParsedLine, parseLine, type Route, sight } from "./grammar.ts";
+import { type Globals, ownWords, settle, wantsJson } from "./globals.ts";
+import { type ParsedLine, parseLine, type Route, setApart, sight } from "./grammar.ts";
 import type { Invocation } from "./invocation.ts";
 import type { NodeAccess } from "./node_access.ts";
 import { NOUNS } from "./nouns.ts";
@@ -41,11 +41,13 @@ const GRACE_MS = 700;
 
 /** Runs one command line; resolves with its exit status and never rejects. */
 export async function main(
-  argv: readonly string[],
+  written: readonly string[],
   surroundings: Surroundings,
 ): Promise<number> {
   const { terminal } = surroundings;
-  const choice = { json: wantsJson(argv), quiet: false, verbose: argv.includes("--verbose") };
+  const argv = setApart(written);
+  const verbose = ownWords(argv).includes("--verbose");
+  const choice = { json: wantsJson(argv), quiet: false, verbose };
   const early = new Output(terminal, choice);
   try {
     const line = await understand(argv, terminal);

@@ -13,6 +13,8 @@ export interface Noun {
   readonly verbs: readonly string[];
   /** The verb that is meant where none is written. */
   readonly alone?: string;
+  /** Verbs that run somebody else's command: how many words of ours stand before its first word. */
+  readonly commandAfter?: Readonly<Record<string, number>>;
   load(): Promise<Verbs>;
 }
 
@@ -64,6 +66,7 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
       "extend",
       "release",
     ],
+    commandAfter: { ssh: 1 },
     load: async () => (await import("./commands/consumer.ts")).consumer,
   },
   version: {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { OmertaError } from "../../src/base/mod.ts";
 import { also, type Command, command, list, maybe, option, toggle } from "../../src/cli/command.ts";
 import { wantsJson } from "../../src/cli/globals.ts";
-import { parseLine, type Route, sight } from "../../src/cli/grammar.ts";
+import { parseLine, type Route, setApart, sight } from "../../src/cli/grammar.ts";
 import { alias, plainText, wholeNumber } from "../../src/cli/values.ts";
 
 const SAMPLE: Command = command({
@@ -104,6 +104,37 @@ Deno.test("parseLine() counts words", () => {
   throws(() => parse("a", "b", "c"), usage(/Unexpected word "c"/, /omerta sample \[ID\] \[MORE\]/));
   const needy = { ...SAMPLE, wordsMin: 1 };
   throws(() => parseLine(needy, "sample", []), usage(/needs more/));
+});
+
+const APART: readonly [string, string][] = [
+  ["ssh web uname -a", "ssh web -- uname -a"],
+  ["vm ssh web df -h", "vm ssh web -- df -h"],
+  ["consumer ssh web --state /s ls --help", "consumer ssh web --state /s -- ls --help"],
+  ["--state /s ssh --json web ls --json", "--state /s ssh --json web -- ls --json"],
+  ["ssh --tty web top --state /x", "ssh --tty web -- top --state /x"],
+  ["ssh web --state=/s tar cf - -- x", "ssh web --state=/s -- tar cf - -- x"],
+  ["ssh web -", "ssh web -- -"],
+  ["ssh web -- uname -a", "ssh web -- uname -a"],
+  ["ssh -- uname -a", "ssh -- uname -a"],
+  ["ssh web", "ssh web"],
+  ["ssh", "ssh"],
+  ["ssh --help web", "ssh --help web"],
+  ["vm forward web 1:1 2:2", "vm forward web 1:1 2:2"],
+  ["mesh ping ssh web uname", "mesh ping ssh web uname"],
+  ["constructor ssh web uname", "constructor ssh web uname"],
+];
+
+for (const [written, meant] of APART) {
+  Deno.test(`setApart() reads '${written}' as '${meant}'`, () => {
+    deepStrictEqual(setApart(written.split(" ")), meant.split(" "));
+  });
+}
+
+Deno.test("setApart() does nothing to what it has set apart", () => {
+  const word = fc.constantFrom("ssh", "vm", "web", "ls", "-h", "--state", "--json", "--", "-");
+  fc.assert(fc.property(fc.array(word, { maxLength: 8 }), (argv) => {
+    deepStrictEqual(setApart(setApart(argv)), setApart(argv));
+  }));
 });
 
 Deno.test("sight() finds noun and verb, also by alias and shortcut", () => {

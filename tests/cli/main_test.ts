@@ -808,6 +808,20 @@ Deno.test("ssh, proxy, forward and extend of a VM that has ended are exit 7, wit
   }
 });
 
+Deno.test("consumer ssh takes its command as ssh does, from its first word on", async () => {
+  for (const command of ["df -h", "ls --help", "cat --json -- --state", "make --quiet --verbose"]) {
+    for (const between of [[], ["--state", "/other"], ["--"]]) {
+      const node = new FakeNode({ "consumer.sshTarget": { targets: [TARGET] } });
+      const argv = ["ssh", "web", ...between, ...command.split(" ")];
+      const { status, stderr, terminal } = await runWith(argv, node);
+      deepStrictEqual([status, stderr], [0, ""], argv.join(" "));
+      match(terminal.started[0]?.join(" ") ?? "", new RegExp(` -- ${command}$`));
+      strictEqual(node.state, between[1] ?? "/state");
+      deepStrictEqual(node.calls[0]?.input, { vm: "web", all: false });
+    }
+  }
+});
+
 Deno.test("consumer ssh without OpenSSH is exit 10, before any node is asked", async () => {
   const terminal = new FakeTerminal();
   terminal.programs = {};

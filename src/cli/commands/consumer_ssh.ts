@@ -33,6 +33,7 @@ export const ssh = command({
   purpose: "open an ssh session, or run a command, in a VM",
   details: [
     "This runs the system's OpenSSH with the VM's own key and host key; nothing of your ssh configuration or agent is used.",
+    "Flags of omerta stand before the command's first word; from that word on, or from --, all is the command's. Where the ID is left out, -- must stand before the command.",
     "It exits with the status of the remote command, and with 255 where the connection itself failed.",
   ],
   words: "[ID]",
@@ -43,7 +44,7 @@ export const ssh = command({
   flags: { tty: toggle("ask for a terminal for the command") },
   examples: [
     "omerta consumer ssh k3p6x2aa",
-    "omerta consumer ssh web -- uname -a",
+    "omerta ssh web df -h",
     "omerta ssh -- tar cf - /data > data.tar",
   ],
   exits: [3, 5, 6, 7, 10, 255],
@@ -108,7 +109,9 @@ function self({ terminal, node }: Invocation<unknown>): SelfCommand {
 /** `consumer proxy`. */
 export const proxy = command({
   purpose: "connect stdin and stdout to a port of a VM",
-  details: ["This is what ssh uses as ProxyCommand."],
+  details: [
+    "This is what ssh uses as ProxyCommand, in the entries that 'omerta consumer ssh-config' prints.",
+  ],
   words: "ID [PORT]",
   wordsMin: 1,
   wordsMax: 2,
@@ -117,7 +120,7 @@ export const proxy = command({
   flags: {},
   examples: [
     "omerta consumer proxy k3p6x2aa 80",
-    "ssh -o ProxyCommand='omerta consumer proxy web' root@web",
+    "omerta consumer proxy web 5432 < query > answer",
   ],
   exits: [3, 5, 6, 7],
   async run({ words: [id = "", port = String(SSH_PORT)], call, node, terminal }) {
