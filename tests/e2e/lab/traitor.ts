@@ -8,167 +8,26 @@
  *
  * @module
  */
-import { createSocket } from "node:dgram";
-import {
-  type Instant,
-  type NetworkId,
-  type NodeId,
-  ok,
-  type PeerKey,
-  peerKey,
-} from "../../../src/base/mod.ts";
-import { generateIdentity, generateKeyPair, systemRandom } from "../../../src/crypto/mod.ts";
+import { type NetworkId, type NodeId, type PeerKey, peerKey } from "../../../src/base/mod.ts";
+import { generateIdentity, systemRandom } from "../../../src/crypto/mod.ts";
 import {
   encodeShown,
   epochSecrets,
   type Invite,
   inviteSecrets,
-  type Member,
   parseAdmission,
   parseInvite,
   type Role,
   signRecord,
 } from "../../../src/membership/mod.ts";
-import {
-  type Answer,
-  type CallName,
-  encodeBody,
-  type NodeIn,
-  NodeMachine,
-  type NodeOut,
-  parseAnswer,
-  parseRefusal,
-  type Question,
-} from "../../../src/node/mod.ts";
-import type { SessionKey, SessionKind } from "../../../src/session/mod.ts";
-import {
-  encodeRelayed,
-  formatPath,
-  parseFrame,
-  parsePath,
-  TO_RELAY,
-} from "../../../src/wire/mod.ts";
-
-type Out<T extends NodeOut<Member>["type"]> = Extract<NodeOut<Member>, { readonly type: T }>;
-type Outcome<N extends CallName> = { readonly answer: Answer<N> } | { readonly code: string };
+import { type CallName, encodeBody, type Question } from "../../../src/node/mod.ts";
+import type { SessionKey } from "../../../src/session/mod.ts";
+import { codeOf, Speaker } from "./speaker.ts";
 
 /** How often it names victims. */
 const NAMINGS = 300;
 /** Ports of the victim that it names at once. */
 const PORTS = 16;
-
-/** The machine of a node on a socket, without anything that would keep it honest. */
-class Traitor {
-  readonly identity = generateIdentity(systemRandom).identity;
-  readonly staticKey = generateKeyPair(systemRandom);
-  readonly #machine: NodeMachine<Member>;
-  readonly #socket = createSocket("udp4");
-  readonly #waiting = new Map<
-    number,
-    (output: Out<"called" | "connected" | "connect-failed">) => void
-  >();
-  #token = 1;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor() {
-    const trusting = () => ok({ grants: [], certificate: null, alias: null } as unknown as Member);
-    this.#machine = new NodeMachine<Member>({
-      identity: this.identity,
-      staticKey: this.staticKey,
-      random: systemRandom,
-      verifyPeer: trusting,
-    });
-    this.#socket.on("message", (bytes, from) => this.#received(bytes, from));
-  }
-
-  async connect(
-    connect: Pick<Extract<NodeIn, { type: "connect" }>, "peer" | "path" | "key" | "payload">,
-  ): Promise<void> {
-    const ended = await this.#begin((token) => ({ type: "connect", token, ...connect }));
-    if (ended.type === "connect-failed") throw new Error(`not connected: ${ended.reason}`);
-  }
-
-  async call<N extends CallName>(
-    peer: PeerKey,
-    name: N,
-    question: Question<N>,
-    kind: SessionKind = "epoch",
-  ): Promise<Outcome<N>> {
-    const body = encodeBody(question);
-    const ended = await this.#begin((token) => {
-      return { type: "call", token, peer, kind, name, body, timeoutMs: 10_000 };
-    });
-    if (ended.type !== "called") throw new Error(`${name} ended as ${ended.type}`);
-    const { result } = ended;
-    if (result.ok) {
-      const answer = parseAnswer(name, result.body);
-      if (!answer.ok) throw new Error(`${name} has a malformed answer`);
-      return { answer: answer.value };
-    }
-    return { code: result.reason === "refused" ? parseRefusal(result.body).code : result.reason };
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#socket.close();
-  }
-
-  #begin(
-    input: (token: number) => NodeIn,
-  ): Promise<Out<"called" | "connected" | "connect-failed">> {
-    const token = this.#token++;
-    return new Promise((resolve) => {
-      this.#waiting.set(token, resolve);
-      this.#take(input(token));
-    });
-  }
-
-  #take(input: NodeIn): void {
-    const out: NodeOut<Member>[] = [];
-    this.#machine.handle(input, performance.now() as Instant, out);
-    for (const output of out) this.#perform(output);
-    clearTimeout(this.#timer);
-    const at = this.#machine.wakeup()?.at;
-    if (at === undefined) return;
-    const waitMs = Math.max(0, at - performance.now());
-    this.#timer = setTimeout(() => this.#take({ type: "wake" }), waitMs);
-  }
-
-  #perform(output: NodeOut<Member>): void {
-    switch (output.type) {
-      case "transmit":
-        return this.#send(output.path, output.bytes);
-      case "called":
-      case "connected":
-      case "connect-failed":
-        this.#waiting.get(output.token)?.(output);
-        this.#waiting.delete(output.token);
-    }
-  }
-
-  #send(path: string, bytes: Uint8Array): void {
-    const parsed = parsePath(path);
-    if (!parsed.ok || parsed.value.address.ip.includes(":")) return;
-    const { address, session } = parsed.value;
-    const frame = session === undefined ? bytes : encodeRelayed(TO_RELAY, session, bytes);
-    this.#socket.send(frame, address.port, address.ip);
-  }
-
-  #received(bytes: Uint8Array, from: { readonly address: string; readonly port: number }): void {
-    const address = { ip: from.address, port: from.port };
-    const frame = parseFrame(Uint8Array.from(bytes));
-    if (!frame.ok || frame.value.type === "tunnel") return;
-    if (frame.value.type === "control") {
-      return this.#take({
-        type: "datagram",
-        path: formatPath({ address }),
-        bytes: Uint8Array.from(bytes),
-      });
-    }
-    const { session, inner } = frame.value;
-    this.#take({ type: "datagram", path: formatPath({ address, session }), bytes: inner.slice() });
-  }
-}
 
 /** What it needs to be a member, got by the invite as everybody gets it. */
 interface Membership {
@@ -180,7 +39,7 @@ interface Membership {
   readonly payload: Uint8Array;
 }
 
-async function join(traitor: Traitor, invite: Invite): Promise<Membership> {
+async function join(traitor: Speaker, invite: Invite): Promise<Membership> {
   const { network, admitter, secret, addresses: [path = ""] } = invite;
   const relay = peerKey(network, admitter);
   const door = { ...inviteSecrets(secret), network, kind: "invite" as const };
@@ -197,11 +56,7 @@ async function join(traitor: Traitor, invite: Invite): Promise<Membership> {
   return { network, relay, path, key, payload };
 }
 
-function codeOf(outcome: Outcome<CallName>): string {
-  return "code" in outcome ? outcome.code : "done";
-}
-
-function ownRecord(traitor: Traitor, network: NetworkId, roles: readonly Role[]): Uint8Array {
+function ownRecord(traitor: Speaker, network: NetworkId, roles: readonly Role[]): Uint8Array {
   return signRecord(traitor.identity, {
     network,
     seq: Date.now(),
@@ -217,7 +72,7 @@ function ownRecord(traitor: Traitor, network: NetworkId, roles: readonly Role[])
 }
 
 /** What a relay must not do for it. */
-async function wrongRelay(traitor: Traitor, { network, relay }: Membership) {
+async function wrongRelay(traitor: Speaker, { network, relay }: Membership) {
   const listed = await traitor.call(relay, "record.list", { after: null });
   const others = "answer" in listed ? listed.answer.records : [];
   const publish = async (record: Uint8Array) =>
@@ -237,7 +92,7 @@ async function wrongRelay(traitor: Traitor, { network, relay }: Membership) {
 }
 
 /** What a provider must not do for it, with the VM of another. */
-async function wrongProvider(traitor: Traitor, provider: PeerKey, vm: string) {
+async function wrongProvider(traitor: Speaker, provider: PeerKey, vm: string) {
   const code = async <N extends CallName>(name: N, question: Question<N>) =>
     codeOf(await traitor.call(provider, name, question));
   const status = await traitor.call(provider, "vm.status", { vms: [vm] });
@@ -266,7 +121,7 @@ function sshBlob(key: Uint8Array): string {
 }
 
 /** Names a victim's ports as its own addresses, again and again. */
-async function aim(traitor: Traitor, provider: PeerKey, victim: string): Promise<number> {
+async function aim(traitor: Speaker, provider: PeerKey, victim: string): Promise<number> {
   let named = 0;
   for (let i = 0; i < NAMINGS; i++) {
     const addresses = Array.from({ length: PORTS }, (_, n) => `${victim}:${1 + i * PORTS + n}`);
@@ -280,7 +135,7 @@ async function main([providerId = "", vm = "", victim = ""]: string[]): Promise<
   const text = await new Response(Deno.stdin.readable).text();
   const invite = parseInvite(text.trim());
   if (!invite.ok) throw new Error(`the invite is ${invite.reason}`);
-  const traitor = new Traitor();
+  const traitor = new Speaker();
   const membership = await join(traitor, invite.value);
   const { network, relay, path, key, payload } = membership;
   const outcome = { relay: await wrongRelay(traitor, membership) };

@@ -1,0 +1,202 @@
+/**
+ * A whole node in this process, as `omerta mesh run --relay --provider --dry-run` starts it, with its real
+ * UDP port on loopback; and members of its network, with whatever certificate the test gives them.
+ *
+ * @module
+ */
+import { type NetworkId, type NodeId, type PeerKey, peerKey } from "../../src/base/mod.ts";
+import { type Identity, identityFromSeed } from "../../src/crypto/mod.ts";
+import { runNode } from "../../src/daemon/mod.ts";
+import { statePaths } from "../../src/host/state.ts";
+import { openStore, type Store } from "../../src/host/store.ts";
+import {
+  encodeShown,
+  type EpochKey,
+  epochSecrets,
+  type Grant,
+  issueCertificate,
+} from "../../src/membership/mod.ts";
+import { Speaker } from "../e2e/lab/speaker.ts";
+import { withDirectory } from "../host/scratch.ts";
+
+/** What a test puts into a member's certificate. */
+export interface Wish {
+  readonly grants?: readonly Grant[];
+  /** When it begins, before now. */
+  readonly ageMs?: number;
+  readonly lifeMs?: number;
+}
+
+/** A running node, and the keys of its network. */
+export class WholeNode {
+  readonly id: NodeId;
+  readonly network: NetworkId;
+  readonly authority: Identity;
+  readonly logged: string[] = [];
+  readonly #epoch: EpochKey;
+  readonly #dir: string;
+  readonly #speakers: Speaker[] = [];
+  #port = 0;
+  #stop = new AbortController();
+  #ended: Promise<void> = Promise.resolve();
+
+  private constructor(
+    dir: string,
+    made: { id: NodeId; network: NetworkId; authority: Identity; epoch: EpochKey },
+  ) {
+    this.#dir = dir;
+    this.id = made.id;
+    this.network = made.network;
+    this.authority = made.authority;
+    this.#epoch = made.epoch;
+  }
+
+  /** Makes a network in a fresh state; the node does not run yet. */
+  static async found(dir: string): Promise<WholeNode> {
+    const made = Promise.withResolvers<NodeId>();
+    const stop = new AbortController();
+    const run = start(dir, {
+      signal: stop.signal,
+      onReady: ({ node }) => made.resolve(node.id as NodeId),
+    });
+    const id = await Promise.race([made.promise, run.then(() => Promise.reject("it ended"))]);
+    stop.abort();
+    await run;
+    return withStore(dir, (store) => {
+      const [row] = store.networks.list();
+      if (row === undefined || row.authoritySeed === null) throw new Error("no network was made");
+      return new WholeNode(dir, {
+        id,
+        network: row.id,
+        authority: identityFromSeed(row.authoritySeed),
+        epoch: { epoch: row.epoch, key: row.epochKey },
+      });
+    });
+  }
+
+  /** The peer key under which members know it. */
+  get key(): PeerKey {
+    return peerKey(this.network, this.id);
+  }
+
+  /** Works on what the node keeps, while it does not run. */
+  keep(change: (store: Store) => void): void {
+    withStore(this.#dir, change);
+  }
+
+  async start(): Promise<void> {
+    const ready = Promise.withResolvers<number>();
+    this.#stop = new AbortController();
+    this.#ended = start(this.#dir, {
+      signal: this.#stop.signal,
+      onReady: ({ port }) => ready.resolve(port),
+      log: (line) => this.logged.push(line),
+    });
+    this.#port = await Promise.race([
+      ready.promise,
+      this.#ended.then(() => Promise.reject("ended")),
+    ]);
+  }
+
+  /** Tells the node to end; resolves when it has. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#ended;
+  }
+
+  certificate(subject: NodeId, { grants = [], ageMs = 0, lifeMs }: Wish = {}): Uint8Array {
+    return issueCertificate({
+      issuer: this.authority,
+      network: this.network,
+      subject,
+      grants,
+      epoch: this.#epoch.epoch,
+      nowMs: Date.now() - ageMs,
+      ...lifeMs === undefined ? {} : { lifeMs },
+    });
+  }
+
+  /** One who is not connected yet. */
+  speaker(): Speaker {
+    const speaker = new Speaker();
+    this.#speakers.push(speaker);
+    return speaker;
+  }
+
+  /** Opens a session with the node by a certificate, or by none. @throws {Error} where it refuses. */
+  async connect(speaker: Speaker, certificate: Uint8Array | null): Promise<void> {
+    const { network } = this;
+    await speaker.connect({
+      peer: this.id,
+      path: `127.0.0.1:${this.#port}`,
+      key: { ...epochSecrets(network, this.#epoch), network, kind: "epoch" },
+      payload: encodeShown({ certificate, alias: null }),
+    });
+  }
+
+  /** A member with a session. */
+  async member(wish: Wish = {}): Promise<Speaker> {
+    const speaker = this.speaker();
+    await this.connect(speaker, this.certificate(speaker.identity.id, wish));
+    return speaker;
+  }
+
+  async close(): Promise<void> {
+    for (const speaker of this.#speakers) speaker.close();
+    await this.stop();
+  }
+}
+
+/** Runs `test` with a node; fails where the node logged a defect of ours. */
+export async function withWholeNode(test: (node: WholeNode) => Promise<void>): Promise<void> {
+  await withDirectory(async (dir) => {
+    const node = await WholeNode.found(`${dir}/s`);
+    try {
+      await test(node);
+    } finally {
+      await node.close();
+    }
+    const defects = node.logged.filter((line) => line.includes("a defect of omerta"));
+    if (defects.length > 0) throw new Error(defects.join("\n"));
+  });
+}
+
+function withStore<T>(dir: string, use: (store: Store) => T): T {
+  const store = openStore(statePaths(dir).database);
+  try {
+    return use(store);
+  } finally {
+    store.close();
+  }
+}
+
+type Told =
+  & Pick<Parameters<typeof runNode>[0], "signal" | "onReady">
+  & Partial<Pick<Parameters<typeof runNode>[0], "log">>;
+
+function start(dir: string, told: Told): Promise<void> {
+  return runNode({
+    state: dir,
+    port: null,
+    advertise: ["127.0.0.1"],
+    roles: { relay: true, provider: true },
+    alias: null,
+    provider: {
+      maxVms: 1_000,
+      cpu: 1,
+      memoryBytes: null,
+      storageBytes: null,
+      maxLeaseMs: null,
+      maxLifeMs: null,
+      perOwner: 1_000,
+      allow: [],
+      dryRun: true,
+    },
+    mode: "foreground",
+    lingerMs: 0,
+    invite: null,
+    showsInvite: false,
+    log: () => {},
+    ...told,
+  });
+}

@@ -1,0 +1,168 @@
+/**
+ * One who speaks the protocol: the project's own machine on a socket, without a node around it that
+ * would keep it honest. For tests of what a real node answers to whom.
+ *
+ * @module
+ */
+import { createSocket } from "node:dgram";
+import { type Instant, ok, type PeerKey } from "../../../src/base/mod.ts";
+import { generateIdentity, generateKeyPair, systemRandom } from "../../../src/crypto/mod.ts";
+import type { Member } from "../../../src/membership/mod.ts";
+import {
+  type Answer,
+  type CallName,
+  encodeBody,
+  type NodeIn,
+  NodeMachine,
+  type NodeOut,
+  parseAnswer,
+  parseRefusal,
+  type Question,
+} from "../../../src/node/mod.ts";
+import type { SessionKind } from "../../../src/session/mod.ts";
+import {
+  encodeRelayed,
+  formatPath,
+  parseFrame,
+  parsePath,
+  TO_RELAY,
+} from "../../../src/wire/mod.ts";
+
+type Out<T extends NodeOut<Member>["type"]> = Extract<NodeOut<Member>, { readonly type: T }>;
+/** How a session ended. */
+export type Down = Out<"peer-down">;
+
+/** How a call ended: its answer, or the code of its refusal. */
+export type Outcome<N extends CallName> = { readonly answer: Answer<N> } | {
+  readonly code: string;
+};
+
+/** The machine of a node on a socket, without anything that would keep it honest. */
+export class Speaker {
+  readonly identity = generateIdentity(systemRandom).identity;
+  readonly staticKey = generateKeyPair(systemRandom);
+  readonly #machine: NodeMachine<Member>;
+  readonly #socket = createSocket("udp4");
+  readonly #waiting = new Map<
+    number,
+    (output: Out<"called" | "connected" | "connect-failed">) => void
+  >();
+  readonly #downs: ((down: Down) => void)[] = [];
+  #token = 1;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    const trusting = () => ok({ grants: [], certificate: null, alias: null } as unknown as Member);
+    this.#machine = new NodeMachine<Member>({
+      identity: this.identity,
+      staticKey: this.staticKey,
+      random: systemRandom,
+      verifyPeer: trusting,
+    });
+    this.#socket.on("message", (bytes, from) => this.#received(bytes, from));
+  }
+
+  /** Begins a session. @throws {Error} that says why there is none. */
+  async connect(
+    connect: Pick<Extract<NodeIn, { type: "connect" }>, "peer" | "path" | "key" | "payload">,
+  ): Promise<void> {
+    const ended = await this.#begin((token) => ({ type: "connect", token, ...connect }));
+    if (ended.type !== "connect-failed") return;
+    throw new Error(`not connected: ${ended.reason} ${ended.detail ?? ""}`.trim());
+  }
+
+  /** Asks a peer with which there is a session. */
+  async call<N extends CallName>(
+    peer: PeerKey,
+    name: N,
+    question: Question<N>,
+    kind: SessionKind = "epoch",
+  ): Promise<Outcome<N>> {
+    const body = encodeBody(question);
+    const ended = await this.#begin((token) => {
+      return { type: "call", token, peer, kind, name, body, timeoutMs: 10_000 };
+    });
+    if (ended.type !== "called") throw new Error(`${name} ended as ${ended.type}`);
+    const { result } = ended;
+    if (result.ok) {
+      const answer = parseAnswer(name, result.body);
+      if (!answer.ok) throw new Error(`${name} has a malformed answer`);
+      return { answer: answer.value };
+    }
+    return { code: result.reason === "refused" ? parseRefusal(result.body).code : result.reason };
+  }
+
+  /** The next session that ends. */
+  nextDown(): Promise<Down> {
+    return new Promise((resolve) => this.#downs.push(resolve));
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#socket.close();
+  }
+
+  #begin(
+    input: (token: number) => NodeIn,
+  ): Promise<Out<"called" | "connected" | "connect-failed">> {
+    const token = this.#token++;
+    return new Promise((resolve) => {
+      this.#waiting.set(token, resolve);
+      this.#take(input(token));
+    });
+  }
+
+  #take(input: NodeIn): void {
+    const out: NodeOut<Member>[] = [];
+    this.#machine.handle(input, performance.now() as Instant, out);
+    for (const output of out) this.#perform(output);
+    clearTimeout(this.#timer);
+    const at = this.#machine.wakeup()?.at;
+    if (at === undefined) return;
+    const waitMs = Math.max(0, at - performance.now());
+    this.#timer = setTimeout(() => this.#take({ type: "wake" }), waitMs);
+  }
+
+  #perform(output: NodeOut<Member>): void {
+    switch (output.type) {
+      case "transmit":
+        return this.#send(output.path, output.bytes);
+      case "called":
+      case "connected":
+      case "connect-failed":
+        this.#waiting.get(output.token)?.(output);
+        this.#waiting.delete(output.token);
+        return;
+      case "peer-down":
+        for (const told of this.#downs.splice(0)) told(output);
+    }
+  }
+
+  #send(path: string, bytes: Uint8Array): void {
+    const parsed = parsePath(path);
+    if (!parsed.ok || parsed.value.address.ip.includes(":")) return;
+    const { address, session } = parsed.value;
+    const frame = session === undefined ? bytes : encodeRelayed(TO_RELAY, session, bytes);
+    this.#socket.send(frame, address.port, address.ip);
+  }
+
+  #received(bytes: Uint8Array, from: { readonly address: string; readonly port: number }): void {
+    const address = { ip: from.address, port: from.port };
+    const frame = parseFrame(Uint8Array.from(bytes));
+    if (!frame.ok || frame.value.type === "tunnel") return;
+    if (frame.value.type === "control") {
+      return this.#take({
+        type: "datagram",
+        path: formatPath({ address }),
+        bytes: Uint8Array.from(bytes),
+      });
+    }
+    const { session, inner } = frame.value;
+    this.#take({ type: "datagram", path: formatPath({ address, session }), bytes: inner.slice() });
+  }
+}
+
+/** The code of a refusal, else "done". */
+export function codeOf(outcome: Outcome<CallName>): string {
+  return "code" in outcome ? outcome.code : "done";
+}
