@@ -63,7 +63,7 @@ export function sshCommand(target: SshTarget, self: SelfCommand, ssh = "ssh"): s
  */
 export function sshConfigEntry(target: SshTarget, self: SelfCommand): string {
   const { id, name, user } = checkTarget(target);
-  const options = { User: user, ...sshOptions(target, self) };
+  const options = { User: user, ...sshOptions(target, self), ...AGAINST_OTHERS };
   const lines = Object.entries(options).map(([key, value]) => {
     if (/[\r\n]/.test(value)) throw unusablePath(value, "an ssh configuration");
     return `  ${key} ${value}`;
@@ -71,6 +71,26 @@ export function sshConfigEntry(target: SshTarget, self: SelfCommand): string {
   const hosts = name === null ? id : `${name} ${id}`;
   return [`Host ${hosts}`, ...lines, ""].join("\n");
 }
+
+/**
+ * What an entry says besides, so that a `Host *` of the user's has no say in it: ssh's own defaults, of
+ * which the first that is written counts. None of them lends anything to the VM, looks for its host key
+ * elsewhere, or starts what was not asked for. Options that add up cannot be taken back by an entry:
+ * IdentityFile, CertificateFile, SendEnv, forwards (ClearAllForwardings would clear those of the command
+ * line, too, which editors need).
+ */
+const AGAINST_OTHERS: Readonly<Record<string, string>> = {
+  PubkeyAuthentication: "yes",
+  AddKeysToAgent: "no",
+  NoHostAuthenticationForLocalhost: "no",
+  VerifyHostKeyDNS: "no",
+  CanonicalizeHostname: "no",
+  ControlMaster: "no",
+  PermitLocalCommand: "no",
+  RemoteCommand: "none",
+  ProxyUseFdpass: "no",
+  Tunnel: "no",
+};
 
 /**
  * The line of a known-hosts file that pins a VM's host key.

@@ -9,6 +9,7 @@ import {
   sshCommand,
   sshConfigEntry,
 } from "../../src/api/ssh_command.ts";
+import { sshConfig } from "../../src/cli/commands/consumer_ssh.ts";
 
 const TARGET = {
   id: "abcdefghijklmnop",
@@ -175,6 +176,80 @@ Deno.test({
       strictEqual(listed.userknownhostsfile, `${state}/known`);
       strictEqual(listed.stricthostkeychecking, "true");
       match(listed.identityagent ?? "", /none/);
+    }),
+});
+
+/** What a `Host *` may say that would harm here, and what cannot be kept out of an entry. */
+const HOSTILE = {
+  harmful: [
+    ["ForwardAgent", "yes"],
+    ["ForwardX11", "yes"],
+    ["IdentityAgent", "SSH_AUTH_SOCK"],
+    ["IdentitiesOnly", "no"],
+    ["PubkeyAuthentication", "no"],
+    ["PreferredAuthentications", "password"],
+    ["AddKeysToAgent", "yes"],
+    ["StrictHostKeyChecking", "no"],
+    ["UserKnownHostsFile", "/others"],
+    ["GlobalKnownHostsFile", "/others"],
+    ["HostKeyAlias", "other"],
+    ["HostKeyAlgorithms", "ssh-rsa"],
+    ["UpdateHostKeys", "yes"],
+    ["VerifyHostKeyDNS", "yes"],
+    ["NoHostAuthenticationForLocalhost", "yes"],
+    ["CanonicalizeHostname", "always"],
+    ["ControlMaster", "auto"],
+    ["ControlPath", "/tmp/%C"],
+    ["PermitLocalCommand", "yes"],
+    ["RemoteCommand", "other"],
+    ["ProxyJump", "other"],
+    ["ProxyUseFdpass", "yes"],
+    ["ServerAliveInterval", "0"],
+    ["Tunnel", "yes"],
+    ["User", "other"],
+  ],
+  adding: [
+    ["IdentityFile", "/other/id"],
+    ["CertificateFile", "/other/cert"],
+    ["SendEnv", "OTHER"],
+    ["RemoteForward", "9999 localhost:22"],
+  ],
+} as const;
+
+/** The settings of an entry that stands above a `Host *`. */
+async function belowUs(dir: string, others: readonly (readonly [string, string])[]) {
+  const entry = sshConfigEntry(TARGET, SELF);
+  const lines = ["Host *", ...others.map((words) => `  ${words.join(" ")}`), ""];
+  await Deno.writeTextFile(`${dir}/config`, `${entry}\n${lines.join("\n")}`);
+  return await settings(["-F", `${dir}/config`, "web"]);
+}
+
+Deno.test({
+  name: `a 'Host *' below an entry changes nothing of what one line decides${title}`,
+  ...withSsh,
+  fn: () =>
+    inScratch(async (dir) => {
+      const alone = await belowUs(dir, []);
+      for (const option of HOSTILE.harmful) {
+        deepStrictEqual(await belowUs(dir, [option]), alone, option.join(" "));
+      }
+    }),
+});
+
+Deno.test({
+  name: `what a 'Host *' adds to an entry is what the help of ssh-config names${title}`,
+  ...withSsh,
+  fn: () =>
+    inScratch(async (dir) => {
+      const alone = await belowUs(dir, []);
+      const added = Object.entries(await belowUs(dir, HOSTILE.adding));
+      const changed = added.filter(([key, value]) => alone[key] !== value).map(([key]) => key);
+      deepStrictEqual(
+        changed.toSorted(),
+        HOSTILE.adding.map(([key]) => key.toLowerCase()).toSorted(),
+      );
+      const { details = [] } = sshConfig;
+      for (const [key] of HOSTILE.adding) ok(details.join(" ").includes(key), key);
     }),
 });
 

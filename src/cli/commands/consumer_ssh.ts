@@ -147,6 +147,8 @@ export const sshConfig = command({
   details: [
     "Without an ID: all VMs that are ready.",
     "Keep them in ~/.ssh/omerta and write 'Include omerta' at the top of ~/.ssh/config: the first value of an option counts there, and the ForwardAgent of a 'Host *' above would lend your agent to the VM's provider.",
+    "What a 'Host *' adds up to, it still adds: IdentityFile, CertificateFile, SendEnv, SetEnv, LocalForward, RemoteForward. 'ssh -F ~/.ssh/omerta NAME' leaves all of yours out.",
+    "An entry is for one VM: write the file again after a new request, also of the same name.",
   ],
   words: "[ID]",
   wordsMin: 0,
