@@ -325,7 +325,10 @@ export interface ProviderVmDoc {
   readonly cpu: number;
   readonly memory_bytes: number;
   readonly lease_expires_at: string | null;
+  /** The helper's. */
   readonly pid: number | null;
+  /** Why nobody can reach its machine, which may run and keeps its room; `null`: all is well. */
+  readonly stuck: string | null;
   readonly dropped_frames: number | null;
 }
 

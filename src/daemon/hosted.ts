@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { type ErrorCode, type Instant, OmertaError } from "../base/mod.ts";
+import {
+  type ErrorCode,
+  formatDuration,
+  formatSize,
+  type Instant,
+  OmertaError,
+} from "../base/mod.ts";
 import type { EndReason, HelpersWord, HostVm, Refusal } from "../market/mod.ts";
 import type { Answer, VmStateMessage } from "../node/mod.ts";
 import { checkVmSize, vmLimitSentence, type VmSize } from "../vm/mod.ts";
@@ -25,6 +31,14 @@ export interface Hosted {
   isUp: boolean;
   /** Why it came to nothing here, while what runs of it is being ended. */
   end: { readonly reason: EndReason; readonly detail: string | null } | null;
+  /** Its machine may run, and nobody can reach it: since when, and what was tried, in a sentence. */
+  stuck: string | null;
+  /** Its end is being found out or brought about; one at a time. */
+  isEnding: boolean;
+  /** A renewal is on its way to the helper; one at a time. */
+  isRenewing: boolean;
+  /** Resolves when its image was checked; rejects where it cannot be promised. */
+  promised: Promise<void>;
   /** Resolves when the machine is gone, or this node lets go of it. */
   readonly gone: PromiseWithResolvers<void>;
 }
@@ -46,7 +60,18 @@ export interface HostedSpec {
 /** A VM of which nothing runs yet. */
 export function newHosted(spec: HostedSpec): Hosted {
   const gone = Promise.withResolvers<void>();
-  return { ...spec, running: null, bootMs: null, isUp: false, end: null, gone };
+  return {
+    ...spec,
+    running: null,
+    bootMs: null,
+    isUp: false,
+    end: null,
+    stuck: null,
+    isEnding: false,
+    isRenewing: false,
+    promised: Promise.resolve(),
+    gone,
+  };
 }
 
 /** What the book says of a VM that has no helper to ask. */
@@ -104,6 +129,15 @@ export function requireSameDryness(asked: boolean, isDry: boolean): void {
 export function refusalError({ code, message, retryMs }: Refusal): OmertaError {
   const fields = retryMs === undefined ? {} : { retryMs };
   return new OmertaError(code, sentence(message), { fields });
+}
+
+/** A rented VM in a few words, for the log. */
+export function rentedWords({ requirements, dryRun }: HostVm): string {
+  const { cpu, memoryBytes, storageBytes, leaseMs } = requirements;
+  const disk = storageBytes === 0 ? "" : `, ${formatSize(storageBytes)} disk`;
+  return `${cpu} CPU, ${formatSize(memoryBytes)}${disk}, lease ${formatDuration(leaseMs)}${
+    dryRun ? ", dry" : ""
+  }`;
 }
 
 /** Why an owner's call is not served, as an error. */

@@ -38,6 +38,8 @@ export interface OpenProvider {
   mayRent(peer: PeerKey): boolean;
   /** Something that the provider's record tells has changed. */
   onChange(): void;
+  /** The name by which a person knows the peer; `null`: none. */
+  aliasOf(peer: PeerKey): string | null;
 }
 
 /** A provider, and by what its VMs run: `null` in a dry run. */
@@ -54,7 +56,7 @@ export interface OpenedProvider {
  */
 export async function openProvider(
   context: Context,
-  { asked, mayRent, onChange }: OpenProvider,
+  { asked, mayRent, onChange, aliasOf }: OpenProvider,
 ): Promise<OpenedProvider> {
   const images = openImages({
     state: context.paths.dir,
@@ -76,6 +78,7 @@ export async function openProvider(
     checkImage: async (name) => (await images.find(name)).id,
     roomLeft: (promised) => roomLeft(disk(), promised),
     onChange,
+    aliasOf,
   });
   return { provider, accelerator: real?.accelerator ?? null };
 }
@@ -114,8 +117,8 @@ async function openRunner(
     directory: paths.vms,
     helper,
     qemu,
-    accelerator: kind,
-    confinement: level,
+    accelerator: () => kind,
+    confinement: () => level,
     images,
     log,
   });

@@ -12,55 +12,64 @@
  *
  * @module
  */
-import { OmertaError, type PeerKey, randomUint32, splitPeerKey, type VmId } from "../base/mod.ts";
+import {
+  after,
+  type Instant,
+  OmertaError,
+  type PeerKey,
+  splitPeerKey,
+  type VmId,
+} from "../base/mod.ts";
 import { generateIdentity, generateKeyPair } from "../crypto/mod.ts";
-import type { HostedRow } from "../host/store.ts";
 import {
   charged,
-  fromHostRow,
   HostBook,
   type HostVm,
   isEnded,
   type MachineRoom,
-  parseHostRow,
   type Policy,
-  toHostRow,
 } from "../market/mod.ts";
 import type { Answer, Question, VmStateMessage } from "../node/mod.ts";
-import { guestPlan, tunnelAddress } from "../tunnel/mod.ts";
+import { tunnelAddress } from "../tunnel/mod.ts";
 import { ENTROPY_BYTES, guestHostname, guestSeed, parseSshPublicKey } from "../vm/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
+import { closeGuestTunnel, freshTunnel, openGuestTunnel } from "./guest_tunnels.ts";
 import {
   callError,
   createdAnswer,
-  endSentence,
   type Hosted,
-  type HostedSpec,
   isolationOf,
   newHosted,
-  ownersEndReason,
   ownWord,
   refusalError,
+  rentedWords,
   requireSameDryness,
   requireVmSize,
-  roundOrNull,
   takeUpDryRun,
 } from "./hosted.ts";
+import { fitted, loadRows, vmMessage, writeRow } from "./hosted_rows.ts";
 import type { Caller } from "./loop.ts";
-import type { VmFigures, VmHappening, VmRunner } from "./vm_runner.ts";
+import { Renewals } from "./renewals.ts";
+import { STUCK, type VmFigures, type VmHappening, type VmRunner } from "./vm_runner.ts";
 
 /** Ended VMs are remembered on the disk for so long. Guess: a day. */
 const ENDED_KEPT_MS = 86_400_000;
 /** How long the end of a machine is waited for before the owner is answered. Guess. */
 const STOP_WAIT_MS = 10_000;
-/** Ended VMs pile up no further than this between two sweeps. */
+/** Ended VMs pile up no further than this between two sweeps; what is stuck is tried again. */
 const SWEEP_EVERY_MS = 30_000;
+/** A renewal that finds another one under way comes again. Guess. */
+const RENEW_AGAIN_MS = 1_000;
 
 /** A VM with what its machine says, for `provider status`. */
 export interface HostedView {
   readonly vm: HostVm;
   readonly figures: VmFigures | null;
+  /** The helper's, also where it does not answer; `null`: none is known. */
+  readonly pid: number | null;
+  /** Why nobody can reach its machine, which may run; `null`: nothing is wrong. */
+  readonly stuck: string | null;
 }
 
 /** With what a provider is made. */
@@ -81,6 +90,8 @@ export interface ProviderParts {
   roomLeft(promised: MachineRoom): MachineRoom;
   /** Something that the provider's record tells has changed. */
   onChange(): void;
+  /** The name by which a person knows the peer; `null`: none. */
+  aliasOf(peer: PeerKey): string | null;
 }
 
 /** The running provider. */
@@ -89,13 +100,17 @@ export class Provider {
   readonly #context: Context;
   readonly #book: HostBook;
   readonly #hosted = new Map<VmId, Hosted>();
+  readonly #renewals = new Renewals();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #sweepAt: Instant;
   #ending = false;
 
   constructor(parts: ProviderParts) {
+    const { context, policy } = parts;
     this.#parts = parts;
-    this.#context = parts.context;
-    this.#book = new HostBook(parts.policy, parts.context.random, this.#loadRows());
+    this.#context = context;
+    this.#book = new HostBook(policy, context.random, loadRows(context, policy, this.#hosted));
+    this.#sweepAt = after(context.now(), SWEEP_EVERY_MS);
     this.#serve();
   }
 
@@ -112,14 +127,18 @@ export class Provider {
     return this.#book.used();
   }
 
-  /** Takes up what lives since before the start, and sweeps what does not. */
+  /**
+   * Takes up what lives since before the start, all at once, and sweeps what does not. Calls are
+   * answered meanwhile: the book knows every VM.
+   */
   async start(): Promise<void> {
-    for (const vm of this.#book.living()) await this.#takeUp(vm);
-    const known = new Set(this.#book.living().map((vm) => vm.id));
-    for (const id of this.#parts.runner.found()) {
-      if (!known.has(id)) await this.#endStray(id);
-    }
     this.#arm();
+    const known = new Set(this.#book.living().map((vm) => vm.id));
+    const strays = this.#parts.runner.found().filter((id) => !known.has(id));
+    await Promise.all([
+      ...this.#book.living().map((vm) => this.#takeUp(vm)),
+      ...strays.map((id) => this.#endStray(id)),
+    ]);
   }
 
   /** VMs that have not ended. */
@@ -131,9 +150,10 @@ export class Provider {
   async views(): Promise<HostedView[]> {
     return await Promise.all(
       this.#book.living().map(async (vm) => {
-        const running = this.#hosted.get(vm.id)?.running ?? null;
+        const { running = null, stuck = null } = this.#hosted.get(vm.id) ?? {};
         const figures = await running?.figures().catch(() => null) ?? null;
-        return { vm, figures };
+        const pid = figures?.pid ?? await this.#runnerOf(vm).pidOf(vm.id);
+        return { vm, figures, pid, stuck };
       }),
     );
   }
@@ -181,9 +201,11 @@ export class Provider {
     if (reservation.type === "refused") throw refusalError(reservation.refusal);
     const { vm } = reservation;
     if (reservation.type === "reserved") {
-      this.#hosted.set(vm.id, newHosted({ created: null, imageDigest: null }));
-      await this.#promise(vm);
+      const hosted = newHosted({ created: null, imageDigest: null });
+      this.#hosted.set(vm.id, hosted);
+      hosted.promised = this.#promise(vm, hosted);
     } else this.#touch(vm);
+    await this.#hosted.get(vm.id)?.promised;
     return this.#reserved(this.#book.get(vm.id) ?? vm, reservation.type === "existing");
   }
 
@@ -222,14 +244,12 @@ export class Provider {
    * Writes the reservation down, and hashes the image: work that nobody gets done to whom the book
    * lends nothing. Where either fails, nothing is set aside.
    */
-  async #promise(vm: HostVm): Promise<void> {
+  async #promise(vm: HostVm, hosted: Hosted): Promise<void> {
     try {
       this.#record(vm);
       this.#noticed();
       if (vm.dryRun) return;
-      const imageDigest = await this.#parts.checkImage(vm.requirements.image);
-      const hosted = this.#hosted.get(vm.id);
-      if (hosted !== undefined) hosted.imageDigest = imageDigest;
+      hosted.imageDigest = await this.#parts.checkImage(vm.requirements.image);
     } catch (error) {
       const released = this.#book.release(vm.owner, vm.id);
       if (released.ok) this.#changed(released.value);
@@ -268,7 +288,7 @@ export class Provider {
       const vm = this.#book.get(id as VmId);
       return vm !== undefined && vm.owner === owner ? [vm] : [];
     });
-    return { vms: own.map((vm) => this.#message(this.#touch(vm))) };
+    return { vms: fitted(own.map((vm) => this.#message(this.#touch(vm)))) };
   }
 
   #extend(caller: Caller, question: Question<"vm.extend">): Answer<"vm.extend"> {
@@ -276,7 +296,8 @@ export class Provider {
     const now = this.#context.now();
     const extended = this.#book.extend(owner, question.vm as VmId, question.leaseMs, now);
     if (!extended.ok) throw callError(extended.reason, question.vm);
-    this.#renewed(extended.value, extended.value.deadline - now);
+    this.#renewed(extended.value);
+    this.#flush();
     return this.#message(extended.value);
   }
 
@@ -304,13 +325,14 @@ export class Provider {
     const wireguard = generateKeyPair(random);
     const hostKey = generateIdentity(random);
     hosted.created = {
-      localTunnel: this.#freshTunnel(),
+      localTunnel: freshTunnel(this.#context, this.#hosted.values()),
       remoteTunnel: question.tunnel,
       wireguardKey: wireguard.publicKey.toHex(),
       sshHostKey: hostKey.identity.publicKey.toHex(),
     };
     this.#record(vm);
     this.#noticed();
+    this.#context.log.info(`rented: ${rentedWords(vm)}`, { vm: vm.id, by: this.#name(vm.owner) });
     const seed = vm.dryRun ? new Uint8Array() : guestSeed({
       wgPrivateKey: wireguard.privateKey,
       peerPublicKey: question.wireguardKey,
@@ -329,12 +351,13 @@ export class Provider {
     const happens = (happening: VmHappening) => this.#happened(vm.id, happening);
     const lifeMs = (vm.lifeEndsAt ?? 0) - this.#context.now();
     try {
-      const start = { id: vm.id, requirements: vm.requirements, lifeMs, seed };
+      const image = hosted.imageDigest ?? vm.requirements.image;
+      const start = { id: vm.id, requirements: { ...vm.requirements, image }, lifeMs, seed };
       const running = await this.#runnerOf(vm).start(start, happens);
       if (this.#ending) return running.detach(); // the next node takes it up
       hosted.running = running;
       if (this.#book.get(vm.id)?.state !== "creating") return await this.#endLate(vm, hosted);
-      this.#openTunnel(vm, hosted);
+      openGuestTunnel(this.#context, vm, hosted);
       this.#book.launched(vm.id);
       this.#tell(vm.id);
       if (hosted.isUp) this.#happened(vm.id, { type: "ready", bootMs: hosted.bootMs });
@@ -342,7 +365,7 @@ export class Provider {
       const detail = error instanceof Error ? error.message : String(error);
       hosted.end = { reason: "failed", detail };
       this.#context.log.error("a VM could not be started", { vm: vm.id, detail });
-      await hosted.running?.stop().catch(() => {});
+      await hosted.running?.stop().catch(() => {}); // what then still runs is killed
       this.#happened(vm.id, { type: "ended", reason: "failed", detail });
     }
   }
@@ -363,15 +386,45 @@ export class Provider {
       if (this.#book.ready(id, this.#context.now())) this.#tell(id);
       return;
     }
-    const { reason, detail } = hosted.end ?? happening;
-    this.#book.ended(id, reason, detail);
-    const say = reason === "failed" || reason === "lost" ? "warn" : "info";
-    this.#context.log[say]("a VM ended", { vm: id, reason, detail });
-    this.#tell(id);
+    const end = hosted.end ?? happening;
+    this.#context.background(`end VM ${id}`, () => this.#end(id, hosted, end));
+  }
+
+  /** The machine said that it ended: so it is as soon as nothing of it runs, if need be by force. */
+  async #end(id: VmId, hosted: Hosted, end: NonNullable<Hosted["end"]>): Promise<void> {
+    const vm = this.#book.get(id);
+    if (vm === undefined || isEnded(vm.state) || hosted.isEnding) return;
+    const runner = this.#runnerOf(vm);
+    hosted.isEnding = true;
+    try {
+      const isGone = await runner.isGone(id) || await runner.kill(id);
+      if (this.#ending) return;
+      if (!isGone) return this.#stuck(vm, hosted, "its helper runs on, and cannot be killed");
+      this.#ended(vm, hosted, end);
+      await runner.sweep(id);
+    } finally {
+      hosted.isEnding = false;
+      if (hosted.stuck === null) hosted.gone.resolve();
+    }
+  }
+
+  #ended(vm: HostVm, hosted: Hosted, { reason, detail }: NonNullable<Hosted["end"]>): void {
+    const ended = this.#book.ended(vm.id, reason, detail);
+    const why = ended?.endReason ?? reason;
+    const say = why === "failed" || why === "lost" ? "warn" : "info";
+    const by = this.#name(vm.owner);
+    this.#context.log[say]("a VM ended", { vm: vm.id, by, reason: why, detail });
     hosted.running = null;
-    this.#closeTunnel(vm, hosted);
-    const sweep = () => this.#runnerOf(vm).sweep(id).finally(() => hosted.gone.resolve());
-    this.#context.background(`sweep VM ${id}`, sweep);
+    hosted.stuck = null;
+    this.#tell(vm.id);
+    this.#renewals.forget(vm.id);
+    closeGuestTunnel(this.#context, vm, hosted);
+  }
+
+  /** Something of it may run that nobody can reach: its room stays taken, and it is tried again. */
+  #stuck(vm: HostVm, hosted: Hosted, why: string): void {
+    if (hosted.stuck === null) this.#context.log.warn(`a VM is stuck: ${why}`, { vm: vm.id });
+    hosted.stuck = why;
   }
 
   /** Ends the machine of a VM that is releasing; resolves with the VM as it is then. */
@@ -386,9 +439,12 @@ export class Provider {
   }
 
   async #stopMachine(vm: HostVm, hosted: Hosted): Promise<void> {
-    if (hosted.running === null) return; // Still being started: `#launch` ends it.
-    const end = { type: "ended", reason: vm.endReason ?? "released", detail: null } as const;
-    await hosted.running.stop().then(() => this.#happened(vm.id, end));
+    // Still being started or taken up: who does that ends it.
+    if (hosted.running === null && hosted.stuck === null) return;
+    await hosted.running?.stop().catch((error) => {
+      this.#context.log.warn("a VM's helper did not stop it", { vm: vm.id, error: `${error}` });
+    });
+    this.#happened(vm.id, { type: "ended", reason: vm.endReason ?? "released", detail: null });
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, STOP_WAIT_MS);
     await Promise.race([hosted.gone.promise, late.promise]);
@@ -398,16 +454,58 @@ export class Provider {
   #touch(vm: HostVm): HostVm {
     const touched = this.#book.touch(vm.owner, vm.id, this.#context.now());
     if (!touched.ok) return vm;
-    this.#renewed(touched.value, touched.value.requirements.leaseMs);
+    this.#renewed(touched.value);
     return touched.value;
   }
 
-  #renewed(vm: HostVm, leaseMs: number): void {
-    this.#changed(vm);
-    const running = this.#hosted.get(vm.id)?.running;
-    if (running !== null && running !== undefined) {
-      this.#context.background(`renew VM ${vm.id}`, () => running.renew(leaseMs));
-    }
+  /** A deadline moved: helper and disk learn it in a while. */
+  #renewed({ id, deadline, requirements: { leaseMs } }: HostVm): void {
+    this.#renewals.note({ id, deadline, leaseMs }, this.#context.now());
+    this.#arm();
+  }
+
+  /** Tells helpers and disk the deadlines that are due: all in one write. */
+  #flush(): void {
+    const now = this.#context.now();
+    const due = this.#renewals.take(now).flatMap((id) => {
+      const vm = this.#book.get(id);
+      if (vm === undefined || isEnded(vm.state)) return [];
+      if (!this.#hosted.get(id)?.isRenewing) return [vm];
+      this.#renewals.defer(id, after(now, RENEW_AGAIN_MS)); // the one under way is older
+      return [];
+    });
+    if (due.length === 0) return;
+    const { log, store } = this.#context;
+    attempt(log, "remember leases", () => {
+      store.transaction(() => due.forEach((vm) => this.#record(vm)));
+    });
+    for (const vm of due) this.#renew(vm);
+  }
+
+  #renew(vm: HostVm): void {
+    const hosted = this.#hosted.get(vm.id);
+    this.#renewals.told(vm);
+    if (hosted?.running === null || hosted === undefined) return;
+    const { running } = hosted;
+    hosted.isRenewing = true;
+    this.#context.background(`renew VM ${vm.id}`, async () => {
+      try {
+        await running.renew(vm.deadline - this.#context.now());
+      } catch (error) {
+        this.#deaf(vm, hosted, error);
+      } finally {
+        hosted.isRenewing = false;
+      }
+    });
+  }
+
+  /** A helper that hears no renewal would end the VM in spite of its owner: it is looked for anew. */
+  #deaf(vm: HostVm, hosted: Hosted, error: unknown): void {
+    if (!(error instanceof OmertaError) || error.code !== "vm-failed") throw error;
+    if (hosted.isEnding || hosted.running === null) return;
+    hosted.running.detach();
+    hosted.running = null;
+    this.#stuck(vm, hosted, "its helper does not answer");
   }
 
   #expire(): void {
@@ -415,20 +513,39 @@ export class Provider {
       if (stop) this.#context.background(`end VM ${vm.id}`, () => this.#stop(vm));
       else this.#tell(vm.id);
     }
-    for (const id of this.#hosted.keys()) {
-      if (this.#book.get(id) === undefined) this.#hosted.delete(id); // the book is bounded
-    }
-    const { log, store, wallMs } = this.#context;
-    attempt(log, "forget old VMs", () => void store.pruneVms(wallMs() - ENDED_KEPT_MS));
+    this.#flush();
+    if (this.#context.now() >= this.#sweepAt) this.#sweep();
     this.#arm();
+  }
+
+  #sweep(): void {
+    const { log, now, store, wallMs } = this.#context;
+    this.#sweepAt = after(now(), SWEEP_EVERY_MS);
+    for (const [id, { stuck }] of this.#hosted) {
+      const vm = this.#book.get(id);
+      if (vm === undefined) this.#forget(id); // the book is bounded
+      else if (stuck !== null) this.#tryAgain(vm);
+    }
+    attempt(log, "forget old VMs", () => void store.pruneVms(wallMs() - ENDED_KEPT_MS));
+  }
+
+  #forget(id: VmId): void {
+    this.#hosted.delete(id);
+    this.#renewals.forget(id);
+  }
+
+  /** What is stuck may answer again; what should have ended is ended by force. */
+  #tryAgain(vm: HostVm): void {
+    const again = () => vm.state === "releasing" ? this.#stop(vm) : this.#takeUp(vm);
+    this.#context.background(`try VM ${vm.id} again`, async () => void await again());
   }
 
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#ending) return;
-    const at = this.#book.wakeup()?.at ?? Infinity;
-    const waitMs = Math.min(SWEEP_EVERY_MS, Math.max(0, at - this.#context.now()));
-    this.#timer = setTimeout(() => this.#expire(), waitMs);
+    const dues = [this.#book.wakeup()?.at, this.#renewals.dueAt(), this.#sweepAt];
+    const at = Math.min(...dues.map((due) => due ?? Infinity));
+    this.#timer = setTimeout(() => this.#expire(), Math.max(0, at - this.#context.now()));
   }
 
   // After a restart ----------------------------------------------------------------------------
@@ -438,97 +555,64 @@ export class Provider {
     if (hosted === undefined) return;
     try {
       const adopted = await this.#adopt(vm, hosted);
-      this.#openTunnel(vm, hosted);
+      if (adopted === STUCK) return this.#stuck(vm, hosted, "its helper does not answer");
+      if (adopted === null) return;
+      openGuestTunnel(this.#context, vm, hosted);
       this.#changed(adopted);
       this.#context.log.info("took up a VM", { vm: vm.id, state: adopted.state });
       if (adopted.state === "releasing") await this.#stop(adopted);
     } catch (error) {
       this.#context.log.warn("a VM is lost", { vm: vm.id, error: String(error) });
-      hosted.end = { reason: "lost", detail: null };
-      await hosted.running?.stop().catch(() => {}); // what is left of it ends with its lease
-      this.#happened(vm.id, { type: "ended", ...hosted.end });
-      await hosted.gone.promise;
+      const end = { reason: "lost", detail: null } as const;
+      hosted.end = end;
+      await hosted.running?.stop().catch(() => {}); // what then still runs is killed
+      await this.#end(vm.id, hosted, end);
     }
   }
 
-  /** Finds the machine, whose own word about its times counts. */
-  async #adopt(vm: HostVm, hosted: Hosted): Promise<HostVm> {
-    const now = this.#context.now();
-    const happens = (happening: VmHappening) => this.#happened(vm.id, happening);
-    if (vm.dryRun && !this.#parts.dryRunOnly) {
-      throw new OmertaError("not-found", "It was a dry run, and the provider runs dry no more");
+  /** Finds the machine, whose own word about its times counts; `null`: the node ended meanwhile. */
+  async #adopt(vm: HostVm, hosted: Hosted): Promise<HostVm | null | typeof STUCK> {
+    const found = await this.#find(vm);
+    if (found === STUCK) return STUCK;
+    if (found === null) throw new OmertaError("not-found", "Nothing of it is left");
+    if (this.#ending) {
+      found.detach();
+      return null;
     }
-    hosted.running = vm.dryRun
-      ? await takeUpDryRun(this.#parts.dryRunner, vm)
-      : await this.#parts.runner.adopt(vm.id, happens);
-    if (hosted.running === null) throw new OmertaError("not-found", "Nothing of it is left");
-    const figures = await hosted.running.figures();
-    const word = vm.dryRun ? ownWord(vm, now) : figures;
-    const adopted = this.#book.adopt(vm.id, word, now);
+    if (hosted.stuck !== null) closeGuestTunnel(this.#context, vm, hosted); // of before it was stuck
+    hosted.running = found;
+    hosted.stuck = null;
+    hosted.end = null;
+    const figures = await found.figures();
+    const wasTouched = this.#renewals.isNoted(vm.id);
+    const now = this.#context.now();
+    const adopted = this.#book.adopt(vm.id, vm.dryRun ? ownWord(vm, now) : figures, now);
     if (adopted === undefined) throw new OmertaError("not-found", "It was never created");
     hosted.bootMs = figures.bootMs;
-    return adopted;
+    this.#renewals.told(adopted);
+    return wasTouched ? this.#touch(adopted) : adopted; // its owner came while it was looked for
+  }
+
+  async #find(vm: HostVm): ReturnType<VmRunner["adopt"]> {
+    if (!vm.dryRun) {
+      return await this.#parts.runner.adopt(vm.id, (happening) => this.#happened(vm.id, happening));
+    }
+    if (this.#parts.dryRunOnly) return await takeUpDryRun(this.#parts.dryRunner, vm);
+    throw new OmertaError("not-found", "It was a dry run, and the provider runs dry no more");
   }
 
   /** A machine that no row knows: its request never got an answer. */
   async #endStray(id: VmId): Promise<void> {
-    const running = await this.#parts.runner.adopt(id, () => {}).catch(() => null);
-    await running?.stop().catch(() => {});
-    await this.#parts.runner.sweep(id);
-    this.#context.log.warn("ended a VM that nobody knows", { vm: id });
+    const { runner } = this.#parts;
+    const found = await runner.adopt(id, () => {}).catch(() => null);
+    if (found !== null && found !== STUCK) await found.stop().catch(() => {});
+    const isGone = await runner.isGone(id) || await runner.kill(id);
+    if (isGone) await runner.sweep(id);
+    const what = isGone ? "ended a VM that nobody knows" : "a VM that nobody knows cannot be ended";
+    this.#context.log.warn(what, { vm: id });
   }
 
-  #loadRows(): HostVm[] {
-    const { store } = this.#context;
-    const clock = { now: this.#context.now(), unixMs: this.#context.wallMs() };
-    return store.hosted.list().flatMap((row) => {
-      const parsed = parseHostRow(row.row);
-      if (!parsed.ok) {
-        this.#context.log.error("a VM's row cannot be read; its machine ends with its lease", {
-          vm: row.id,
-        });
-        return [];
-      }
-      const { created, imageDigest } = row.spec as HostedSpec;
-      this.#hosted.set(row.id, newHosted({ created, imageDigest }));
-      return [fromHostRow(parsed.value, this.#parts.policy, clock)];
-    });
-  }
-
-  // Tunnels and rows -----------------------------------------------------------------------------
-
-  #openTunnel(vm: HostVm, hosted: Hosted): void {
-    const { created, running } = hosted;
-    const control = running?.control ?? null;
-    if (created === null || control === null) return;
-    const { owner } = vm;
-    const plan = guestPlan({
-      tunnel: created.localTunnel,
-      peer: owner,
-      remote: created.remoteTunnel,
-      control,
-    });
-    this.#context.net.command("tunnel.open", { ...plan });
-    this.#context.demands.claim(owner, `lent VM ${vm.id}`, "busy");
-  }
-
-  #closeTunnel(vm: HostVm, { created }: Hosted): void {
-    this.#context.demands.drop(vm.owner, `lent VM ${vm.id}`);
-    if (created === null) return;
-    try {
-      this.#context.net.command("tunnel.close", { tunnel: created.localTunnel });
-    } catch (error) {
-      this.#context.log.debug("a tunnel was closed already", { error: String(error) });
-    }
-  }
-
-  #freshTunnel(): number {
-    const taken = new Set([...this.#hosted.values()].map((h) => h.created?.localTunnel));
-    for (;;) {
-      const id = randomUint32(this.#context.random);
-      if (!taken.has(id)) return id;
-    }
-  }
+  // Rows -----------------------------------------------------------------------------------------
 
   /** Writes the VM's row, and tells the owner how it stands. */
   #tell(id: VmId): void {
@@ -536,9 +620,13 @@ export class Provider {
     const hosted = this.#hosted.get(id);
     if (vm === undefined || hosted === undefined) return;
     this.#changed(vm);
-    const peer = vm.owner;
-    if (!this.#context.loop.machine.isConnected(peer)) return;
-    const call = this.#context.loop.call(peer, "vm.event", this.#message(vm));
+    const { owner } = vm;
+    if (!this.#context.loop.machine.isConnected(owner)) return;
+    const call = this.#context.loop.call(
+      owner,
+      "vm.event",
+      vmMessage(this.#context, vm, this.#hosted.get(vm.id)),
+    );
     call.catch((error) => this.#context.log.debug("an owner was not told", { error: `${error}` }));
   }
 
@@ -558,44 +646,19 @@ export class Provider {
   #record(vm: HostVm): void {
     const hosted = this.#hosted.get(vm.id);
     if (hosted === undefined) return;
-    const clock = { now: this.#context.now(), unixMs: this.#context.wallMs() };
-    const row = toHostRow(vm, clock);
-    const { network, node: owner } = splitPeerKey(vm.owner);
-    const stored: HostedRow = {
-      id: vm.id,
-      network,
-      owner,
-      key: vm.state === "releasing" ? null : vm.key, // the next request with it gets another
-      state: vm.state,
-      spec: { created: hosted.created, imageDigest: hosted.imageDigest } satisfies HostedSpec,
-      secrets: null,
-      localTunnel: hosted.created?.localTunnel ?? null,
-      remoteTunnel: hosted.created?.remoteTunnel ?? null,
-      deadlineMs: row.deadlineMs,
-      createdAtMs: row.requestedAtMs,
-      endedAtMs: isEnded(vm.state) ? clock.unixMs : null,
-      row,
-    };
-    // Of what never was a machine nothing remains: whoever reserves without end fills no disk.
-    const wasNothing = isEnded(vm.state) && hosted.created === null;
-    if (wasNothing) this.#context.store.hosted.delete({ id: vm.id });
-    else this.#context.store.hosted.put(stored);
+    writeRow(this.#context, vm, hosted);
+    if (!isEnded(vm.state)) this.#renewals.told(vm);
   }
 
   #message(vm: HostVm): VmStateMessage {
-    const living = !isEnded(vm.state);
-    const leftMs = Math.max(0, Math.round(vm.deadline - this.#context.now()));
-    return {
-      vm: vm.id,
-      state: vm.state === "requested" ? "reserved" : vm.state,
-      leaseLeftMs: living ? leftMs : null,
-      lifeLeftMs: living && vm.lifeEndsAt !== null
-        ? roundOrNull(vm.lifeEndsAt - this.#context.now())
-        : null,
-      bootMs: roundOrNull(this.#hosted.get(vm.id)?.bootMs ?? null),
-      reason: vm.endReason === null ? null : endSentence(vm),
-      endReason: ownersEndReason(vm),
-    };
+    return vmMessage(this.#context, vm, this.#hosted.get(vm.id));
+  }
+
+  /** Alias and short id, for the log. */
+  #name(peer: PeerKey): string {
+    const short = splitPeerKey(peer).node.slice(0, 8);
+    const alias = this.#parts.aliasOf(peer);
+    return alias === null ? short : `${alias} (${short})`;
   }
 
   #runnerOf(vm: HostVm): VmRunner {

@@ -8,6 +8,7 @@
  * @module
  */
 import { isVmId, OmertaError, type VmId } from "../base/mod.ts";
+import { delay } from "../host/delay.ts";
 import { writeFileAtomic } from "../host/files.ts";
 import type { Images } from "../host/images.ts";
 import type { Log } from "../host/log.ts";
@@ -21,14 +22,23 @@ import {
   readHelperExit,
   startHelper,
 } from "../host/vm_helper.ts";
+import { helperOf, killHelper, untilHelperGone } from "../host/vm_helper_kill.ts";
 import { residentBytes } from "../host/system.ts";
 import type { EndReason } from "../market/mod.ts";
 import { launchSpec } from "../vm/mod.ts";
-import type { RunningVm, VmFigures, VmHappening, VmRunner, VmStart } from "./vm_runner.ts";
+import {
+  type RunningVm,
+  STUCK,
+  type VmFigures,
+  type VmHappening,
+  type VmRunner,
+  type VmStart,
+} from "./vm_runner.ts";
+import { within } from "./waiting.ts";
 
 const MIB = 2 ** 20;
-/** A helper that holds its lock but does not listen yet gets so long. Guess. */
-const LISTEN_MS = 3_000;
+/** A helper of before a restart gets so long, by the clock, to listen and to answer. Guess. */
+const ADOPT_MS = 3_000;
 const LISTEN_RETRY_MS = 50;
 
 /** With what QEMU is run. */
@@ -37,8 +47,9 @@ export interface QemuRunnerParts {
   readonly directory: string;
   readonly helper: string;
   readonly qemu: string;
-  readonly accelerator: "kvm" | "tcg";
-  readonly confinement: ConfinementLevel;
+  /** By what VMs are run now, and how QEMU is confined: both may become better while a node runs. */
+  accelerator(): "kvm" | "tcg";
+  confinement(): ConfinementLevel;
   readonly images: Images;
   readonly log: Log;
 }
@@ -55,11 +66,11 @@ export class QemuRunner implements VmRunner {
   }
 
   get accelerator(): "kvm" | "tcg" {
-    return this.#parts.accelerator;
+    return this.#parts.accelerator();
   }
 
   get confinement(): ConfinementLevel {
-    return this.#parts.confinement;
+    return this.#parts.confinement();
   }
 
   async start(vm: VmStart, happens: Happens): Promise<RunningVm> {
@@ -79,7 +90,7 @@ export class QemuRunner implements VmRunner {
       append: image.manifest.append,
       cpus: requirements.cpu,
       memoryMib: Math.floor(requirements.memoryBytes / MIB),
-      accel: this.#parts.accelerator,
+      accel: this.accelerator,
       disk,
       leaseMs: Math.round(requirements.leaseMs),
       lifeMs: Math.max(1, Math.round(vm.lifeMs)),
@@ -88,21 +99,41 @@ export class QemuRunner implements VmRunner {
     return await this.#follow(dir, happens);
   }
 
-  async adopt(id: VmId, happens: Happens): Promise<RunningVm | null> {
+  async adopt(id: VmId, happens: Happens): Promise<RunningVm | null | typeof STUCK> {
     const dir = this.#directoryOf(id);
-    for (let waitedMs = 0; await isHelperAlive(dir); waitedMs += LISTEN_RETRY_MS) {
-      try {
-        return await this.#follow(dir, happens);
-      } catch (error) {
-        if (waitedMs >= LISTEN_MS) throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, LISTEN_RETRY_MS));
+    const until = performance.now() + ADOPT_MS;
+    let isDeaf = false; // nobody listens, although the lock is held
+    while (await isHelperAlive(dir)) {
+      const leftMs = until - performance.now();
+      if (leftMs <= 0) return isDeaf && await killHelper(dir) ? null : STUCK;
+      const found = await within(leftMs, this.#follow(dir, happens), (late) => late.detach());
+      if (found.type === "done") return found.value;
+      if (found.type === "late") return STUCK;
+      isDeaf = found.error instanceof OmertaError && found.error.code === "not-found";
+      await delay(LISTEN_RETRY_MS);
     }
     return null;
   }
 
+  async pidOf(id: VmId): Promise<number | null> {
+    return await helperOf(this.#directoryOf(id)) ?? null;
+  }
+
+  async isGone(id: VmId): Promise<boolean> {
+    return await untilHelperGone(this.#directoryOf(id));
+  }
+
+  async kill(id: VmId): Promise<boolean> {
+    return await killHelper(this.#directoryOf(id));
+  }
+
+  /** @throws {OmertaError} `vm-failed` where something of it still runs: its lock is the proof. */
   async sweep(id: VmId): Promise<void> {
-    await Deno.remove(this.#directoryOf(id), { recursive: true }).catch((error) => {
+    const dir = this.#directoryOf(id);
+    if (await isHelperAlive(dir)) {
+      throw new OmertaError("vm-failed", `The VM ${id} still runs: its directory stays`);
+    }
+    await Deno.remove(dir, { recursive: true }).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
   }

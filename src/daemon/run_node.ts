@@ -39,7 +39,7 @@ import { apiTable } from "./methods/mod.ts";
 import { Networks } from "./networks.ts";
 import { takeOffer } from "./offers.ts";
 import { makeInvite, networkDocs, type NodeParts, ownFacts, Standing } from "./node.ts";
-import { openProvider } from "./open_provider.ts";
+import { type OpenedProvider, openProvider } from "./open_provider.ts";
 import { Peers } from "./peers.ts";
 import type { Provider } from "./provider.ts";
 import { Reach } from "./reach.ts";
@@ -47,6 +47,7 @@ import { RelayService } from "./relay_service.ts";
 import { Relays } from "./relays.ts";
 import { SshKeys } from "./ssh_keys.ts";
 import { Tunnels } from "./tunnels.ts";
+import { within } from "./waiting.ts";
 
 /** The relay's usual port. Source: the command line's contract. */
 const RELAY_PORT = 9_000;
@@ -54,6 +55,8 @@ const RELAY_PORT = 9_000;
 const FIRST_NETWORK = "home";
 /** How long a node that others are to find waits for its relays before it says that it is ready. */
 const ANNOUNCE_MS = 3_000;
+/** How long a provider looks for its VMs of before a restart until it says that it is ready. Guess. */
+const TAKE_UP_MS = 2_000;
 /** How often certificates of connected members are judged again. Source: requirement S02 (60 s). */
 const JUDGE_MS = 30_000;
 
@@ -197,15 +200,7 @@ class NodeRun {
     const relay = this.#options.roles.relay ? new RelayService(context, networks, peers) : null;
     if (relay !== null) this.#closers.push(() => relay.close());
     if (this.#options.roles.provider) {
-      const opened = await openProvider(context, {
-        asked: this.#options.provider,
-        mayRent: (peer) => peers.holds(peer, "rent"),
-        onChange: () => relays.publishSoon(),
-      });
-      accelerator = opened.accelerator;
-      provider = opened.provider;
-      await provider.start();
-      this.#closers.push(() => this.#letGo(opened.provider));
+      ({ provider, accelerator } = await this.#openProvider(context, peers, relays));
       this.#unlessEnded();
     }
     const node: NodeParts = {
@@ -237,6 +232,21 @@ class NodeRun {
   /** Leaves a start that a signal has ended: what was opened is closed, and nothing is said. */
   #unlessEnded(): void {
     this.#options.signal.throwIfAborted();
+  }
+
+  async #openProvider(context: Context, peers: Peers, relays: Relays): Promise<OpenedProvider> {
+    const opened = await openProvider(context, {
+      asked: this.#options.provider,
+      mayRent: (peer) => peers.holds(peer, "rent"),
+      onChange: () => relays.publishSoon(),
+      aliasOf: (peer) => peers.member(peer)?.alias ?? null,
+    });
+    this.#closers.push(() => this.#letGo(opened.provider));
+    // Calls are served from now on; a VM that does not answer keeps nobody waiting.
+    const started = opened.provider.start();
+    this.#background("take up VMs", () => started);
+    await within(TAKE_UP_MS, started, () => {});
+    return opened;
   }
 
   #openConsumer(

@@ -22,6 +22,9 @@ export type VmHappening =
   | { readonly type: "ready"; readonly bootMs: number | null }
   | { readonly type: "ended"; readonly reason: EndReason; readonly detail: string | null };
 
+/** Something may run that nobody can reach: it still takes its room. */
+export const STUCK = "stuck";
+
 /** What is known of a running machine. */
 export interface VmFigures {
   readonly pid: number | null;
@@ -55,8 +58,20 @@ export interface VmRunner {
   readonly confinement: ConfinementLevel | null;
   /** Starts a machine; `happens` is told what becomes of it. */
   start(vm: VmStart, happens: (happening: VmHappening) => void): Promise<RunningVm>;
-  /** Finds the machine of before a restart; `null` where there is none. */
-  adopt(id: VmId, happens: (happening: VmHappening) => void): Promise<RunningVm | null>;
+  /**
+   * Finds the machine of before a restart, within seconds; `null` where nothing of it runs, and
+   * `STUCK` where something does that does not answer.
+   */
+  adopt(
+    id: VmId,
+    happens: (happening: VmHappening) => void,
+  ): Promise<RunningVm | null | typeof STUCK>;
+  /** The helper's process; `null` where none is known. */
+  pidOf(id: VmId): Promise<number | null>;
+  /** Whether nothing of a machine runs any more; what is about to end gets a moment for it. */
+  isGone(id: VmId): Promise<boolean>;
+  /** Ends by force what does not answer. Returns whether nothing of it runs any more. */
+  kill(id: VmId): Promise<boolean>;
   /** Removes what is left of a machine that is gone. */
   sweep(id: VmId): Promise<void>;
   /** The ids of all machines of which something is on the disk. */
@@ -72,6 +87,9 @@ export const DRY_RUNNER: VmRunner = {
     return Promise.resolve(dryVm(vm.lifeMs));
   },
   adopt: () => Promise.resolve(null),
+  pidOf: () => Promise.resolve(null),
+  isGone: () => Promise.resolve(true),
+  kill: () => Promise.resolve(true),
   sweep: () => Promise.resolve(),
   found: () => [],
 };

@@ -23,3 +23,32 @@ export async function orAborted<T>(
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/** How a task went that was waited for with a clock in the hand. */
+export type Within<T> =
+  | { readonly type: "done"; readonly value: T }
+  | { readonly type: "failed"; readonly error: unknown }
+  | { readonly type: "late" };
+
+/** The task's outcome, or that it took longer than `ms`; then `undo` gets what it still comes to. */
+export async function within<T>(
+  ms: number,
+  task: Promise<T>,
+  undo: (value: T) => void,
+): Promise<Within<T>> {
+  const late = Promise.withResolvers<Within<T>>();
+  const timer = setTimeout(() => late.resolve({ type: "late" }), ms);
+  const outcome = task.then(
+    (value): Within<T> => ({ type: "done", value }),
+    (error): Within<T> => ({ type: "failed", error }),
+  );
+  try {
+    const first = await Promise.race([outcome, late.promise]);
+    if (first.type === "late") {
+      void outcome.then((done) => done.type === "done" && undo(done.value));
+    }
+    return first;
+  } finally {
+    clearTimeout(timer);
+  }
+}

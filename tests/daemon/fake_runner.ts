@@ -5,12 +5,13 @@
  * @module
  */
 import { OmertaError, type VmId } from "../../src/base/mod.ts";
-import type {
-  RunningVm,
-  VmFigures,
-  VmHappening,
-  VmRunner,
-  VmStart,
+import {
+  type RunningVm,
+  STUCK,
+  type VmFigures,
+  type VmHappening,
+  type VmRunner,
+  type VmStart,
 } from "../../src/daemon/vm_runner.ts";
 
 /** A machine of which something is on the disk. */
@@ -39,6 +40,16 @@ export class FakeRunner implements VmRunner {
   stopping: Promise<void> = Promise.resolve();
   /** Called in the middle of a start, when the machine runs and the node does not know yet. */
   whileStarting: (machine: Machine) => void = () => {};
+  /** What `renew` waits for. */
+  renewing: Promise<void> = Promise.resolve();
+  /** What `adopt` waits for, by VM. */
+  readonly adopting = new Map<VmId, Promise<void>>();
+  /** Renewals are not answered. */
+  isDeaf = false;
+  /** Machines that do not answer. */
+  readonly stuck = new Set<VmId>();
+  /** Nothing ends by force. */
+  isUndead = false;
   /** What each of these fails with. */
   fails: { start?: Error; adopt?: Error; figures?: Error; stop?: Error } = {};
 
@@ -69,15 +80,32 @@ export class FakeRunner implements VmRunner {
     return this.#running(machine);
   }
 
-  adopt(id: VmId, happens: Machine["happens"]): Promise<RunningVm | null> {
-    if (this.fails.adopt) return Promise.reject(this.fails.adopt);
+  async adopt(id: VmId, happens: Machine["happens"]): Promise<RunningVm | null | typeof STUCK> {
+    await this.adopting.get(id);
+    if (this.fails.adopt) throw this.fails.adopt;
+    if (this.stuck.has(id)) return STUCK;
     const machine = this.machines.get(id);
-    if (machine === undefined || !machine.isAlive) return Promise.resolve(null);
+    if (machine === undefined || !machine.isAlive) return null;
     machine.happens = happens;
-    return Promise.resolve(this.#running(machine));
+    return this.#running(machine);
+  }
+
+  pidOf(id: VmId): Promise<number | null> {
+    return Promise.resolve(this.machines.get(id)?.isAlive ? 4_242 : null);
+  }
+
+  isGone(id: VmId): Promise<boolean> {
+    return Promise.resolve(!this.machines.get(id)?.isAlive);
+  }
+
+  kill(id: VmId): Promise<boolean> {
+    const machine = this.machines.get(id);
+    if (machine !== undefined && !this.isUndead) machine.isAlive = false;
+    return this.isGone(id);
   }
 
   sweep(id: VmId): Promise<void> {
+    if (this.machines.get(id)?.isAlive) return Promise.reject(new Error("swept while it lives"));
     this.machines.delete(id);
     this.swept.push(id);
     return Promise.resolve();
@@ -101,10 +129,11 @@ export class FakeRunner implements VmRunner {
         return Promise.resolve(figuresOf(machine));
       },
       residentBytes: () => machine.residentBytes,
-      renew: (leaseMs) => {
-        if (!machine.isAlive) return Promise.reject(new OmertaError("not-found", "it is gone"));
+      renew: async (leaseMs) => {
+        if (!machine.isAlive) throw new OmertaError("not-found", "it is gone");
+        if (this.isDeaf) throw new OmertaError("vm-failed", "it did not answer");
         machine.renewals.push(leaseMs);
-        return Promise.resolve();
+        await this.renewing;
       },
       stop: async () => {
         if (this.fails.stop) throw this.fails.stop;

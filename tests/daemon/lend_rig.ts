@@ -145,6 +145,7 @@ export class LendRig {
         };
       },
       onChange: () => void this.changes++,
+      aliasOf: () => null,
     });
   }
 }

@@ -70,6 +70,7 @@ function rig(policy: Partial<Policy> = {}, image: () => void = () => {}): Rig {
     },
     roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
     onChange() {},
+    aliasOf: () => null,
   });
   return {
     provider,

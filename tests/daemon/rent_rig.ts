@@ -114,6 +114,7 @@ export class RentRig {
       checkImage: () => Promise.resolve("ab".repeat(32)),
       roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
       onChange() {},
+      aliasOf: () => null,
     });
     const lender = { stand, runner, provider, peer, isReachable: true };
     this.lenders.push(lender);

@@ -77,7 +77,10 @@ function statusLines(status: ProviderStatusResult, nowMs: number): string[] {
     ["accelerator", `${accelerator.kind ?? "unknown"}${reason}`],
     ["confinement", `${confinement.level ?? "unknown"}${missing}`],
   ]);
-  return status.vms.length === 0 ? lines : [...lines, "", ...vmTable(status.vms, nowMs)];
+  const stuck = status.vms.flatMap(({ id, stuck }) =>
+    stuck === null ? [] : [`VM ${id} is stuck: ${stuck}; it is tried again`]
+  );
+  return status.vms.length === 0 ? lines : [...lines, "", ...vmTable(status.vms, nowMs), ...stuck];
 }
 
 function roomText({ cpu, memory_bytes, storage_bytes, vms }: ProviderRoom): string {
@@ -101,7 +104,7 @@ function vmTable(vms: readonly ProviderVmDoc[], nowMs: number): string[] {
   const rows = vms.map((vm) => [
     short.get(vm.id) ?? vm.id,
     shortId(vm.owner),
-    vm.state,
+    vm.stuck === null ? vm.state : "stuck",
     String(vm.cpu),
     bytes(vm.memory_bytes),
     fromNow(vm.lease_expires_at, nowMs),

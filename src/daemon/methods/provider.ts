@@ -61,14 +61,15 @@ async function providerStatus(node: NodeParts): Promise<ProviderStatusResult> {
       reason: accelerator?.reason ?? null,
     },
     confinement: { level: confinement?.level ?? null, missing: confinement?.missing ?? [] },
-    vms: views.map(({ vm, figures }) => ({
+    vms: views.map(({ vm, figures, pid, stuck }) => ({
       id: vm.id,
       owner: splitPeerKey(vm.owner).node,
       state: vm.state,
       cpu: vm.requirements.cpu,
       memory_bytes: vm.requirements.memoryBytes,
       lease_expires_at: leaseEnd(node, vm.deadline),
-      pid: figures?.pid ?? null,
+      pid,
+      stuck,
       dropped_frames: figures?.droppedFrames ?? null,
     })),
   };
