@@ -74,6 +74,8 @@ export class Inviting {
       usesMax: row.uses,
       revokedAtMs: null,
       label: null,
+      redeemed: 0,
+      redeemedAtMs: null,
     });
     const invite = {
       network: joined.row.id,

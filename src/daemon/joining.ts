@@ -14,6 +14,7 @@ import {
   parseInvite,
 } from "../membership/mod.ts";
 import type { Context } from "./context.ts";
+import { isRedeemReason, noAdmitter, redeemError } from "./network_errors.ts";
 import type { Entry, Networks } from "./networks.ts";
 import type { Joined } from "./network_loading.ts";
 
@@ -39,7 +40,7 @@ export function readInvite(text: string, nowMs: number): Invite {
 
 /**
  * Joins, or finds that the network was joined before; then nobody is contacted, unless the invite
- * gives more than the membership has.
+ * gives more than the membership has, or leads where nobody is known: then that node is met first.
  *
  * @throws {OmertaError} what is wrong with the invite, `unreachable`.
  */
@@ -52,7 +53,7 @@ export async function joinNetwork(
   const invite = readInvite(text, context.wallMs());
   const known = networks.get(invite.network);
   if (known !== undefined && !givesMore(invite, known)) {
-    networks.learnEntries(known, entriesOf(invite)); // a network that was imported has none
+    await learn(parts, { invite, known, signal });
     return { joined: known, isNew: false };
   }
   const endJoining = networks.beginJoining(invite.network);
@@ -69,25 +70,19 @@ async function redeem(
   signal: AbortSignal,
 ): Promise<Joined> {
   const { network, admitter, secret } = invite;
-  const paths = (await Promise.all(invite.addresses.map(resolveHostPort))).flat();
-  if (paths.length === 0) {
-    throw new OmertaError("unreachable", "No address of the invite is known to this machine", {
-      hint: "Does this machine resolve names (DNS)? Else ask who invited you for a new invite.",
-    });
-  }
+  const paths = await pathsOf(invite);
   const key = { ...inviteSecrets(secret), network, kind: "invite" as const };
   const payload = encodeShown({ certificate: null, alias: alias() });
   const { loop } = context;
-  const connects = paths.slice(0, PATHS_MAX).map((path) =>
-    loop.connect({ peer: admitter, path, key, payload }, { signal })
-  );
   try {
-    await Promise.any(connects);
+    await Promise.any(
+      paths.map((path) => loop.connect({ peer: admitter, path, key, payload }, { signal })),
+    );
     const peer = peerKey(network, admitter);
     const answer = await loop.call(peer, "redeem", { s: secret }, { signal, kind: "invite" });
     return networks.finishJoining(network, answer, { admitter, entries: entriesOf(invite) });
   } catch (error) {
-    throw unreached(invite, error);
+    throw notJoined(invite, error, context.wallMs());
   } finally {
     loop.input({ type: "disconnect", peer: peerKey(network, admitter), kind: "invite" });
   }
@@ -102,9 +97,50 @@ function entriesOf({ admitter, addresses, relays }: Invite): Entry[] {
   return [{ id: admitter, addresses }, ...relays];
 }
 
-function unreached(invite: Invite, error: unknown): unknown {
+/** Where the admitter may listen. @throws {OmertaError} `unreachable`. */
+async function pathsOf({ addresses }: Invite): Promise<string[]> {
+  const paths = (await Promise.all(addresses.map(resolveHostPort))).flat();
+  if (paths.length > 0) return paths.slice(0, PATHS_MAX);
+  throw new OmertaError("unreachable", "No address of the invite is known to this machine", {
+    hint: "Does this machine resolve names (DNS)? Else ask who invited you for a new invite.",
+  });
+}
+
+/**
+ * A member takes from an invite where its admitter listens, as soon as it was met there: the text alone
+ * says nothing. Without any other place to enter, that it was not met is an error.
+ */
+async function learn(
+  { context, networks }: JoiningParts,
+  { invite, known, signal }: { invite: Invite; known: Joined; signal: AbortSignal },
+): Promise<void> {
+  const { admitter: peer, addresses } = invite;
+  const entry = { id: peer, addresses };
+  if (networks.knowsEntry(known, entry)) return;
+  const [key, payload] = [networks.key(known), networks.shown(known)];
+  try {
+    const paths = await pathsOf(invite);
+    await Promise.any(
+      paths.map((path) => context.loop.connect({ peer, path, key, payload }, { signal })),
+    );
+    networks.learnEntry(known, entry);
+  } catch (error) {
+    if (networks.entries(known).length === 0) throw notJoined(invite, error, context.wallMs());
+    context.log.warn("nobody answers where the invite leads: its addresses are not kept");
+  }
+}
+
+/** Why it came to nothing, in our own words where the other end gave a reason that we know. */
+function notJoined(invite: Invite, error: unknown, nowMs: number): unknown {
   const first = error instanceof AggregateError ? error.errors[0] : error;
-  if (!(first instanceof OmertaError) || first.code !== "unreachable") return first;
+  if (!(first instanceof OmertaError)) return first;
+  const detail = first.fields["detail"];
+  if (detail === "no-admitter") return noAdmitter(invite.name);
+  const told = [detail, first.code].find(isRedeemReason);
+  if (told !== undefined) return redeemError(told);
+  if (first.code !== "unreachable") return first;
+  // Long after its end nobody there knows the invite any more; our own clock does.
+  if (nowMs > invite.expiresAtMs) return redeemError("invite-expired");
   const where = invite.addresses.join(", ");
   return new OmertaError("unreachable", `Who invited you to ${invite.name} does not answer`, {
     hint: `Is its node running, and reachable over UDP at ${where}? The invite may be void, too.`,

@@ -48,6 +48,8 @@ const ALIASES_MAX = 4_096;
 export interface Caller {
   readonly peer: PeerKey;
   readonly kind: SessionKind;
+  /** The prefix at which it is proven to be, where that is known. */
+  readonly source?: string;
 }
 
 /** Answers one kind of call. May throw an OmertaError: the peer gets its code and sentence. */
@@ -263,13 +265,19 @@ export class Loop {
   async #answer(request: Extract<NodeOut<Member>, { type: "request" }>): Promise<void> {
     const { peer, call, kind } = request;
     try {
-      const body = encodeBody(await this.#handle(request.name, request.body, { peer, kind }));
+      const caller = this.#callerOf(request);
+      const body = encodeBody(await this.#handle(request.name, request.body, caller));
       this.input({ type: "answer", peer, kind, call, ok: true, body });
     } catch (error) {
       if (!(error instanceof OmertaError)) this.#onDefect(error);
       const body = encodeRefusal(outward(error));
       this.input({ type: "answer", peer, kind, call, ok: false, body });
     }
+  }
+
+  #callerOf({ peer, kind }: Extract<NodeOut<Member>, { type: "request" }>): Caller {
+    const source = this.machine.sourceOf(peer, kind);
+    return source === undefined ? { peer, kind } : { peer, kind, source };
   }
 
   async #handle(name: string, body: Uint8Array, caller: Caller): Promise<object> {
@@ -341,7 +349,8 @@ function noMember(what: string, detail: string | null): OmertaError {
   const isOfTime = detail === "not-yet-valid" || detail === "expired";
   const why = detail === null ? "" : ` (${detail})`;
   const hint = "Is this machine's clock right? See what 'date -u' says here and at the peer.";
-  return new OmertaError("not-member", `${what}${why}`, isOfTime ? { hint } : {});
+  const fields = { detail };
+  return new OmertaError("not-member", `${what}${why}`, isOfTime ? { hint, fields } : { fields });
 }
 
 /** What the peer of a call is, as far as the call tells. */

@@ -6,7 +6,7 @@
 import type { NetworkDoc } from "../api/methods.ts";
 import { OmertaError } from "../base/mod.ts";
 import type { NetworkRow } from "../host/store.ts";
-import type { Admitter } from "../membership/mod.ts";
+import type { Admitter, RedeemReason } from "../membership/mod.ts";
 import type { Joined } from "./network_loading.ts";
 
 /** That an invite could not be redeemed by anybody. */
@@ -76,6 +76,39 @@ export function noNetwork(): OmertaError {
   });
 }
 
+/** That an admitter told of another epoch than this member can be in. */
+export function otherEpoch(
+  name: string,
+  epoch: number,
+  reason: "other-key" | "far-epoch",
+): OmertaError {
+  const what = reason === "other-key" ? "it has another key for" : "nobody can be so soon in";
+  return new OmertaError(
+    "refused",
+    `The answer contradicts what is known of ${name}: ${what} epoch ${epoch}`,
+    { hint: "Does the invite come from somebody whom you trust? Nothing was changed." },
+  );
+}
+
+/** That who answers by an invite has no right to admit. */
+export function noAdmitter(network: string): OmertaError {
+  return new OmertaError("not-allowed", `Who made this invite to ${network} may not invite`, {
+    hint: "Ask somebody who may: whoever made the network. Nothing was changed.",
+  });
+}
+
+/** Whether a word of a peer says why an invite is not redeemed. */
+export function isRedeemReason(word: unknown): word is RedeemReason {
+  return REDEEM_REASONS.some((reason) => reason === word);
+}
+
+const REDEEM_REASONS: readonly RedeemReason[] = [
+  "invite-expired",
+  "invite-revoked",
+  "invite-used-up",
+  "invite-unknown",
+];
+
 /** Why an invite was not redeemed. */
 export function redeemError(reason: string): OmertaError {
   switch (reason) {
@@ -84,7 +117,9 @@ export function redeemError(reason: string): OmertaError {
     case "invite-revoked":
       return new OmertaError(reason, "The invite was revoked", { hint: ASK_ANEW });
     case "invite-used-up":
-      return new OmertaError(reason, "The invite was redeemed as often as it allows");
+      return new OmertaError(reason, "The invite was redeemed as often as it allows", {
+        hint: ASK_ANEW,
+      });
     case "not-member":
       return new OmertaError(reason, "This node was removed from the network");
     default:

@@ -14,6 +14,8 @@ import {
   InviteBook,
   type InviteRow,
   issueCertificate,
+  MemberBook,
+  type MemberEntry,
   nothingRevoked,
   RecordBook,
   renewalDueMs,
@@ -66,12 +68,14 @@ export class NetworkLoading {
     const certificate = this.readCertificate(row);
     const invites = new InviteBook(this.#inviteRows(network));
     const { authoritySeed, name, epoch, epochKey } = row;
+    const members = new MemberBook(authoritySeed === null ? [] : this.#memberRows(network));
     const admitter = authoritySeed === null ? null : {
       issuer: identityFromSeed(authoritySeed),
       network,
       name,
       epoch: { epoch, key: epochKey },
       invites,
+      members,
       revocations,
     };
     const records = known ?? new RecordBook(network);
@@ -119,9 +123,17 @@ export class NetworkLoading {
         createdAtMs: row.createdAtMs,
         expiresAtMs: row.expiresAtMs,
         revokedAtMs: row.revokedAtMs,
-        redeemed: subjects.length,
+        redeemed: row.redeemed,
+        redeemedAtMs: row.redeemedAtMs,
         subjects,
       };
+    });
+  }
+
+  #memberRows(network: NetworkId): MemberEntry[] {
+    return this.#context.store.members.list({ network }).map((row) => {
+      const { node, invite, admittedAtMs, expiresAtMs } = row;
+      return { node, grants: row.grants as Grant[], invite, admittedAtMs, expiresAtMs };
     });
   }
 }

@@ -5,48 +5,52 @@
  * @module
  */
 import type { InviteDoc, NetworkDetailsDoc, NetworkDoc } from "../api/methods.ts";
-import { type NetworkId, type NodeId, OmertaError } from "../base/mod.ts";
+import { type NetworkId, type NodeId, OmertaError, splitPeerKey } from "../base/mod.ts";
 import type { NetworkRow } from "../host/store.ts";
 import {
   type Admission,
-  admit,
   createNetwork,
   encodeShown,
+  type EpochKey,
   epochSecrets,
   exportNetwork,
   exportTextError,
   type Grant,
   GRANTS,
   importNetwork,
+  type InviteRow,
   inviteSecrets,
   type IsRevoked,
+  nextEpoch,
   nothingRevoked,
   parseAdmission,
-  renew,
   renewalDueMs,
   resolveName,
   type Role,
   verifyRevocation,
 } from "../membership/mod.ts";
 import { type Answer, encodeBody } from "../node/mod.ts";
-import type { AcceptedKey, SessionKey } from "../session/mod.ts";
-import { decodeCborMap } from "../wire/mod.ts";
+import {
+  ACCEPTED_KEYS_MAX,
+  type AcceptedKey,
+  type RefusedKey,
+  type SessionKey,
+} from "../session/mod.ts";
+import { Admitting } from "./admitting.ts";
 import type { Context } from "./context.ts";
 import { type InviteOrder, Inviting, type MadeInvite } from "./inviting.ts";
 import {
   capital,
   noNetwork,
   notAuthority,
-  redeemError,
+  otherEpoch,
+  requireAdmitter,
   unsoundDocument,
   whichOf,
 } from "./network_errors.ts";
 import { type Joined, NetworkLoading } from "./network_loading.ts";
 import type { Caller } from "./loop.ts";
 import { timestamp } from "./rental.ts";
-
-/** Bytes of an admission's answer at most; it was made here, so the bound is generous. */
-const ANSWER_BYTES_MAX = 4_096;
 
 /** Places where a network is entered that are kept. Guess: some of them answer. */
 const ENTRIES_MAX = 8;
@@ -69,6 +73,9 @@ export class Networks {
   readonly #context: Omit<Context, "loop" | "demands">;
   readonly #loading: NetworkLoading;
   readonly #inviting: Inviting;
+  readonly #admitting: Admitting;
+  /** The gates that the listeners know. */
+  #gates = "";
   readonly #joined = new Map<NetworkId, Joined>();
   readonly #unsound = new Map<NetworkId, Unsound>();
   /** Networks that are being joined now: their certificates are judged, nothing else. */
@@ -80,16 +87,19 @@ export class Networks {
     this.#context = context;
     this.#loading = new NetworkLoading(context);
     this.#inviting = new Inviting(context);
+    this.#admitting = new Admitting(context);
     this.#alias = alias;
     for (const row of context.store.networks.list()) this.#tryLoad(row);
+    this.#gates = this.#gatesNow();
   }
 
   /**
-   * Looks at the clock again: signs our own certificates anew where they are due, and takes up
-   * networks whose membership holds now.
+   * Looks at the clock again: signs our own certificates anew where they are due, takes up networks
+   * whose membership holds now, and shuts the gates of invites that are over.
    */
   refresh(): void {
-    let isChanged = false;
+    for (const { admitter } of this.list()) if (admitter !== null) this.#admitting.sweep(admitter);
+    let isChanged = this.#gates !== this.#gatesNow();
     for (const { row } of [...this.#unsound.values()]) isChanged = this.#tryLoad(row) || isChanged;
     for (const joined of this.#joined.values()) {
       const row = this.#loading.freshened(joined.row);
@@ -177,21 +187,30 @@ export class Networks {
     return known ?? (this.#joining.has(network) ? nothingRevoked : undefined);
   }
 
-  /** The keys with which this node answers handshakes. */
+  /** The keys with which this node answers handshakes: of members, and by invites that are open. */
   acceptedKeys(): AcceptedKey[] {
-    return this.list().flatMap((joined) => {
-      const payload = this.shown(joined);
-      const invites = joined.admitter?.invites.list() ?? [];
-      return [
-        { ...this.key(joined), payload },
-        ...invites.map((invite) => ({
-          ...inviteSecrets(Uint8Array.fromHex(invite.secret)),
-          network: joined.row.id,
-          kind: "invite" as const,
-          payload,
-        })),
-      ];
+    const nowMs = this.#context.wallMs();
+    const all = this.list().map((joined) => ({ joined, payload: this.shown(joined) }));
+    const epochs = all.map(({ joined, payload }) => ({ ...this.key(joined), payload }));
+    const invites = all.flatMap(({ joined, payload }) => {
+      const open = joined.admitter?.invites.open(nowMs) ?? [];
+      return open.map((invite) => ({
+        ...inviteGate(invite),
+        network: joined.row.id,
+        kind: "invite" as const,
+        payload,
+      }));
     });
+    return [...epochs, ...invites].slice(0, ACCEPTED_KEYS_MAX);
+  }
+
+  /** The keys of invites that are over: whoever comes by one is told why, and no more. */
+  refusedKeys(): RefusedKey[] {
+    const nowMs = this.#context.wallMs();
+    return this.list()
+      .flatMap(({ admitter }) => admitter?.invites.over(nowMs) ?? [])
+      .slice(-ACCEPTED_KEYS_MAX)
+      .map(({ invite, reason }) => ({ ...inviteGate(invite), reason }));
   }
 
   /** The key with which this node begins handshakes with members. */
@@ -281,15 +300,16 @@ export class Networks {
   ): Joined {
     const admission = this.#readAdmission(network, answer);
     const known = this.#joined.get(network); // with fewer grants, until now
+    const epoch = agreedEpoch(known?.row ?? this.#unsound.get(network)?.row, admission);
     const ids = new Set(from.entries.map(({ id }) => id));
     const others = known === undefined ? [] : this.entries(known).filter(({ id }) => !ids.has(id));
     const row: NetworkRow = {
       id: network,
-      name: this.#freeName(admission.name, network),
+      name: known?.row.name ?? this.#freeName(admission.name, network),
       joinedAtMs: known?.row.joinedAtMs ?? this.#context.wallMs(),
       enabled: true,
-      epoch: admission.epoch.epoch,
-      epochKey: admission.epoch.key,
+      epoch: epoch.epoch,
+      epochKey: epoch.key,
       authoritySeed: null,
       certificate: admission.certificate.bytes,
       admitter: from.admitter,
@@ -308,16 +328,23 @@ export class Networks {
     this.#changed();
   }
 
-  /** Remembers places of an invite after those that are known; says whether there were new ones. */
-  learnEntries(joined: Joined, entries: readonly Entry[]): boolean {
-    const known = new Set<NodeId>(this.entries(joined).map(({ id }) => id));
-    const news = entries.filter(({ id }) => !known.has(id) && id !== this.#context.identity.id);
-    const all = [...this.entries(joined), ...news].slice(0, ENTRIES_MAX);
-    if (all.length === known.size) return false;
-    joined.row = { ...joined.row, bootstrap: { entries: all } };
+  /** Whether a place to enter is known, at all of its addresses. */
+  knowsEntry(joined: Joined, { id, addresses }: Entry): boolean {
+    if (id === this.#context.identity.id) return true;
+    const known = this.entries(joined).find((entry) => entry.id === id)?.addresses ?? [];
+    return addresses.every((address) => known.includes(address));
+  }
+
+  /** Remembers a place of an invite, where that node was met: after those that are known. */
+  learnEntry(joined: Joined, { id, addresses }: Entry): void {
+    const known = this.entries(joined);
+    const isKnown = known.some((entry) => entry.id === id);
+    const entries = isKnown
+      ? known.map((entry) => entry.id === id ? { id, addresses } : entry)
+      : [...known.slice(0, ENTRIES_MAX - 1), { id, addresses }];
+    joined.row = { ...joined.row, bootstrap: { entries } };
     this.#context.store.networks.put(joined.row);
     this.#changed();
-    return true;
   }
 
   /** Remembers another place where the network is entered. */
@@ -334,6 +361,7 @@ export class Networks {
 
   /** Makes an invite. @throws {OmertaError} `invite-unreachable`, `not-allowed`. */
   invite(joined: Joined, order: InviteOrder): MadeInvite {
+    this.#admitting.sweep(requireAdmitter(joined)); // makes room
     const made = this.#inviting.make(joined, order);
     this.#changed();
     return made;
@@ -352,37 +380,18 @@ export class Networks {
 
   // Admission ------------------------------------------------------------------------------------
 
-  /** A joiner redeems an invite: counted and written in one step. */
-  redeem({ peer }: Caller, question: { readonly s: Uint8Array }): Answer<"redeem"> {
-    const [network, subject] = peer.split("/") as [NetworkId, NodeId];
-    const joined = this.#joined.get(network);
-    if (joined === undefined || joined.admitter === null) {
-      throw new OmertaError("invite-unknown", "No invite is made here");
-    }
-    const nowMs = this.#context.wallMs();
-    const admitted = admit(joined.admitter, { subject, question: encodeBody(question), nowMs });
-    if (!admitted.ok) throw redeemError(admitted.reason);
-    const answer = decodeAnswer(admitted.value.answer);
-    const { id: invite, grants } = admitted.value.invite;
-    this.#context.store.transaction(() => {
-      const { store } = this.#context;
-      store.redemptions.put({ invite, subject, atMs: nowMs });
-      const certificate = answer.c;
-      store.members.put({ network, node: subject, grants, certificate, admittedAtMs: nowMs });
-    });
-    this.#context.log.info("admitted a member", { node: subject, invite });
-    return answer;
+  /** A joiner redeems an invite. @throws {OmertaError} why not. */
+  redeem(caller: Caller, question: { readonly s: Uint8Array }): Answer<"redeem"> {
+    const admitter = this.#joined.get(splitPeerKey(caller.peer).network)?.admitter ?? null;
+    if (admitter === null) throw new OmertaError("invite-unknown", "No invite is made here");
+    return this.#admitting.redeem(admitter, caller, question);
   }
 
-  /** A member asks for a fresh certificate. */
-  renew({ peer }: Caller, question: { readonly c: Uint8Array }): Answer<"renew"> {
-    const [network, subject] = peer.split("/") as [NetworkId, NodeId];
-    const admitter = this.#joined.get(network)?.admitter ?? null;
+  /** A member asks for a fresh certificate. @throws {OmertaError} `not-member`. */
+  renew(caller: Caller, question: { readonly c: Uint8Array }): Answer<"renew"> {
+    const admitter = this.#joined.get(splitPeerKey(caller.peer).network)?.admitter ?? null;
     if (admitter === null) throw new OmertaError("unsupported", "This node admits nobody");
-    const nowMs = this.#context.wallMs();
-    const renewed = renew(admitter, { subject, question: encodeBody(question), nowMs });
-    if (!renewed.ok) throw new OmertaError("not-member", `Not renewed: ${renewed.reason}`);
-    return decodeAnswer(renewed.value);
+    return this.#admitting.renew(admitter, caller, question);
   }
 
   /** Whether this node's own certificate should be renewed at its admitter. */
@@ -393,8 +402,9 @@ export class Networks {
   /** Takes a fresh certificate. */
   takeRenewal(joined: Joined, answer: Answer<"renew">): void {
     const admission = this.#readAdmission(joined.row.id, answer);
-    joined.certificate = admission.certificate;
-    const { epoch, certificate } = admission;
+    const epoch = agreedEpoch(joined.row, admission);
+    const { certificate } = admission;
+    joined.certificate = certificate;
     joined.row = {
       ...joined.row,
       certificate: certificate.bytes,
@@ -408,15 +418,13 @@ export class Networks {
   // Documents ------------------------------------------------------------------------------------
 
   document(joined: Joined): NetworkDoc {
-    const { row, certificate, records } = joined;
-    const admitted = this.#context.store.members.list({ network: row.id }).map(({ node }) => node);
-    const seen = records.list(this.#context.wallMs()).map(({ id }) => id);
+    const { row, certificate } = joined;
     return {
       id: row.id,
       name: row.name,
       epoch: row.epoch,
       enabled: row.enabled,
-      members: new Set([this.#context.identity.id, ...admitted, ...seen]).size,
+      members: this.#countMembers(joined),
       grants: certificate.grants,
     };
   }
@@ -481,6 +489,16 @@ export class Networks {
     }
   }
 
+  /** Ourselves, whom we admitted, and of whom there is a record. */
+  #countMembers({ records, admitter }: Joined): number {
+    const self = this.#context.identity.id;
+    const admitted = admitter?.members;
+    const others = records.list(this.#context.wallMs())
+      .filter(({ id }) => id !== self && admitted?.get(id) === undefined);
+    const ourselves = admitted?.get(self) === undefined ? 1 : 0;
+    return ourselves + (admitted?.size ?? 0) + others.length;
+  }
+
   #findUnsound(name: string | null): Unsound | undefined {
     const all = [...this.#unsound.values()];
     if (name === null) return all.length === 1 && this.#joined.size === 0 ? all[0] : undefined;
@@ -511,9 +529,33 @@ export class Networks {
     return isTaken ? `${name.slice(0, 25)}-${network.slice(0, 6)}` : name;
   }
 
+  /** Which invites are open, which are over: changes by time alone. */
+  #gatesNow(): string {
+    const nowMs = this.#context.wallMs();
+    const books = this.list().flatMap(({ admitter }) => admitter?.invites ?? []);
+    return books.map((invites) =>
+      [...invites.open(nowMs), ...invites.over(nowMs)].map((gate) =>
+        "invite" in gate ? `${gate.invite.id} ${gate.reason}` : gate.id
+      ).join()
+    ).join(";");
+  }
+
   #changed(): void {
+    this.#gates = this.#gatesNow();
     for (const listener of this.#onChange) listener();
   }
+}
+
+function inviteGate({ secret }: InviteRow): ReturnType<typeof inviteSecrets> {
+  return inviteSecrets(Uint8Array.fromHex(secret));
+}
+
+/** The epoch after an admission. @throws {OmertaError} `refused` where it contradicts what is known. */
+function agreedEpoch(known: NetworkRow | undefined, { epoch }: Admission): EpochKey {
+  if (known === undefined) return epoch;
+  const agreed = nextEpoch({ epoch: known.epoch, key: known.epochKey }, epoch);
+  if (!agreed.ok) throw otherEpoch(known.name, epoch.epoch, agreed.reason);
+  return agreed.value;
 }
 
 /** Of some roles, those that a membership includes. */
@@ -530,9 +572,3 @@ const ROLE_MEANS: Readonly<Record<Role, string>> = {
   relay: "relaying for others",
   provider: "lending VMs",
 };
-
-function decodeAnswer(bytes: Uint8Array): Answer<"redeem"> {
-  const map = decodeCborMap(bytes, { bytesMax: ANSWER_BYTES_MAX });
-  if (!map.ok) throw new OmertaError("internal", "An admission cannot be read back");
-  return map.value as Answer<"redeem">;
-}

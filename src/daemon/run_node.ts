@@ -190,8 +190,12 @@ class NodeRun {
     const consumer = this.#openConsumer(context, { reach, tunnels, market, peers });
     this.#closers.push(() => relays.close(), () => consumer.close());
     this.#serveMembers(context, networks, peers);
-    networks.onChange(() => context.loop.input({ type: "keys", keys: networks.acceptedKeys() }));
-    context.loop.input({ type: "keys", keys: networks.acceptedKeys() });
+    const tellKeys = () => {
+      const [keys, refused] = [networks.acceptedKeys(), networks.refusedKeys()];
+      context.loop.input({ type: "keys", keys, refused });
+    };
+    networks.onChange(tellKeys);
+    tellKeys();
     await standing.start();
     this.#unlessEnded();
     const made = await this.#enterNetwork(context, networks, standing);

@@ -3,11 +3,20 @@
  *
  * Redeeming is one synchronous step: looked up, judged and counted at once, so that no invite is used
  * more often than it allows. The same subject may redeem again, as when the answer was lost; that
- * counts once. What is over is kept for a week, so that latecomers are told why, then dropped.
+ * counts once.
+ *
+ * ```text
+ *   open ──expired, revoked──▶ over: latecomers are told why ──a week──▶ dropped
+ *     └──used up──▶ open for an hour more: to whom it admitted ──▶ over
+ * ```
+ *
+ * Only an open invite opens the gate. A revoked one by which somebody came is kept until no certificate of
+ * theirs can be left, for none of those is renewed.
  *
  * @module
  */
 import { fail, isId, type NodeId, ok, type Random, type Result } from "../base/mod.ts";
+import { CERTIFICATE_LIFE_MS } from "./certificate.ts";
 import { type Grant, GRANTS, isGrant } from "./grants.ts";
 import { INVITE_SECRET_BYTES, inviteIdOf } from "./invite.ts";
 import { CLOCK_SLACK_MS } from "./time.ts";
@@ -27,6 +36,8 @@ export interface InviteRow {
   readonly revokedAtMs: number | null;
   /** How many subjects redeemed it. */
   readonly redeemed: number;
+  /** When the newest of them came; `null`: nobody did. */
+  readonly redeemedAtMs: number | null;
   /** The latest of them, oldest first: all, where uses are limited. */
   readonly subjects: readonly NodeId[];
 }
@@ -50,6 +61,15 @@ export const INVITE_LIFE_MS = { min: 1_000, max: 365 * 86_400_000, standard: 86_
 /** What is over is kept so long, to tell why. Guess. */
 const OVER_KEPT_MS = 7 * 86_400_000;
 
+/** A used-up invite stays open so long, for whose answer was lost. Guess: longer than a reboot takes. */
+const REPEAT_MS = 3_600_000;
+
+/** From a revocation on, the last certificate of who came by the invite is over after this. */
+const CERTIFICATES_OVER_MS = CERTIFICATE_LIFE_MS + 2 * CLOCK_SLACK_MS;
+
+/** Why an invite in the book is over. */
+export type OverReason = Exclude<RedeemReason, "invite-unknown">;
+
 /** An admitter's invites to one network. */
 export class InviteBook {
   readonly #invites = new Map<string, InviteRow>();
@@ -69,7 +89,7 @@ export class InviteBook {
   }
 
   /**
-   * Makes an invite.
+   * Makes an invite; `sweep` first, so that there is room.
    *
    * @throws {RangeError} When life, uses or grants are out of range, or the book is full.
    */
@@ -83,7 +103,6 @@ export class InviteBook {
     nowMs: number,
   ): InviteRow {
     checkOrder(order);
-    this.sweep(nowMs);
     if (this.#invites.size >= INVITES_MAX) {
       throw new RangeError(`Cannot make invite: the book holds ${INVITES_MAX} already`);
     }
@@ -97,8 +116,33 @@ export class InviteBook {
       expiresAtMs: nowMs + order.lifeMs,
       revokedAtMs: null,
       redeemed: 0,
+      redeemedAtMs: null,
       subjects: [],
     });
+  }
+
+  /** The invites by which somebody may still come. */
+  open(nowMs: number): readonly InviteRow[] {
+    return this.list().filter((invite) => whyOver(invite, nowMs) === undefined);
+  }
+
+  /** The invites that are over, for a week; and why. */
+  over(nowMs: number): readonly { readonly invite: InviteRow; readonly reason: OverReason }[] {
+    return this.list().flatMap((invite) => {
+      const reason = whyOver(invite, nowMs);
+      const isLate = nowMs - endOf(invite) > OVER_KEPT_MS;
+      return reason === undefined || isLate ? [] : [{ invite, reason }];
+    });
+  }
+
+  /** Whether `subject` may come by the invite's secret; counts nothing. */
+  judge(secret: Uint8Array, subject: NodeId, nowMs: number): Result<InviteRow, RedeemReason> {
+    const invite = this.#invites.get(inviteIdOf(secret));
+    if (invite === undefined || invite.secret !== secret.toHex()) return fail("invite-unknown");
+    const reason = whyEnded(invite, nowMs);
+    if (reason !== undefined) return fail(reason);
+    const isIn = invite.subjects.includes(subject) || !isUsedUp(invite);
+    return isIn ? ok(invite) : fail("invite-used-up");
   }
 
   /** Counts `subject` in by the invite's secret; the grants are what it is admitted with. */
@@ -107,14 +151,12 @@ export class InviteBook {
     subject: NodeId,
     nowMs: number,
   ): Result<InviteRow, RedeemReason> {
-    const invite = this.#invites.get(inviteIdOf(secret));
-    if (invite === undefined || invite.secret !== secret.toHex()) return fail("invite-unknown");
-    if (invite.revokedAtMs !== null) return fail("invite-revoked");
-    if (nowMs > invite.expiresAtMs) return fail("invite-expired");
-    if (invite.subjects.includes(subject)) return ok(invite);
-    if (invite.uses !== null && invite.redeemed >= invite.uses) return fail("invite-used-up");
+    const judged = this.judge(secret, subject, nowMs);
+    if (!judged.ok || judged.value.subjects.includes(subject)) return judged;
+    const invite = judged.value;
     const subjects = [...invite.subjects, subject].slice(-INVITE_USES_MAX);
-    return ok(this.#keep({ ...invite, redeemed: invite.redeemed + 1, subjects }));
+    const redeemed = invite.redeemed + 1;
+    return ok(this.#keep({ ...invite, redeemed, redeemedAtMs: nowMs, subjects }));
   }
 
   /** Ends an invite; done again, it changes nothing. */
@@ -124,11 +166,24 @@ export class InviteBook {
     return ok(invite.revokedAtMs === null ? this.#keep({ ...invite, revokedAtMs: nowMs }) : invite);
   }
 
-  /** Drops what has been over for a week; returns the ids that are gone. */
+  /**
+   * Drops what has been over for long enough, and of a full book what ended first and keeps nobody out.
+   * Returns the ids that are gone.
+   */
   sweep(nowMs: number): readonly string[] {
-    const gone = this.list().filter((invite) => nowMs - endOf(invite) > OVER_KEPT_MS);
-    for (const { id } of gone) this.#invites.delete(id);
-    return gone.map(({ id }) => id);
+    const late = this.list().filter((invite) => nowMs - endOf(invite) > keptMs(invite));
+    for (const { id } of late) this.#invites.delete(id);
+    const surplus = this.#invites.size >= INVITES_MAX ? this.#firstToGo(nowMs) : [];
+    for (const { id } of surplus) this.#invites.delete(id);
+    return [...late, ...surplus].map(({ id }) => id);
+  }
+
+  /** The one that ended first of those that are over and keep nobody out. */
+  #firstToGo(nowMs: number): readonly InviteRow[] {
+    return this.list()
+      .filter((invite) => whyOver(invite, nowMs) !== undefined && !keepsOut(invite))
+      .toSorted((a, b) => endOf(a) - endOf(b))
+      .slice(0, 1);
   }
 
   #keep(invite: InviteRow): InviteRow {
@@ -144,6 +199,35 @@ export function parseInviteRow(json: unknown): Result<InviteRow, "bad-row"> {
 
 function endOf(invite: InviteRow): number {
   return Math.min(invite.expiresAtMs + CLOCK_SLACK_MS, invite.revokedAtMs ?? Infinity);
+}
+
+function keptMs(invite: InviteRow): number {
+  return keepsOut(invite) ? CERTIFICATES_OVER_MS : OVER_KEPT_MS;
+}
+
+/** Whether members came by it who are not to be renewed. */
+function keepsOut({ revokedAtMs, redeemed }: InviteRow): boolean {
+  return revokedAtMs !== null && redeemed > 0;
+}
+
+function isUsedUp({ uses, redeemed }: InviteRow): boolean {
+  return uses !== null && redeemed >= uses;
+}
+
+/** Why nobody at all may come by an invite, be it used up or not. */
+function whyEnded(
+  { revokedAtMs, expiresAtMs }: InviteRow,
+  nowMs: number,
+): "invite-revoked" | "invite-expired" | undefined {
+  if (revokedAtMs !== null) return "invite-revoked";
+  return nowMs > expiresAtMs ? "invite-expired" : undefined;
+}
+
+/** The same, and that nobody who came by it is likely to come again. */
+function whyOver(invite: InviteRow, nowMs: number): OverReason | undefined {
+  const isQuiet = nowMs - (invite.redeemedAtMs ?? nowMs) > REPEAT_MS;
+  return whyEnded(invite, nowMs) ??
+    (isUsedUp(invite) && isQuiet ? "invite-used-up" : undefined);
 }
 
 function checkOrder(
@@ -173,6 +257,7 @@ function isInviteRow(json: unknown): json is InviteRow {
     (uses === null || isCount(uses, 1, INVITE_USES_MAX)) &&
     isCount(row["createdAtMs"], 0) && isCount(row["expiresAtMs"], 0) &&
     (row["revokedAtMs"] === null || isCount(row["revokedAtMs"], 0)) &&
+    (row["redeemedAtMs"] === null || isCount(row["redeemedAtMs"], 0)) &&
     isListOf(subjects, isId, INVITE_USES_MAX) && isCount(row["redeemed"], subjects.length);
 }
 

@@ -11,6 +11,7 @@ export { isHostPort, isLanOnly } from "./host_port.ts";
 export * from "./invite.ts";
 export * from "./invite_book.ts";
 export type { LinkReason } from "./link.ts";
+export * from "./member_book.ts";
 export * from "./names.ts";
 export * from "./network.ts";
 export * from "./peer.ts";

@@ -6,7 +6,8 @@
  *   {c?: certificate, l?: alias}     nothing at all for a joiner
  * ```
  *
- * Between members both show a certificate. In an invite session the admitter shows one, the joiner
+ * Between members both show a certificate. In an invite session the admitter shows one that lets it
+ * admit, or whoever is a member could write "invites" and answer them with a key of its own; the joiner
  * has none yet: it comes in with no grants at all, to redeem and nothing else.
  *
  * @module
@@ -54,7 +55,7 @@ export interface Member {
 }
 
 /** Why a peer is not let in; told to it. */
-export type ClaimReason = CertificateReason | "no-certificate";
+export type ClaimReason = CertificateReason | "no-certificate" | "no-admitter";
 
 /** What one knows of the networks in which peers are judged. */
 export interface PeerChecks {
@@ -124,5 +125,6 @@ function verifyMember(
   const verified = verifyCertificate(bytes, { ...checks, network, subject: node });
   if (!verified.ok) return verified;
   const { grants } = verified.value;
+  if (kind === "invite" && !grants.includes("admit")) return fail("no-admitter");
   return ok({ network, node, kind, alias, grants, certificate: verified.value });
 }

@@ -57,6 +57,7 @@ import {
   isRelayed,
   parseAddress,
   parsePath,
+  pathSource,
   prefixOf,
 } from "../wire/mod.ts";
 import { encodeBody, encodeRefusal, parseAnswer, parseQuestion } from "./protocol.ts";
@@ -184,6 +185,12 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   /** Whether there is a member's session with the peer. */
   isConnected(peer: PeerKey): boolean {
     return this.#sessions.has(peer, "epoch");
+  }
+
+  /** The source prefix at which the peer was proven to be when its session began. */
+  sourceOf(peer: PeerKey, kind: SessionKind): string | undefined {
+    const path = this.#sessions.provenPathOf(peer, kind);
+    return path === undefined ? undefined : pathSource(path);
   }
 
   /** The path on which we send to the peer now. */

@@ -121,6 +121,11 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
     return this.#core.slots.get(peer, kind)?.current?.heardPath;
   }
 
+  /** The path on which the peer was proven to be when the session began; wherever it is by now. */
+  provenPathOf(peer: PeerKey, kind: SessionKind = "epoch"): string | undefined {
+    return this.#core.slots.get(peer, kind)?.current?.is.provenPath;
+  }
+
   /** The sessions that can be used, to be shown. */
   sessions(now: Instant): SessionView[] {
     const current = [...this.#core.slots.values()].map((slot) => slot.current);

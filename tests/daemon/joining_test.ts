@@ -1,8 +1,10 @@
 /** Joining by an invite: whom the joiner talks to, and how it ends. */
 import assert from "node:assert/strict";
-import { OmertaError, type PeerKey, peerKey } from "../../src/base/mod.ts";
+import { type NodeId, OmertaError, type PeerKey, peerKey } from "../../src/base/mod.ts";
+import { generateIdentity } from "../../src/crypto/mod.ts";
 import { joinNetwork, readInvite } from "../../src/daemon/joining.ts";
 import { Networks } from "../../src/daemon/networks.ts";
+import { encodeInvite, type Grant } from "../../src/membership/mod.ts";
 import { withDirectory } from "../host/scratch.ts";
 import { FakeTime, settle } from "./fake_time.ts";
 import { Stand } from "./stand.ts";
@@ -78,13 +80,105 @@ Deno.test(
 );
 
 Deno.test(
-  "an invite to a network that was imported adds where it is entered, and contacts nobody",
-  withParties(async ({ founder, stand, networks, join }) => {
+  "an invite tells a member where to enter only when its admitter was met there",
+  withParties(async ({ founder, stand, admitter, networks, join }) => {
     const imported = networks.import(founder.export(founder.require("home")));
+    const addresses = () => networks.entries(imported).map((entry) => entry.addresses);
+    stand.onConnect = () => Promise.reject(new OmertaError("unreachable", "Nobody answers there"));
+    await assert.rejects(join(), { code: "unreachable" });
+    assert.deepEqual(addresses(), []);
+    stand.onConnect = () => admitter;
     const { joined, isNew } = await join();
     assert.deepEqual([joined, isNew], [imported, false]);
-    assert.deepEqual(networks.entries(joined).map(({ addresses }) => addresses), [AT]);
-    assert.deepEqual(stand.connects, []);
+    assert.deepEqual(addresses(), [AT]);
+    stand.connects.length = 0;
+    await join();
+    assert.deepEqual(stand.connects, [], "nobody is contacted for what is known");
+  }),
+);
+
+Deno.test(
+  "a member keeps nothing of an invite whose addresses do not answer, and stays joined",
+  withParties(async ({ founder, stand, networks, join }) => {
+    const { joined } = await join();
+    const before = networks.entries(joined);
+    const order = { uses: null, lifeMs: 3_600_000, relays: [], addresses: ["203.0.113.66:1"] };
+    const { text } = founder.invite(founder.require("home"), { ...order, grants: ["rent"] });
+    stand.onConnect = () => Promise.reject(new OmertaError("unreachable", "Nobody answers there"));
+    assert.deepEqual(await join(text), { joined, isNew: false });
+    assert.deepEqual(networks.entries(joined), before);
+    assert.match(stand.logged.at(-1) ?? "", /^warn nobody answers where the invite leads/);
+  }),
+);
+
+// Invites of ill will ----------------------------------------------------------------------------
+
+/** An "invite" of a member that has no right to admit, with what it wants to be asked for. */
+function bait({ founder, stand }: Parties, evil: NodeId, grants: readonly Grant[]): string {
+  return encodeInvite({
+    network: founder.require("home").row.id,
+    name: "home",
+    admitter: evil,
+    addresses: ["198.51.100.66:1"],
+    relays: [{ id: evil, addresses: ["198.51.100.67:1"] }],
+    secret: new Uint8Array(32).fill(9),
+    grants,
+    expiresAtMs: stand.wallMs() + 60_000,
+  });
+}
+
+Deno.test(
+  "a pasted invite of a plain member takes neither key, nor admitter, nor places from anybody",
+  withParties(async (parties) => {
+    const { stand, networks, join } = parties;
+    const { joined } = await join();
+    const before = structuredClone(joined.row);
+    const evil = generateIdentity(stand.random).identity.id;
+    const replayed = { c: joined.certificate.bytes, m: "home", k: new Uint8Array(32).fill(0x66) };
+    stand.onConnect = () => peerKey(joined.row.id, evil);
+    for (const q of [4_000_000_000, 1, 2]) {
+      stand.answer("redeem", () => ({ ...replayed, q }));
+      const asked = join(bait(parties, evil, ["rent", "provide"]));
+      await assert.rejects(asked, { code: "refused" }, `epoch ${q}`);
+    }
+    const refusal = new OmertaError("not-member", "…", { fields: { detail: "no-admitter" } });
+    stand.onConnect = () => Promise.reject(refusal);
+    await assert.rejects(join(bait(parties, evil, ["rent", "provide"])), (error) => {
+      assert.ok(error instanceof OmertaError && error.code === "not-allowed");
+      assert.match(error.message, /may not invite/);
+      return true;
+    });
+    stand.onConnect = () => Promise.reject(new OmertaError("unreachable", "Nobody answers there"));
+    await join(bait(parties, evil, ["rent"]));
+    assert.deepEqual(networks.require("home").row, before);
+  }),
+);
+
+Deno.test(
+  "why an invite is over is told in the same words by a shut gate, its admitter and our own clock",
+  withParties(async ({ invite, stand, networks, join }) => {
+    const failing = async (error: OmertaError) => {
+      stand.onConnect = () => Promise.reject(error);
+      const thrown = await join(invite).then(() => undefined, (reason) => reason);
+      assert.ok(thrown instanceof OmertaError);
+      assert.match(thrown.hint ?? "", /Ask for a new one/);
+      return [thrown.code, thrown.message];
+    };
+    const at = (detail: string) => new OmertaError("not-member", "…", { fields: { detail } });
+    assert.deepEqual(await failing(at("invite-revoked")), [
+      "invite-revoked",
+      "The invite was revoked",
+    ]);
+    assert.deepEqual((await failing(at("invite-used-up")))[0], "invite-used-up");
+    const says = new OmertaError("invite-expired", "peer abcd says: \u0007ha", {});
+    const expired = ["invite-expired", "The invite's time is over"];
+    assert.deepEqual(await failing(says), expired);
+    stand.wallSkewMs = 3_600_000 + 1;
+    assert.deepEqual(await failing(new OmertaError("unreachable", "Nobody")), expired);
+    assert.deepEqual(networks.list(), []);
+    stand.wallSkewMs = 0;
+    stand.onConnect = () => Promise.reject(at("not-yet-valid"));
+    await assert.rejects(join(invite), { code: "not-member" }, "any other reason is told as it is");
   }),
 );
 

@@ -8,7 +8,7 @@ import {
   peerKey,
   type Wakeup,
 } from "../../src/base/mod.ts";
-import { Loop } from "../../src/daemon/loop.ts";
+import { type Caller, Loop } from "../../src/daemon/loop.ts";
 import type { NetHost } from "../../src/host/net.ts";
 import type { Member } from "../../src/membership/mod.ts";
 import {
@@ -56,6 +56,8 @@ class Rig {
   /** What the machine says to an input. */
   react: (input: NodeIn) => readonly Out[] = () => [];
   commandFails = false;
+  /** Where the peer was proven to be. */
+  source: string | undefined;
 
   constructor(time: FakeTime) {
     const machine = {
@@ -64,6 +66,7 @@ class Rig {
         out.push(...this.react(input));
       },
       wakeup: () => this.wakeup,
+      sourceOf: () => this.source,
     } as unknown as NodeMachine<Member>;
     const net = {
       send: (path: string) => {
@@ -317,14 +320,21 @@ Deno.test(
 // Requests of peers ------------------------------------------------------------------------------
 
 Deno.test(
-  "a peer's call is handed to its handler, with who asks",
+  "a peer's call is handed to its handler, with who asks, and from where",
   withLoop(async (rig) => {
-    rig.loop.serve("vm.status", ({ peer, kind }, { vms }) => {
-      assert.deepEqual([peer, kind, vms], [PEER, "epoch", []]);
+    const callers: Caller[] = [];
+    rig.loop.serve("vm.status", (caller, { vms }) => {
+      callers.push(caller);
+      assert.deepEqual(vms, []);
       return { vms: [] };
     });
-    const answer = await rig.asked("vm.status", { vms: [] });
-    assert.deepEqual(answer, { ok: true, body: encodeBody({ vms: [] }) });
+    for (const source of [undefined, "192.0.2.0/24"]) {
+      rig.source = source;
+      const answer = await rig.asked("vm.status", { vms: [] });
+      assert.deepEqual(answer, { ok: true, body: encodeBody({ vms: [] }) });
+    }
+    const who = { peer: PEER, kind: "epoch" };
+    assert.deepEqual(callers, [who, { ...who, source: "192.0.2.0/24" }]);
   }),
 );
 

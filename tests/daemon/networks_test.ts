@@ -5,11 +5,13 @@ import { type Entry, Networks } from "../../src/daemon/networks.ts";
 import type { Joined } from "../../src/daemon/network_loading.ts";
 import {
   type Invite,
+  issueCertificate,
   parseInvite,
   renewalDueMs,
   signRevocation,
 } from "../../src/membership/mod.ts";
-import { identityFromSeed } from "../../src/crypto/mod.ts";
+import { generateIdentity, identityFromSeed } from "../../src/crypto/mod.ts";
+import { JOIN_SOURCE_RATE } from "../../src/daemon/call_budget.ts";
 import { withDirectory } from "../host/scratch.ts";
 import { FakeTime } from "./fake_time.ts";
 import { Stand } from "./stand.ts";
@@ -171,6 +173,117 @@ Deno.test(
     assert.throws(() => founder.networks.revokeInvite(home, "ffff"), code("not-found"));
   }),
 );
+
+// Gates ------------------------------------------------------------------------------------------
+
+/** How many invites open the gate of a party, and why the others do not. */
+function gates({ networks }: Party): readonly [open: number, ...over: string[]] {
+  const open = networks.acceptedKeys().filter(({ kind }) => kind === "invite").length;
+  return [open, ...networks.refusedKeys().map(({ reason }) => reason)];
+}
+
+Deno.test(
+  "only an invite by which somebody may come opens the gate; latecomers are told why for a week",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const home = founder.networks.create("home");
+    const [single, revoked] = [1, null].map((uses) =>
+      founder.networks.invite(home, { ...ORDER, uses })
+    );
+    founder.networks.invite(home, ORDER);
+    assert.ok(single && revoked);
+    assert.deepEqual(gates(founder), [3]);
+    founder.networks.revokeInvite(home, revoked.row.id);
+    assert.deepEqual(gates(founder), [2, "invite-revoked"]);
+    join(joiner, founder, home, read(single.text, founder.stand.wallMs()).secret);
+    assert.deepEqual(gates(founder), [2, "invite-revoked"], "the answer may be lost");
+    founder.stand.wallSkewMs = HOUR + 1;
+    assert.deepEqual(gates(founder), [1, "invite-used-up", "invite-revoked"]);
+    founder.restart();
+    assert.deepEqual(gates(founder).toSorted(), [1, "invite-revoked", "invite-used-up"]);
+    founder.stand.wallSkewMs = DAY + 1;
+    assert.deepEqual(gates(founder)[0], 0);
+    founder.stand.wallSkewMs = 9 * DAY;
+    assert.deepEqual(gates(founder), [0]);
+  }),
+);
+
+Deno.test(
+  "gates shut as time goes by, and whoever keeps them hears of it once",
+  withParties((parties) => {
+    const { founder } = parties;
+    const home = founder.networks.create("home");
+    founder.networks.invite(home, ORDER);
+    const before = founder.changes;
+    for (
+      const [skewMs, changes] of [[0, 0], [DAY, 0], [DAY + 1, 1], [DAY + 2, 1], [
+        9 * DAY,
+        2,
+      ]] as const
+    ) {
+      founder.stand.wallSkewMs = skewMs;
+      founder.networks.refresh();
+      assert.equal(founder.changes - before, changes, `after ${skewMs} ms`);
+    }
+    assert.deepEqual(founder.networks.invites(home), []);
+    assert.deepEqual(founder.stand.store.invites.list(), [], "nor does it come back");
+  }),
+);
+
+Deno.test(
+  "asking in vain takes nothing from those who are invited",
+  withParties(async (parties) => {
+    const { founder, third, time } = parties;
+    const home = founder.networks.create("home");
+    const made = () => {
+      const { text, row } = founder.networks.invite(home, ORDER);
+      return { id: row.id, secret: read(text, founder.stand.wallMs()).secret };
+    };
+    const [good, revoked] = [made(), made()];
+    founder.networks.revokeInvite(home, revoked.id);
+    let [vain, joiners] = [0, 0];
+    for (let s = 0; s < 1_130; s += 10) {
+      for (let i = 0; i < 110; i++) {
+        const secret = i % 2 === 0 ? revoked.secret : new Uint8Array(32).fill(i);
+        const caller = { ...somebody(third, home), source: "198.51.100.0/24" };
+        const asked = () => founder.networks.redeem(caller, { s: secret });
+        assert.throws(
+          asked,
+          (error) => error instanceof OmertaError && /^invite-/.test(error.code),
+        );
+        vain++;
+      }
+      founder.networks.redeem(somebody(third, home), { s: good.secret });
+      joiners++;
+      await time.advance(10_000);
+    }
+    assert.deepEqual([vain, joiners], [12_430, 113]);
+  }),
+);
+
+Deno.test(
+  "a crowd by one invite is let in by and by, and told when to come again",
+  withParties(({ founder, third }) => {
+    const home = founder.networks.create("home");
+    const { text } = founder.networks.invite(home, ORDER);
+    const { secret } = read(text, founder.stand.wallMs());
+    const caller = () => ({ ...somebody(third, home), source: "198.51.100.0/24" });
+    for (let i = 0; i < JOIN_SOURCE_RATE.burst; i++) {
+      founder.networks.redeem(caller(), { s: secret });
+    }
+    assert.throws(() => founder.networks.redeem(caller(), { s: secret }), (error) => {
+      assert.ok(error instanceof OmertaError && error.code === "refused");
+      return Number(error.fields["retryMs"]) > 0;
+    });
+    assert.equal(founder.networks.invites(home)[0]?.redeemed, JOIN_SOURCE_RATE.burst);
+    founder.networks.redeem({ ...caller(), source: "203.0.113.0/24" }, { s: secret });
+  }),
+);
+
+/** Somebody of a fresh name who asks for admission. */
+function somebody({ stand }: Party, { row }: Joined): { peer: PeerKey; kind: "invite" } {
+  return { peer: peerKey(row.id, generateIdentity(stand.random).identity.id), kind: "invite" };
+}
 
 Deno.test(
   "a node that admits nobody admits nobody",
@@ -403,19 +516,97 @@ Deno.test(
 );
 
 Deno.test(
-  "an imported network learns where it is entered, each node once and never itself",
-  withParties(({ founder, third }) => {
+  "an imported network learns where it is entered, after the places that it knows",
+  withParties(({ founder, joiner, third }) => {
     const moved = third.networks.import(founder.networks.export(founder.networks.create("home")));
     assert.deepEqual(third.networks.entries(moved), []);
     const own = { id: third.stand.identity.id, addresses: ["203.0.113.3:9000"] };
-    assert.equal(third.networks.learnEntries(moved, [own]), false);
+    assert.equal(third.networks.knowsEntry(moved, own), true, "itself it need not look for");
     const entry = { id: founder.stand.identity.id, addresses: ["203.0.113.1:9000"] };
+    const other = { id: joiner.stand.identity.id, addresses: ["203.0.113.5:9000"] };
+    assert.equal(third.networks.knowsEntry(moved, entry), false);
     const before = third.changes;
-    assert.equal(third.networks.learnEntries(moved, [entry, own]), true);
+    third.networks.learnEntry(moved, entry);
     assert.equal(third.changes, before + 1, "whoever keeps relays connected hears of it");
-    assert.equal(third.networks.learnEntries(moved, [entry]), false);
+    third.networks.learnEntry(moved, other);
+    const elsewhere = { ...entry, addresses: ["203.0.113.2:9000"] };
+    assert.equal(third.networks.knowsEntry(moved, entry), true);
+    assert.equal(third.networks.knowsEntry(moved, elsewhere), false, "it moved");
+    third.networks.learnEntry(moved, elsewhere);
     third.restart();
-    assert.deepEqual(third.networks.entries(third.networks.require("home")), [entry]);
+    const again = third.networks.require("home");
+    assert.deepEqual(third.networks.entries(again), [elsewhere, other]);
+    for (let i = 0; i < 12; i++) {
+      const id = `${"a".repeat(51)}${"abcdefghijkl"[i]}` as Entry["id"];
+      third.networks.learnEntry(again, { id, addresses: [`192.0.2.${i}:9000`] });
+    }
+    assert.equal(third.networks.entries(again).length, 8);
+    assert.deepEqual(third.networks.entries(again).slice(0, 2), [elsewhere, other], "these stay");
+  }),
+);
+
+Deno.test(
+  "no answer swaps the key of the epoch that a member knows, nor sends it back or far ahead",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const { home, member } = joined(parties);
+    const { authoritySeed, epochKey } = home.row;
+    assert.ok(authoritySeed);
+    const other = new Uint8Array(32).fill(0x66);
+    const from = { admitter: founder.stand.identity.id, entries: [] };
+    const answer = (epoch: number, key: Uint8Array) => ({
+      c: issueCertificate({
+        issuer: identityFromSeed(authoritySeed),
+        network: home.row.id,
+        subject: joiner.stand.identity.id,
+        grants: ["rent"],
+        epoch,
+        nowMs: founder.stand.wallMs(),
+      }),
+      m: "home",
+      q: epoch,
+      k: key,
+    });
+    const takes = {
+      join: (told: ReturnType<typeof answer>) => {
+        joiner.networks.finishJoining(home.row.id, told, from);
+      },
+      renew: (told: ReturnType<typeof answer>) => {
+        joiner.networks.takeRenewal(joiner.networks.require("home"), told);
+      },
+    };
+    for (const take of [takes.join, takes.renew]) {
+      for (const told of [answer(1, other), answer(4_000_000_000, other)]) {
+        assert.throws(() => take(told), code("refused"));
+        assert.deepEqual(joiner.networks.require("home").row, member.row, "nothing was changed");
+      }
+      assert.throws(() => take({ ...answer(1, epochKey), q: 2, k: other }), code("refused"));
+    }
+    const later = answer(5, other);
+    takes.renew(later);
+    assert.deepEqual(joiner.networks.require("home").row.epochKey, other, "a later epoch is taken");
+    takes.join(answer(1, epochKey));
+    assert.equal(joiner.networks.require("home").row.epoch, 5, "and not left again");
+    joiner.restart();
+    assert.equal(joiner.networks.require("home").row.epoch, 5);
+  }),
+);
+
+Deno.test(
+  "a membership that is over keeps the key of its epoch, too",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const { home } = joined(parties);
+    for (const party of [founder, joiner]) party.stand.wallSkewMs = 40 * DAY;
+    joiner.restart();
+    const { text } = founder.networks.invite(home, ORDER);
+    const { secret } = read(text, founder.stand.wallMs());
+    const answer = founder.networks.redeem(joiner.caller(home), { s: secret });
+    const from = { admitter: founder.stand.identity.id, entries: [] };
+    const swapped = { ...answer, k: new Uint8Array(32).fill(0x66) };
+    const take = (told: typeof answer) => joiner.networks.finishJoining(home.row.id, told, from);
+    assert.throws(() => take(swapped), code("refused"));
+    assert.equal(take(answer).row.name, "home");
   }),
 );
 
@@ -461,6 +652,95 @@ Deno.test(
     const [again] = joiner.networks.list();
     assert.equal(again?.certificate.notAfterMs, member.certificate.notAfterMs);
     assert.deepEqual(again?.certificate.grants, ["rent", "provide"]);
+  }),
+);
+
+Deno.test(
+  "who came by an invite that was revoked stays until its certificate ends, and is not renewed",
+  withParties((parties) => {
+    const { founder, joiner, third } = parties;
+    const { home, member } = joined(parties);
+    const other = founder.networks.invite(home, ORDER);
+    const spared = join(third, founder, home, read(other.text, founder.stand.wallMs()).secret);
+    const [by] = founder.networks.invites(home).filter(({ id }) => id !== other.row.id);
+    founder.networks.revokeInvite(home, by?.id ?? "");
+    const renewal = (party: Party, { certificate }: Joined) => () =>
+      founder.networks.renew(party.caller(home), { c: certificate.bytes });
+    for (let days = 10; days <= 400; days += 10) {
+      for (const party of [founder, joiner, third]) party.stand.wallSkewMs = days * DAY;
+      founder.networks.refresh();
+      if (days % 100 === 0) founder.restart();
+      assert.throws(renewal(joiner, member), code("not-member"), `on day ${days}`);
+      third.networks.takeRenewal(spared, renewal(third, spared)());
+    }
+  }),
+);
+
+Deno.test(
+  "a revocation says in words why nobody is renewed",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const { home, member } = joined(parties);
+    founder.networks.revokeInvite(home, founder.networks.invites(home)[0]?.id ?? "");
+    const question = { c: member.certificate.bytes };
+    assert.throws(
+      () => founder.networks.renew(joiner.caller(home), question),
+      /invite .* was revoked/,
+    );
+  }),
+);
+
+Deno.test(
+  "another invite, redeemed later, is the one that counts",
+  withParties((parties) => {
+    const { founder, joiner } = parties;
+    const { home, member } = joined(parties);
+    const [first] = founder.networks.invites(home);
+    const { text } = founder.networks.invite(home, ORDER);
+    const again = join(joiner, founder, home, read(text, founder.stand.wallMs()).secret);
+    founder.networks.revokeInvite(home, first?.id ?? "");
+    founder.restart();
+    for (const { certificate } of [member, again]) {
+      founder.networks.renew(joiner.caller(home), { c: certificate.bytes });
+    }
+  }),
+);
+
+Deno.test(
+  "members are counted without their rows, kept while they renew and forgotten when they do not",
+  withParties((parties) => {
+    const { founder, joiner, third } = parties;
+    const { home, member, secret } = joined(parties);
+    join(third, founder, home, secret);
+    const count = () => [
+      founder.networks.document(founder.networks.require("home")).members,
+      founder.stand.store.members.count(),
+    ];
+    assert.deepEqual(count(), [3, 2]);
+    for (const party of [founder, joiner]) party.stand.wallSkewMs = 20 * DAY;
+    founder.networks.refresh();
+    const question = { c: member.certificate.bytes };
+    joiner.networks.takeRenewal(member, founder.networks.renew(joiner.caller(home), question));
+    for (const party of [founder, joiner]) party.stand.wallSkewMs = 31 * DAY;
+    founder.networks.refresh();
+    assert.deepEqual(count(), [2, 1]);
+    founder.restart();
+    assert.deepEqual(count(), [2, 1]);
+    assert.deepEqual(founder.stand.store.redemptions.count(), 0, "they went with the invite");
+  }),
+);
+
+Deno.test(
+  "redemptions of an unlimited invite are counted, not kept",
+  withParties((parties) => {
+    const { founder, third } = parties;
+    const { home } = joined(parties);
+    const { row, text } = founder.networks.invite(home, { ...ORDER, uses: 3 });
+    join(third, founder, home, read(text, founder.stand.wallMs()).secret);
+    founder.restart();
+    assert.deepEqual(founder.stand.store.redemptions.list().map(({ invite }) => invite), [row.id]);
+    const [first] = founder.networks.invites(founder.networks.require("home"));
+    assert.equal(first?.redeemed, 1);
   }),
 );
 

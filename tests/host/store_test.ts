@@ -86,7 +86,7 @@ Deno.test(
   "putting a network again keeps what refers to it, deleting it takes that along",
   withDatabase((path) => {
     const store = openStore(path);
-    const member = { network: NETWORK, node: NODE, admittedAtMs: 1, certificate: Uint8Array.of(1) };
+    const member = { network: NETWORK, node: NODE, admittedAtMs: 1, invite: "i", expiresAtMs: 2 };
     store.networks.put(network);
     store.members.put({ ...member, grants: ["rent"] });
     store.rentals.put(rental);

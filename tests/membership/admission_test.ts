@@ -8,6 +8,9 @@ import {
   encodeRenew,
   InviteBook,
   type InviteRow,
+  judgeAdmission,
+  MemberBook,
+  nextEpoch,
   nothingRevoked,
   parseAdmission,
   renew,
@@ -40,6 +43,7 @@ function newAdmitter(changes: Partial<Admitter> = {}): Admitter {
     name: "home",
     epoch,
     invites: new InviteBook(),
+    members: new MemberBook(),
     revocations: new RevocationBook(network),
     ...changes,
   };
@@ -100,6 +104,68 @@ Deno.test("an invite that is unknown, used up, over or revoked admits nobody", (
   strictEqual(join(admitter, invite, alice, NOON + 2 * DAY), "invite-expired");
   admitter.invites.revoke(invite.id, NOON);
   strictEqual(join(admitter, invite), "invite-revoked");
+});
+
+Deno.test("judging says by which invite somebody may come, and counts nothing", () => {
+  const admitter = newAdmitter();
+  const invite = invited(admitter, 1);
+  const judge = (who = alice) =>
+    judgeAdmission(admitter, { subject: who.id, question: question(invite), nowMs: NOON });
+  for (const who of [alice, bob]) deepStrictEqual(judge(who), { ok: true, value: invite });
+  strictEqual(admitter.invites.get(invite.id)?.redeemed, 0);
+  join(admitter, invite, bob);
+  deepStrictEqual(judge(alice), { ok: false, reason: "invite-used-up" });
+  strictEqual(judge(bob).ok, true, "its answer may have been lost");
+  removed(admitter, bob);
+  deepStrictEqual(judge(bob), { ok: false, reason: "not-member" });
+});
+
+Deno.test("an answer whose epoch is not that of its certificate is refused", () => {
+  const answer = (q: number) => encodeCbor({ c: certificate(), m: "home", q, k: epoch.key });
+  const read = (q: number) =>
+    parseAdmission(answer(q), { network, subject: alice.id, nowMs: NOON });
+  strictEqual(read(1).ok, true);
+  for (const q of [2, 4_000_000_000]) {
+    deepStrictEqual(read(q), { ok: false, reason: "other-epoch" });
+  }
+});
+
+Deno.test("a member's epoch never goes back, far ahead, or to another key", () => {
+  const [key, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+  const next = (number: number, told = other) => {
+    const after = nextEpoch({ epoch: 7, key }, { epoch: number, key: told });
+    return after.ok ? after.value : after.reason;
+  };
+  deepStrictEqual(next(7, key.slice()), { epoch: 7, key });
+  strictEqual(next(7), "other-key");
+  for (const older of [1, 6]) deepStrictEqual(next(older), { epoch: 7, key });
+  for (const later of [8, 525_607]) deepStrictEqual(next(later), { epoch: later, key: other });
+  for (const far of [525_608, 0xffff_ffff]) strictEqual(next(far), "far-epoch");
+});
+
+Deno.test("nobody is renewed who came by an invite that was revoked since", () => {
+  const admitter = newAdmitter();
+  const [kept, revoked] = [invited(admitter), invited(admitter)];
+  const entry = { node: alice.id, grants: [], admittedAtMs: NOON, expiresAtMs: NOON + DAY };
+  const renewal = () => {
+    const bytes = certificate({ subject: alice.id });
+    const request = { subject: alice.id, question: encodeCbor({ c: bytes }), nowMs: NOON };
+    const renewed = renew(admitter, request);
+    return renewed.ok ? "renewed" : renewed.reason;
+  };
+  admitter.invites.revoke(revoked.id, NOON);
+  strictEqual(renewal(), "renewed", "the book does not know it: another node admitted it");
+  for (
+    const [invite, expected] of [
+      [revoked.id, "invite-revoked"],
+      [kept.id, "renewed"],
+      [null, "renewed"],
+      ["0".repeat(16), "renewed"],
+    ] as const
+  ) {
+    admitter.members.put({ ...entry, invite });
+    strictEqual(renewal(), expected, `by ${invite}`);
+  }
 });
 
 Deno.test("who was removed does not come back by an invite, and none is counted", () => {

@@ -93,6 +93,71 @@ Deno.test("what is over is kept for a week to say why, then dropped", () => {
   deepStrictEqual(book.list().map(({ id }) => id), [living.id]);
 });
 
+Deno.test("a full book lets go what ended first, and never what keeps somebody out", () => {
+  const book = new InviteBook();
+  const [first, second, shut] = [make(book), make(book), make(book)];
+  redeem(book, shut, alice.id);
+  book.revoke(shut.id, NOON);
+  book.revoke(second.id, NOON + 2);
+  book.revoke(first.id, NOON + 1);
+  for (let i = 3; i < INVITES_MAX; i++) make(book);
+  for (const expected of [[first.id], [second.id], []]) {
+    deepStrictEqual(book.sweep(NOON + 3), expected);
+    if (expected.length > 0) make(book);
+  }
+  ok(book.get(shut.id));
+});
+
+const HOUR = 3_600_000;
+
+/** Which invites are open, and why the others are over. */
+function gates(book: InviteBook, nowMs: number): (string | undefined)[] {
+  return [
+    ...book.open(nowMs).map(({ id }) => id),
+    ...book.over(nowMs).map(({ invite, reason }) => `${invite.id} ${reason}`),
+  ];
+}
+
+Deno.test("the gate is open to invites by which somebody may come, and shuts with time", () => {
+  const book = new InviteBook();
+  const { id } = make(book);
+  deepStrictEqual(gates(book, NOON + DAY), [id]);
+  deepStrictEqual(gates(book, NOON + DAY + 1), [`${id} invite-expired`]);
+  deepStrictEqual(gates(book, NOON + 8 * DAY), [`${id} invite-expired`]);
+  deepStrictEqual(gates(book, NOON + 9 * DAY), [], "nobody is told any more");
+});
+
+Deno.test("a revoked invite is over at once", () => {
+  const book = new InviteBook();
+  const { id } = make(book, { lifeMs: 300 * DAY });
+  book.revoke(id, NOON);
+  deepStrictEqual(gates(book, NOON), [`${id} invite-revoked`]);
+  deepStrictEqual(gates(book, NOON + 7 * DAY + 1), []);
+});
+
+Deno.test("a used-up invite stays open for an hour, to whose answer was lost", () => {
+  const book = new InviteBook();
+  const invite = make(book, { uses: 2 });
+  redeem(book, invite, alice.id, NOON);
+  redeem(book, invite, bob.id, NOON + HOUR);
+  for (let at = 1; at <= 4; at++) redeem(book, invite, bob.id, NOON + at * HOUR);
+  deepStrictEqual(gates(book, NOON + 2 * HOUR), [invite.id], "asking again does not prolong it");
+  deepStrictEqual(gates(book, NOON + 2 * HOUR + 1), [`${invite.id} invite-used-up`]);
+  deepStrictEqual(gates(book, NOON + DAY + 1), [`${invite.id} invite-expired`]);
+  const unlimited = make(book);
+  redeem(book, unlimited, alice.id);
+  deepStrictEqual(book.open(NOON + 2 * HOUR + 1).map(({ id }) => id), [unlimited.id]);
+});
+
+Deno.test("a revoked invite is known until no certificate by it can be left", () => {
+  const book = new InviteBook();
+  const [used, unused] = [make(book), make(book)];
+  redeem(book, used, alice.id);
+  for (const { id } of [used, unused]) book.revoke(id, NOON);
+  deepStrictEqual(book.sweep(NOON + 30 * DAY), [unused.id]);
+  deepStrictEqual(book.sweep(NOON + 30 * DAY + HOUR), [used.id]);
+});
+
 Deno.test("make() refuses a life, uses or grants that have no sense, and a full book", () => {
   const book = new InviteBook();
   const { min, max } = INVITE_LIFE_MS;
@@ -104,6 +169,9 @@ Deno.test("make() refuses a life, uses or grants that have no sense, and a full 
   strictEqual(book.list().length, 0);
   for (let i = 0; i < INVITES_MAX; i++) make(book);
   throws(() => make(book), /holds 1000 already/);
+  deepStrictEqual(book.sweep(NOON), [], "none of them is over");
+  throws(() => make(book), /holds 1000 already/);
+  book.sweep(NOON + 9 * DAY);
   ok(book.make(order, random, NOON + 9 * DAY), "room again when the old ones are over");
 });
 
@@ -138,6 +206,8 @@ Deno.test("parseInviteRow() refuses a row in which one field is not as it was wr
     ["revokedAtMs", false],
     ["redeemed", -1],
     ["redeemed", null],
+    ["redeemedAtMs", -1],
+    ["redeemedAtMs", "noon"],
     ["subjects", ["nobody"]],
     ["subjects", {}],
     ["subjects", [alice.id]],

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import {
   type Claim,
   encodeShown,
+  type Grant,
+  GRANTS,
   type IsRevoked,
   type Member,
   nothingRevoked,
@@ -93,9 +95,16 @@ Deno.test("who comes by an invite has no grants, whatever it shows", () => {
   strictEqual(judged({ ...joiner, network: other.network }), "foreign-network");
 });
 
-Deno.test("the admitter that a joiner meets must show that it is a member", () => {
+Deno.test("the admitter that a joiner meets must show that it is a member who may admit", () => {
   const admitter = { kind: "invite", initiator: true } as const;
-  strictEqual(typeof judged(admitter), "object");
+  const shows = (grants: readonly Grant[]) => {
+    return { payload: encodeShown({ certificate: certificate({ grants }), alias: null }) };
+  };
+  for (const grants of [["admit"], GRANTS] as const) {
+    strictEqual(typeof judged({ ...admitter, ...shows(grants) }), "object");
+  }
+  strictEqual(judged(admitter), "no-admitter");
+  strictEqual(judged({ ...admitter, ...shows(["rent", "provide", "relay"]) }), "no-admitter");
   strictEqual(judged({ ...admitter, payload: new Uint8Array() }), "no-certificate");
 });
 

@@ -202,6 +202,9 @@ const invites = command({
 
 const revoke = command({
   purpose: "revoke an invite: nobody joins by it any more",
+  details: [
+    "Members who came by it stay until their certificates end, in 30 days at most: they are not renewed.",
+  ],
   words: "INVITE-ID",
   wordsMin: 1,
   wordsMax: 1,
@@ -212,7 +215,10 @@ const revoke = command({
   async run({ words: [word = ""], call, out, name, globals: { network } }) {
     const target = must("INVITE-ID", inviteId(word));
     const result = await call("network.revoke", { network, target });
-    out.document(name, result, () => [`${result.revoked.kind} ${result.revoked.id} revoked`]);
+    out.document(name, result, () => [
+      `${result.revoked.kind} ${result.revoked.id} revoked`,
+      "who came by it stays until its certificate ends, in 30 days at most",
+    ]);
   },
 });
 

@@ -47,9 +47,13 @@ export interface InviteRow {
   readonly usesMax: number | null;
   readonly revokedAtMs: number | null;
   readonly label: string | null;
+  /** How many redeemed it. */
+  readonly redeemed: number;
+  /** When the newest of them did. */
+  readonly redeemedAtMs: number | null;
 }
 
-/** Who redeemed an invite: one row each, however often they repeat it. */
+/** Who redeemed an invite of limited uses: one row each, however often they repeat it. */
 export interface RedemptionRow {
   readonly invite: string;
   readonly subject: NodeId;
@@ -62,8 +66,11 @@ export interface MemberRow {
   readonly node: NodeId;
   /** JSON: an array of grants. */
   readonly grants: unknown;
-  readonly certificate: Uint8Array;
   readonly admittedAtMs: number;
+  /** The invite by which it came last. Not a reference: an invite goes, its members stay. */
+  readonly invite: string | null;
+  /** When its newest certificate ends: then the row is forgotten. */
+  readonly expiresAtMs: number;
 }
 
 /** A revocation of a member, as signed. */
@@ -135,6 +142,8 @@ export const INVITES: TableShape<InviteRow, "id"> = {
     usesMax: nullable(integer),
     revokedAtMs: nullable(integer),
     label: nullable(text()),
+    redeemed: integer,
+    redeemedAtMs: nullable(integer),
   },
 };
 
@@ -153,8 +162,9 @@ export const MEMBERS: TableShape<MemberRow, "network" | "node"> = {
     network: text<NetworkId>(),
     node: text<NodeId>(),
     grants: json,
-    certificate: bytes,
     admittedAtMs: integer,
+    invite: nullable(text()),
+    expiresAtMs: integer,
   },
 };
 

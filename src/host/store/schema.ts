@@ -126,5 +126,22 @@ CREATE TABLE hosted (
 CREATE UNIQUE INDEX hosted_key ON hosted (network, owner, key) WHERE ended_at_ms IS NULL;
 `;
 
+/** What an admitter must know to renew, and no more: so that both tables can be pruned. */
+const MEMBERS_AND_INVITES = `
+ALTER TABLE members ADD COLUMN invite TEXT;
+ALTER TABLE members ADD COLUMN expires_at_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE members SET
+  invite = (SELECT invite FROM redemptions WHERE subject = node ORDER BY at_ms DESC LIMIT 1),
+  expires_at_ms = admitted_at_ms + 2592000000;
+ALTER TABLE members DROP COLUMN certificate;
+
+ALTER TABLE invites ADD COLUMN redeemed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE invites ADD COLUMN redeemed_at_ms INTEGER;
+UPDATE invites SET
+  redeemed = (SELECT count(*) FROM redemptions WHERE invite = id),
+  redeemed_at_ms = (SELECT max(at_ms) FROM redemptions WHERE invite = id);
+DELETE FROM redemptions WHERE invite IN (SELECT id FROM invites WHERE uses_max IS NULL);
+`;
+
 /** From an empty database to the newest version. */
-export const MIGRATIONS: Migrations = [VERSION_1];
+export const MIGRATIONS: Migrations = [VERSION_1, MEMBERS_AND_INVITES];
