@@ -76,11 +76,12 @@ static void add_devices(struct list *list, const struct qemu_wish *wish) {
   if (!wish->disk) return;
   add(list, "-add-fd");
   add(list, "fd=%d,set=1", QEMU_FD_DISK);
-  /* raw is named, never guessed: a guest can write any header into its own disk. */
+  /* raw is named, never guessed: a guest can write any header into its own disk. No hole is made in
+   * it, for its room may be taken before it is filled again. */
   const char *const disk[] = {
-      "-blockdev", "driver=file,node-name=file,filename=/dev/fdset/1,discard=unmap",
-      "-blockdev", "driver=raw,node-name=disk,file=file,discard=unmap",
-      "-device",   "virtio-blk-device,drive=disk,werror=report,rerror=report"};
+      "-blockdev", "driver=file,node-name=file,filename=/dev/fdset/1,discard=ignore",
+      "-blockdev", "driver=raw,node-name=disk,file=file,discard=ignore",
+      "-device",   "virtio-blk-device,drive=disk,werror=stop,rerror=report"};
   add_all(list, disk, COUNT_OF(disk));
 }
 

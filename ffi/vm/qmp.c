@@ -39,12 +39,27 @@ static void copy_word(char *to, size_t size, const char *from) {
   snprintf(to, size, "%.*s", (int)(length < size ? length : size - 1), from);
 }
 
+/* The word that is the value of `name`, which ends with the quote before it. */
+static void copy_value(char *to, size_t size, const char *line, const char *name) {
+  const char *at = strstr(line, name);
+  if (at != NULL) copy_word(to, size, at + strlen(name));
+}
+
 static void take_shutdown(struct qmp *qmp, const char *line) {
-  static const char name[] = "\"reason\": \"";
-  const char *reason = strstr(line, name);
-  if (reason != NULL)
-    copy_word(qmp->shutdown_reason, sizeof qmp->shutdown_reason, reason + sizeof name - 1);
+  copy_value(qmp->shutdown_reason, sizeof qmp->shutdown_reason, line, "\"reason\": \"");
   qmp->guest_ended = qmp->guest_ended || strncmp(qmp->shutdown_reason, "guest-", 6) == 0;
+}
+
+/* The event does not say why. */
+static void take_stop(struct qmp *qmp) {
+  qmp->stopped = true;
+  qmp->status[0] = 0;
+  say(qmp, "{\"execute\":\"query-status\"}\n");
+}
+
+static void take_return(struct qmp *qmp, const char *line) {
+  qmp->ready = true;
+  if (qmp->stopped) copy_value(qmp->status, sizeof qmp->status, line, "\"status\": \"");
 }
 
 static void take_line(struct qmp *qmp, const char *line) {
@@ -53,9 +68,11 @@ static void take_line(struct qmp *qmp, const char *line) {
   } else if (strstr(line, "\"event\": \"SHUTDOWN\"") != NULL) {
     take_shutdown(qmp, line);
   } else if (strstr(line, "\"event\": \"STOP\"") != NULL) {
-    qmp->stopped = true;
+    take_stop(qmp);
+  } else if (strstr(line, "\"event\": \"RESUME\"") != NULL) {
+    qmp->stopped = false;
   } else if (strstr(line, "\"return\"") != NULL) {
-    qmp->ready = true;
+    take_return(qmp, line);
   }
 }
 
@@ -81,6 +98,10 @@ int qmp_readable(struct qmp *qmp) {
     for (ssize_t at = 0; at < got; at++) take_byte(qmp, bytes[at]);
   }
   return 0;
+}
+
+int qmp_continue(struct qmp *qmp) {
+  return say(qmp, "{\"execute\":\"cont\"}\n");
 }
 
 int qmp_quit(struct qmp *qmp) {

@@ -3,6 +3,7 @@
  * ask it to. Each line is one JSON object; ours are constants, theirs are only searched.
  *
  *   greeting {"QMP": {"version": …}} → qmp_capabilities → {"return": {}} → ready → quit
+ *   STOP → query-status → "io-error", "internal-error" … → (cont → RESUME)
  */
 #ifndef OMERTA_QMP_H
 #define OMERTA_QMP_H
@@ -19,7 +20,8 @@ struct qmp {
   bool greeted;
   bool ready;
   bool guest_ended;   /* SHUTDOWN that the guest caused */
-  bool stopped;       /* STOP: under KVM, an internal error */
+  bool stopped;       /* STOP without a RESUME: the machine stands still */
+  char status[32];    /* why, once QEMU has said so */
   char version[32];
   char shutdown_reason[32];
 };
@@ -29,5 +31,7 @@ void qmp_begin(struct qmp *qmp, int fd);
 int qmp_readable(struct qmp *qmp);
 /* Asks QEMU to end; -1 if it cannot be asked. */
 int qmp_quit(struct qmp *qmp);
+/* Asks it to let a stopped machine go on. */
+int qmp_continue(struct qmp *qmp);
 
 #endif

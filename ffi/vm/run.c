@@ -90,6 +90,20 @@ static int open_initrd(const struct spec *spec, struct failure *failure) {
   return memory;
 }
 
+/* Takes the room for all of the disk now: what is lent is there, and a host that fills up later does
+ * the guest no harm. A file system that cannot do that keeps its promise as well as it can. */
+static int take_room(int disk, off_t bytes, struct failure *failure) {
+  int result;
+  do result = bytes == 0 ? 0 : fallocate(disk, 0, 0, bytes);
+  while (result < 0 && errno == EINTR);
+  if (result == 0) return 0;
+  if (errno != EOPNOTSUPP && errno != ENOSYS)
+    return fail_errno(failure, "vm-failed", errno, "no room for the VM's disk of %lld MiB",
+                      (long long)(bytes >> 20));
+  log_line(&vm.log, "the room for the disk cannot be taken beforehand: %s", strerror(errno));
+  return 0;
+}
+
 static int open_disk(const struct spec *spec, struct launch *launch, struct failure *failure) {
   struct stat facts;
   if (spec->disk[0] == 0) return 0;
@@ -98,7 +112,7 @@ static int open_disk(const struct spec *spec, struct launch *launch, struct fail
   if (fstat(launch->disk, &facts) < 0)
     return fail_errno(failure, "vm-failed", errno, "cannot look at %s", spec->disk);
   launch->disk_bytes = (uint64_t)facts.st_size;
-  return 0;
+  return take_room(launch->disk, facts.st_size, failure);
 }
 
 static int open_files(const struct spec *spec, struct launch *launch, struct failure *failure) {
@@ -143,7 +157,7 @@ static int open_events(const struct spec *spec, int64_t begin_ms, struct failure
 
 static void begin_parts(const struct spec *spec) {
   vm.kvm = spec->kvm;
-  vm.ready_ms = vm.kill_at_ms = -1;
+  vm.ready_ms = vm.kill_at_ms = vm.stopped_at_ms = -1;
   qmp_begin(&vm.qmp, vm.machine.qmp);
   wire_begin(&vm.wire, vm.machine.nic);
   console_begin(&vm.console, vm.folder.console, "OMERTA-READY");

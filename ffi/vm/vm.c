@@ -13,6 +13,8 @@
 
 /* QEMU answers `quit` in about 20 ms; after this it is killed. */
 #define QUIT_MS 500
+/* From its greeting QEMU needs some 100 ms to its first answer; guess, less than the node waits. */
+#define COME_UP_MS 10000
 /* So that a chatty source cannot keep the others waiting. */
 #define READ_BYTES 16384
 
@@ -43,6 +45,8 @@ static void on_timer(struct vm *vm) {
   if (read(vm->timer, &expirations, sizeof expirations) < 0) return;
   if (vm->lease.deadline_ms >= vm->lease.life_end_ms)
     vm_end(vm, END_LIFE, "the VM reached the end of its life");
+  else if (vm->disk_full)
+    vm_end(vm, END_DISK, "the host's disk could not be written until the lease ended");
   else
     vm_end(vm, END_LEASE, "nobody renewed the lease");
 }
@@ -63,6 +67,7 @@ static void on_qmp(struct vm *vm) {
     log_line(&vm->log, "QEMU %s answers", vm->qmp.version);
     set_state(vm, VM_RUNNING);
   }
+  vm_stopped_check(vm);
 }
 
 static void take_serial(struct vm *vm, const char *bytes, size_t length) {
@@ -142,9 +147,14 @@ static void fill(struct vm *vm, struct pollfd set[SLOTS]) {
   }
 }
 
+static int64_t earlier(int64_t a, int64_t b) {
+  return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static int until(const struct vm *vm) {
-  int64_t at = wire_deadline(&vm->wire);
-  if (vm->kill_at_ms >= 0 && (at < 0 || vm->kill_at_ms < at)) at = vm->kill_at_ms;
+  int64_t at = earlier(wire_deadline(&vm->wire), vm->kill_at_ms);
+  at = earlier(at, vm->stopped_at_ms);
+  if (vm->state == VM_STARTING && !vm->ending) at = earlier(at, vm->answer_by_ms);
   if (at < 0) return -1;
   int64_t left = at - boottime_ms();
   return left < 0 ? 0 : (int)left;
@@ -153,6 +163,9 @@ static int until(const struct vm *vm) {
 static void on_deadlines(struct vm *vm) {
   int64_t now = boottime_ms();
   wire_give_up(&vm->wire, now);
+  vm_stopped_due(vm, now);
+  if (vm->state == VM_STARTING && now >= vm->answer_by_ms)
+    vm_end(vm, END_ERROR, "its monitor did not answer");
   if (vm->kill_at_ms < 0 || now < vm->kill_at_ms) return;
   vm->kill_at_ms = -1;
   abi_pidfd_signal(vm->machine.pidfd, SIGKILL);
@@ -190,6 +203,7 @@ static void turn(struct vm *vm) {
 }
 
 int vm_come_up(struct vm *vm, struct failure *failure) {
+  vm->answer_by_ms = boottime_ms() + COME_UP_MS;
   while (vm->state == VM_STARTING) turn(vm);
   if (!vm->ending) return 0;
   while (vm->state != VM_GONE) turn(vm);

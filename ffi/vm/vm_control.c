@@ -43,6 +43,7 @@ static void status_line(const struct vm *vm, char line[ANSWER_MAX]) {
   text_begin(&text, line, ANSWER_MAX);
   text_add(&text, "{\"ok\":true,\"state\":\"%s\",\"pid\":%d,\"qemu_pid\":%d", STATES[vm->state],
            getpid(), vm->machine.qemu);
+  text_add(&text, ",\"trouble\":%s", vm->disk_full ? "\"disk\"" : "null");
   add_times(vm, &text);
   add_confinement(vm, &text);
   add_frames(vm, &text);

@@ -7,7 +7,8 @@
 
 static const char *const REASONS[] = {
     [END_LEASE] = "lease",           [END_LIFE] = "life",           [END_STOP] = "stop",
-    [END_GUEST_EXIT] = "guest-exit", [END_QEMU_DIED] = "qemu-died", [END_ERROR] = "error",
+    [END_GUEST_EXIT] = "guest-exit", [END_QEMU_DIED] = "qemu-died", [END_DISK] = "disk",
+    [END_ERROR] = "error",
 };
 
 const char *vm_reason_name(enum end_reason reason) {

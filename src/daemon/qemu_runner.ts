@@ -146,8 +146,11 @@ export class QemuRunner implements VmRunner {
     const client = await connectHelper(dir);
     let wasReady = false;
     let qemuPid = 0;
+    let trouble: HelperStatus["trouble"] = null;
     const watch = await client.watch((status) => {
       qemuPid = status.qemuPid;
+      if (status.trouble !== trouble) this.#tellTrouble(dir, status);
+      trouble = status.trouble;
       if (status.state !== "ready" || wasReady) return;
       wasReady = true;
       happens({ type: "ready", bootMs: status.bootMs });
@@ -164,6 +167,12 @@ export class QemuRunner implements VmRunner {
     };
     ended().catch((error) => this.#parts.log.error("a VM's end is not known", { error }));
     return running;
+  }
+
+  #tellTrouble(dir: string, { trouble }: HelperStatus): void {
+    const vm = dir.slice(this.#parts.directory.length + 1);
+    if (trouble === null) return this.#parts.log.info("a VM's disk can be written again", { vm });
+    this.#parts.log.warn("a VM stands still: its disk cannot be written; make room", { vm });
   }
 
   async #endOf(dir: string): Promise<{ reason: EndReason; detail: string | null }> {
@@ -183,6 +192,7 @@ const REASONS: Readonly<Record<HelperExit["reason"], EndReason>> = {
   "stop": "released",
   "guest-exit": "guest-exit",
   "qemu-died": "failed",
+  "disk": "disk",
   "error": "failed",
 };
 
@@ -236,7 +246,7 @@ function figuresOf(status: HelperStatus): VmFigures {
   };
 }
 
-/** A sparse raw disk. @throws {OmertaError} `disk-full` where it could never be filled. */
+/** A raw disk of holes: the helper takes the room for all of it before QEMU starts, or fails. */
 async function makeDisk(path: string, bytes: number): Promise<void> {
   try {
     using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });

@@ -18,6 +18,8 @@ export interface HelperStatus {
   /** Process ids, as this system counts them. */
   readonly pid: number;
   readonly qemuPid: number;
+  /** `disk`: the guest stands still until the host can write its disk again. */
+  readonly trouble: "disk" | null;
   /** Time left, never negative. */
   readonly leaseLeftMs: number;
   readonly lifeLeftMs: number;
@@ -54,14 +56,15 @@ export interface ProbeVerdict {
 
 /** Why a VM ended. */
 export interface HelperExit {
-  readonly reason: "lease" | "life" | "stop" | "guest-exit" | "qemu-died" | "error";
+  readonly reason: "lease" | "life" | "stop" | "guest-exit" | "qemu-died" | "disk" | "error";
   readonly detail: string;
 }
 
 const STATES = ["starting", "running", "ready", "stopping", "gone"] as const;
 const LEVELS = ["full", "namespaces", "landlock", "basic"] as const;
 const ACCELS = ["kvm", "tcg"] as const;
-const REASONS = ["lease", "life", "stop", "guest-exit", "qemu-died", "error"] as const;
+const REASONS = ["lease", "life", "stop", "guest-exit", "qemu-died", "disk", "error"] as const;
+const TROUBLES = ["disk"] as const;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -80,6 +83,7 @@ export function parseStatus(fields: Fields): HelperStatus {
     state: oneOf(fields, "state", STATES),
     pid: count(fields, "pid"),
     qemuPid: count(fields, "qemu_pid"),
+    trouble: fields["trouble"] === null ? null : oneOf(fields, "trouble", TROUBLES),
     leaseLeftMs: count(fields, "lease_left_ms"),
     lifeLeftMs: count(fields, "life_left_ms"),
     bootMs: countOrNull(fields, "boot_ms"),

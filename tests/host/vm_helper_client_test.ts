@@ -16,6 +16,7 @@ const STATUS = {
   state: "ready",
   pid: 10,
   qemu_pid: 11,
+  trouble: null,
   lease_left_ms: 1,
   life_left_ms: 2,
   boot_ms: null,

@@ -27,6 +27,11 @@ function vmTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ignore: !isPossible, fn });
 }
 
+/** For what only root can arrange, such as a small disk. */
+function rootTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: !isPossible || !isRootHere, fn });
+}
+
 /** Asks until the answer is as wished; the VM's lease bounds it. */
 async function untilStatus(
   client: HelperClient,
@@ -224,6 +229,101 @@ function fillDisk(path: string): void {
   } catch {
     file.close(); // full
   }
+}
+
+// --- a machine that stands still
+
+vmTest(
+  "a machine that QEMU stopped for a reason of its own has ended",
+  () =>
+    withVm({ fake: "stopped" }, async (vm) => {
+      await vm.start();
+      while (await isHelperAlive(vm.dir)); // until it ends by itself
+      assert.deepEqual(await readHelperExit(vm.dir), {
+        reason: "error",
+        detail: "QEMU stopped the machine (internal-error)",
+      });
+    }),
+);
+
+vmTest(
+  "a disk that stays full until the lease ends is told as the reason",
+  () =>
+    withVm({ fake: "full", leaseMs: 3000 }, async (vm) => {
+      await vm.start();
+      const isFull = ({ trouble }: HelperStatus) => trouble === "disk";
+      const { pid, qemuPid, state } = await vm.connected((client) => untilStatus(client, isFull));
+      assert.equal(state, "running");
+      await untilGone([pid, qemuPid], () => {});
+      assert.equal((await readHelperExit(vm.dir))?.reason, "disk");
+    }),
+);
+
+vmTest(
+  "a QEMU that greets and never answers is given up",
+  () =>
+    withVm({ fake: "mute" }, async (vm) => {
+      await assert.rejects(vm.start(), {
+        code: "vm-failed",
+        message: "QEMU did not start: its monitor did not answer",
+      });
+    }),
+);
+
+const SMALL_BYTES = 8 * 1024 * 1024;
+
+rootTest(
+  "a VM whose disk has no room on the host is refused before it starts",
+  () =>
+    withSmallDisk(SMALL_BYTES, (host) =>
+      withVm({ fake: "hang" }, async (vm) => {
+        const disk = sparseFile(`${host}/disk`, 2 * SMALL_BYTES);
+        await assert.rejects(vm.start({ disk }), {
+          code: "disk-full",
+          message: "no room for the VM's disk of 16 MiB: No space left on device",
+        });
+        assert.deepEqual([...Deno.readDirSync(host)], [], "its room is free again");
+      })),
+);
+
+rootTest(
+  "what a VM was given of the disk is there, whatever fills the disk later",
+  () =>
+    withSmallDisk(SMALL_BYTES, (host) =>
+      withVm({ leaseMs: 20_000 }, async (vm) => {
+        await vm.start({ disk: sparseFile(`${host}/disk`, SMALL_BYTES / 2) });
+        fillDisk(`${host}/ballast`);
+        assert.equal((await vm.until("ready")).trouble, null);
+      })),
+);
+
+/** As file systems are that cannot give room beforehand, such as NFS before 4.2. */
+rootTest(
+  "a guest whose disk the host cannot write stands still, and goes on when it can",
+  () =>
+    withSmallDisk(
+      SMALL_BYTES,
+      (host) =>
+        withVm({ by: ["tool", "without", "fallocate"] }, async (vm) => {
+          const disk = sparseFile(`${host}/disk`, 2 * SMALL_BYTES);
+          fillDisk(`${host}/ballast`);
+          await vm.start({ disk });
+          await vm.connected(async (client) => {
+            const full = await untilStatus(client, ({ trouble }) => trouble === "disk");
+            assert.equal(full.state, "running");
+            Deno.removeSync(`${host}/ballast`);
+            const after = await untilStatus(client, ({ trouble }) => trouble === null);
+            assert.notEqual(after.state, "stopping");
+          });
+          assert.equal((await vm.until("ready")).trouble, null);
+        }),
+    ),
+);
+
+function sparseFile(path: string, bytes: number): string {
+  Deno.createSync(path).close();
+  Deno.truncateSync(path, bytes);
+  return path;
 }
 
 // --- the control socket

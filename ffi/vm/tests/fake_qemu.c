@@ -7,6 +7,8 @@
  *   hang        boots nothing
  *   stubborn    does not quit when asked, and ignores SIGTERM
  *   stopped     says that the machine stopped, as under a broken KVM
+ *   full        says that the machine stopped for a full disk, each time that it is let go on
+ *   mute        greets, and never answers
  *   marker      prints the probe's marker
  *   prober      tries what a hostile guest in QEMU's place would try, and prints what came of it
  *   flood       fills every channel as fast as it can
@@ -151,7 +153,7 @@ static void greet(void) {
 static void ready(void) {
   if (is("x32")) TRY_CALL(X32(SYS_getpid));
   say(MONITOR, "{\"return\": {}}\r\n");
-  if (is("stopped")) say(MONITOR, "{\"timestamp\": {}, \"event\": \"STOP\"}\r\n");
+  if (is("stopped") || is("full")) say(MONITOR, "{\"timestamp\": {}, \"event\": \"STOP\"}\r\n");
   if (is("marker")) say(SERIAL, "OMERTA-PROBE\r\n");
   if (is("prober")) probe_jail();
   if (is("flood")) flood();
@@ -163,7 +165,11 @@ static void serve(void) {
   char line[4096];
   FILE *monitor = fdopen(MONITOR, "r");
   while (fgets(line, sizeof line, monitor) != NULL) {
-    if (strstr(line, "qmp_capabilities") != NULL) ready();
+    if (strstr(line, "qmp_capabilities") != NULL && !is("mute")) ready();
+    if (strstr(line, "query-status") != NULL)
+      say(MONITOR, is("full") ? "{\"return\": {\"running\": false, \"status\": \"io-error\"}}\r\n"
+                              : "{\"return\": {\"running\": false, \"status\": \"internal-error\"}}\r\n");
+    if (strstr(line, "cont") != NULL) say(MONITOR, "{\"event\": \"RESUME\"}\r\n{\"event\": \"STOP\"}\r\n");
     if (strstr(line, "quit") != NULL && !is("stubborn")) exit(0);
   }
   for (;;) pause();

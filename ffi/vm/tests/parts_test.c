@@ -124,6 +124,24 @@ static void qmp_tells_who_ended(void) {
   qmp_close();
 }
 
+static void qmp_asks_why_the_machine_stopped(void) {
+  qmp_open();
+  qmp_hears("{\"QMP\": {}}\n{\"return\": {}}\n");
+  qmp_expects("{\"execute\":\"qmp_capabilities\"}\n");
+  qmp_hears("{\"event\": \"STOP\"}\n");
+  qmp_expects("{\"execute\":\"query-status\"}\n");
+  CHECK(qmp.stopped && qmp.status[0] == 0);
+  qmp_hears("{\"return\": {\"status\": \"io-error\", \"running\": false}}\n");
+  CHECK_TEXT(qmp.status, "io-error");
+  CHECK(qmp_continue(&qmp) == 0);
+  qmp_expects("{\"execute\":\"cont\"}\n");
+  qmp_hears("{\"return\": {}}\n{\"event\": \"RESUME\"}\n");
+  CHECK(!qmp.stopped);
+  qmp_hears("{\"event\": \"STOP\"}\n");
+  CHECK(qmp.stopped && qmp.status[0] == 0); /* the reason before is not this one's */
+  qmp_close();
+}
+
 static void qmp_survives_garbage(void) {
   static char flood[3 * QMP_LINE_MAX];
   qmp_open();
@@ -225,6 +243,7 @@ int main(void) {
       {"the console is bounded and keeps the latest", console_is_bounded_and_keeps_the_latest},
       {"the monitor is greeted and asked to quit", qmp_greets_and_quits},
       {"the monitor tells that the guest ended", qmp_tells_who_ended},
+      {"the monitor is asked why the machine stopped", qmp_asks_why_the_machine_stopped},
       {"the monitor survives garbage and floods", qmp_survives_garbage},
       {"text is escaped and never overflows", text_escapes_and_ends},
       {"the level follows from what is missing", levels_follow_what_is_missing},

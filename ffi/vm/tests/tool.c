@@ -10,7 +10,7 @@
  *                                      "alive" after a minute
  *   tool as UID GROUP PROGRAM …        runs a program as another user with one more group
  *   tool without WORD,… PROGRAM …      runs a program to which the kernel refuses, as containers do,
- *                                      user-ns, namespaces, mounts, landlock
+ *                                      user-ns, namespaces, mounts, landlock, fallocate
  */
 #include <errno.h>
 #include <grp.h>
@@ -139,6 +139,7 @@ static void refuse_word(const char *word) {
     refuse(SYS_unshare, CLONE_NEWUSER | (namespaces ? others : 0), EPERM);
   }
   if (strcmp(word, "mounts") == 0) refuse(428 /* open_tree */, 0, EPERM);
+  if (strcmp(word, "fallocate") == 0) refuse(SYS_fallocate, 0, EOPNOTSUPP);
   if (strcmp(word, "landlock") == 0) refuse(444 /* landlock_create_ruleset */, 0, ENOSYS);
 }
 
