@@ -2,62 +2,25 @@ package main
 
 import (
 	"net"
-	"os"
-	"os/exec"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // congested opens a node in a network of its own, whose only way out of the machine is shaped to next to
 // nothing, and returns it with a socket on its loopback.
 func congested(t *testing.T) (*testNode, *net.UDPConn) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a network namespace")
-	}
-	var node *testNode
-	var conn *net.UDPConn
-	inNamespace(t, []string{
+	space := newNamespace(t)
+	space.run(
 		"ip link set lo up",
 		"ip link add v0 type veth peer name v1", "ip link set v0 up", "ip link set v1 up",
 		"ip addr add 10.0.0.1/24 dev v0", "ip neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev v0",
 		"tc qdisc add dev v0 root tbf rate 64kbit burst 10k limit 64m",
-	}, func() { node, conn = openTest(t), stranger(t) })
+	)
+	var node *testNode
+	var conn *net.UDPConn
+	space.do(func() { node, conn = openTest(t), stranger(t) })
 	return node, conn
-}
-
-// inNamespace runs work on a thread in a new network; sockets that it opens stay there.
-func inNamespace(t *testing.T, setup []string, work func()) {
-	t.Helper()
-	done := make(chan string)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		failure := "the test ended"
-		defer func() { done <- failure }()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			failure = "skip: no network namespace: " + err.Error()
-			return
-		}
-		for _, line := range setup {
-			words := strings.Fields(line)
-			if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-				failure = line + ": " + string(out) + err.Error()
-				return
-			}
-		}
-		work()
-		failure = ""
-	}()
-	switch failure := <-done; {
-	case strings.HasPrefix(failure, "skip: "):
-		t.Skip(failure)
-	case failure != "":
-		t.Fatal(failure)
-	}
 }
 
 // flood fills the socket's buffer through a session whose far end is behind the shaped way out.

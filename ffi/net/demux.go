@@ -90,12 +90,12 @@ func (d *demux) handOut(r *receiver, count int) (more bool) {
 // message hands out the datagrams of one message: one, or several that came merged.
 func (d *demux) message(r *receiver, i int) (more bool) {
 	data, whole := r.bytes(i)
-	segment := r.segment(i)
+	segment, local := r.ancillary(i)
 	if !whole || segment > datagramBytesMax {
 		d.node.drops.count(dropOversize)
 		return false
 	}
-	from := r.source(i)
+	from := hop{r.source(i), local}
 	for {
 		if d.out.isFull() {
 			return true
@@ -110,14 +110,14 @@ func (d *demux) message(r *receiver, i int) (more bool) {
 	}
 }
 
-func (d *demux) dispatch(data []byte, from netip.AddrPort) dropReason {
+func (d *demux) dispatch(data []byte, from hop) dropReason {
 	f, reason := parseFrame(data)
 	if reason != dropNone {
 		return reason
 	}
 	switch {
 	case f.kind != kindRelay:
-		return d.arrived(f, path{addr: from})
+		return d.arrived(f, path{addr: from.remote}, from.local)
 	case f.dir == toRelay:
 		return d.forward(f, data, from)
 	}
@@ -125,13 +125,13 @@ func (d *demux) dispatch(data []byte, from netip.AddrPort) dropReason {
 	if reason != dropNone {
 		return reason
 	}
-	return d.arrived(inner, path{addr: from, session: f.id, relayed: true})
+	return d.arrived(inner, path{addr: from.remote, session: f.id, relayed: true}, from.local)
 }
 
-// arrived takes a control or tunnel frame that came on that path to this node.
-func (d *demux) arrived(f frame, from path) dropReason {
+// arrived takes a control or tunnel frame that came on that path to this address of the node.
+func (d *demux) arrived(f frame, from path, local netip.Addr) dropReason {
 	if f.kind == kindControl {
-		return d.arrivedControl(f.payload, from)
+		return d.arrivedControl(f.payload, from, local)
 	}
 	t := d.node.tunnels[f.id]
 	if t == nil {
@@ -142,30 +142,42 @@ func (d *demux) arrived(f frame, from path) dropReason {
 		t.early.keep(from, f.payload, d.at)
 		return dropForeignPath
 	}
-	d.seen(from)
+	if state := d.stateOf(from); state != nil {
+		state.received.Store(int64(d.at))
+		state.source.learn(from.addr, local)
+	}
 	d.add(t, f.payload)
 	return dropNone
 }
 
 // arrivedControl hands a control frame to TypeScript, unless it is for a session that there is not. It is
 // no sign of the path's life: TypeScript says when one was authentic.
-func (d *demux) arrivedControl(control []byte, from path) dropReason {
+func (d *demux) arrivedControl(control []byte, from path, local netip.Addr) dropReason {
 	receiver, named := receiverOf(control)
 	if _, known := d.node.receivers[receiver]; named && !known {
 		return dropNoReceiver
 	}
-	d.node.mail.control(from, receiver, control)
+	if named { // nobody else knows the number, so no stranger makes us leave from elsewhere
+		d.learnSource(from, local)
+	}
+	d.node.mail.control(arrival{from, local}, receiver, control)
 	return dropNone
 }
 
-// seen notes that a path has brought a tunnel frame.
-func (d *demux) seen(from path) {
-	if d.last != from {
-		d.last, d.lastState = from, d.node.paths[from]
+func (d *demux) learnSource(from path, local netip.Addr) {
+	if state := d.stateOf(from); state != nil {
+		state.source.learn(from.addr, local)
+		return
 	}
-	if d.lastState != nil {
-		d.lastState.received.Store(int64(d.at))
+	d.node.sources.learn(from.addr, local)
+}
+
+// stateOf is the state of a path that some peer names, or nil.
+func (d *demux) stateOf(of path) *pathState {
+	if d.last != of {
+		d.last, d.lastState = of, d.node.paths[of]
 	}
+	return d.lastState
 }
 
 // add puts a datagram to the run of its tunnel.

@@ -125,20 +125,20 @@ func FuzzDispatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, datagram []byte) {
 		n := newNode(&sockets{})
 		from, other := mustAddr(t, "192.0.2.1:1"), mustAddr(t, "192.0.2.2:2")
-		n.relay.sessions[42] = &relaySession{a: from, b: other}
+		n.relay.sessions[42] = &relaySession{a: relayEnd{addr: from}, b: relayEnd{addr: other}}
 		p := &peer{node: n}
 		p.routes.Store(&routes{accept: []*pathState{{path: path{addr: from}}}})
 		n.receivers[5] = struct{}{}
 		end := &sinkEnd{}
 		n.tunnels[7] = &tunnel{node: n, id: 7, peer: p, inside: end}
 		d := &demux{node: n, out: outbox{node: n}, at: now()}
-		reason := d.dispatch(bytes.Clone(datagram), from)
+		reason := d.dispatch(bytes.Clone(datagram), hop{remote: from})
 		d.endRun()
 		if went := end.datagrams + n.mail.strangers.count + n.mail.sessions.count + d.out.v4.count; (reason == dropNone) != (went == 1) {
 			t.Fatalf("the reason is %s, and it went %d ways", dropNames[reason], went)
 		}
 		for _, out := range d.out.v4.batch[:d.out.v4.count] {
-			if out.to != other || len(out.payload) != len(datagram) || out.payload[3] != fromRelay {
+			if out.to.remote != other || len(out.payload) != len(datagram) || out.payload[3] != fromRelay {
 				t.Fatalf("forwarded to %v: %x", out.to, out.payload)
 			}
 		}

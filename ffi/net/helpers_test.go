@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/rand"
 	"encoding/binary"
@@ -42,8 +43,9 @@ type testNode struct {
 }
 
 type received struct {
-	path string
-	data []byte
+	path  string
+	local []byte
+	data  []byte
 }
 
 func (n *testNode) closeOnce() {
@@ -101,8 +103,9 @@ func (n *testNode) pump(timeout time.Duration) {
 
 func (n *testNode) sort(record []byte) {
 	if record[0] == recordControl {
-		end := 2 + int(record[1])
-		n.mail = append(n.mail, received{string(record[2:end]), append([]byte(nil), record[end:]...)})
+		path, rest, _ := takeField(record[1:])
+		local, data, _ := takeField(rest)
+		n.mail = append(n.mail, received{string(path), bytes.Clone(local), bytes.Clone(data)})
 		return
 	}
 	var event map[string]any
@@ -192,7 +195,14 @@ func datagramFor(receiver uint32, text string) []byte {
 
 // record builds a record of send.
 func record(path string, ttl byte, datagram []byte) []byte {
-	body := append([]byte{ttl, byte(len(path))}, path...)
+	return recordFrom(nil, path, ttl, datagram)
+}
+
+// recordFrom is the same with the address to leave from.
+func recordFrom(local []byte, path string, ttl byte, datagram []byte) []byte {
+	body := append([]byte{ttl, byte(len(local))}, local...)
+	body = append(body, byte(len(path)))
+	body = append(body, path...)
 	body = append(body, datagram...)
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
 }

@@ -81,6 +81,9 @@ const (
 	peerKeyBytesMax = 256
 	// tunnelsMax bounds tunnels; each device costs some 0.5 MiB at rest, see README.md.
 	tunnelsMax = 256
+	// sourcesMax bounds half of the addresses whose local end is remembered beside those of paths; the
+	// oldest give way. They are of sessions that are beginning, and of calls by invite: guess.
+	sourcesMax = 1024
 	// receiversMax bounds the ids of TypeScript's sessions and handshakes: those of peersMax peers while
 	// they are renewed, and as many handshakes.
 	receiversMax = 131072

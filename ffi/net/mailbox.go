@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -14,8 +15,8 @@ import (
 // a session out, and get every fourth turn, so that no session keeps them out (places.go). Events of one
 // thing that is still waiting become one, the newest: there are never more than things.
 //
-// Records given to poll: u32 length of what follows | u8 kind | body. Kind 1: u8 path length, path,
-// datagram. Kind 2: a JSON event.
+// Records given to poll: u32 length of what follows | u8 kind | body. Kind 1: u8 path length, path, u8
+// local length, local address (4 or 16 bytes), datagram. Kind 2: a JSON event.
 type mailbox struct {
 	mu        sync.Mutex
 	events    eventQueue
@@ -26,6 +27,12 @@ type mailbox struct {
 	closed    bool
 	signal    chan struct{} // holds one token when poll should look again
 	drops     *dropCounters
+}
+
+// arrival is where a datagram came from, and at which of our addresses, if the system says so.
+type arrival struct {
+	path
+	local netip.Addr
 }
 
 const (
@@ -46,7 +53,7 @@ func newMailbox(drops *dropCounters) *mailbox {
 }
 
 // control queues a copy of a control datagram; receiver is its session, 0 for a stranger's.
-func (m *mailbox) control(from path, receiver uint32, datagram []byte) {
+func (m *mailbox) control(from arrival, receiver uint32, datagram []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -56,7 +63,7 @@ func (m *mailbox) control(from path, receiver uint32, datagram []byte) {
 	if receiver != 0 {
 		queued = m.sessions.put(party{id: receiver}, from, datagram)
 	} else {
-		queued = m.strangers.put(partyOn(from), from, datagram)
+		queued = m.strangers.put(partyOn(from.path), from, datagram)
 	}
 	if queued {
 		m.poke()

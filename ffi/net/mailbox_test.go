@@ -5,9 +5,11 @@ import (
 	"testing"
 )
 
+func from(one path) arrival { return arrival{path: one} }
+
 // anySource is the i-th of sources that have nothing to do with each other.
-func anySource(t *testing.T, i int) path {
-	return path{addr: mustAddr(t, fmt.Sprintf("10.%d.%d.1:1", i>>8&255, i&255))}
+func anySource(t *testing.T, i int) arrival {
+	return from(path{addr: mustAddr(t, fmt.Sprintf("10.%d.%d.1:1", i>>8&255, i&255))})
 }
 
 func TestTheMailboxIsBounded(t *testing.T) {
@@ -39,13 +41,13 @@ func TestOneSourcePrefixTakesAPartOfTheMailboxOnly(t *testing.T) {
 	var drops dropCounters
 	m := newMailbox(&drops)
 	for i := range 10 * strangerPlaces.share {
-		m.control(path{addr: mustAddr(t, fmt.Sprintf("192.0.2.%d:%d", i&255, i+1))}, 0, []byte{1})
-		m.control(path{addr: mustAddr(t, fmt.Sprintf("[2001:db8::%x]:1", i))}, 0, []byte{1})
+		m.control(from(path{addr: mustAddr(t, fmt.Sprintf("192.0.2.%d:%d", i&255, i+1))}), 0, []byte{1})
+		m.control(from(path{addr: mustAddr(t, fmt.Sprintf("[2001:db8::%x]:1", i))}), 0, []byte{1})
 	}
 	if got, want := m.strangers.count, 2*strangerPlaces.share; got != want || drops[dropControlShare].Load() == 0 {
 		t.Fatalf("%d wait, want %d; %v", got, want, drops.document())
 	}
-	m.control(path{addr: mustAddr(t, "198.51.100.1:1")}, 0, []byte{2})
+	m.control(from(path{addr: mustAddr(t, "198.51.100.1:1")}), 0, []byte{2})
 	if m.strangers.count != 2*strangerPlaces.share+1 {
 		t.Fatal("another source finds no room")
 	}
@@ -62,10 +64,10 @@ func TestThoseWhoComeThroughOneRelayDoNotShareTheirPlaces(t *testing.T) {
 	m := newMailbox(&drops)
 	relay := mustAddr(t, "192.0.2.1:9000")
 	for range 2 * strangerPlaces.share {
-		m.control(path{addr: relay, session: 1, relayed: true}, 0, []byte{1})
+		m.control(from(path{addr: relay, session: 1, relayed: true}), 0, []byte{1})
 	}
-	m.control(path{addr: relay, session: 2, relayed: true}, 0, []byte{2})
-	m.control(path{addr: relay}, 0, []byte{3})
+	m.control(from(path{addr: relay, session: 2, relayed: true}), 0, []byte{2})
+	m.control(from(path{addr: relay}), 0, []byte{3})
 	if m.strangers.count != strangerPlaces.share+2 {
 		t.Fatal(m.strangers.count)
 	}
@@ -75,7 +77,7 @@ func TestWhoHasMostGivesWayWhenAllPlacesAreTaken(t *testing.T) {
 	var drops dropCounters
 	m := newMailbox(&drops)
 	for i := range strangerPlaces.count {
-		m.control(path{addr: mustAddr(t, "192.0.2.1:9000"), session: uint32(i % 6), relayed: true}, 0, []byte{1})
+		m.control(from(path{addr: mustAddr(t, "192.0.2.1:9000"), session: uint32(i % 6), relayed: true}), 0, []byte{1})
 	}
 	for i := range 50 {
 		m.control(anySource(t, i), 0, []byte{2})

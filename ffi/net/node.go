@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,7 @@ type node struct {
 	paths   map[path]*pathState
 	tunnels map[uint32]*tunnel
 	relay   relay
+	sources sources
 	// receivers are the ids of sessions and handshakes for which control frames are let in.
 	receivers map[uint32]struct{}
 
@@ -111,7 +113,8 @@ func (n *node) enter() bool {
 func (n *node) leave() { n.running.Done() }
 
 // send puts a batch of control datagrams on the wire: records of u32 length of what follows, u8 time
-// to live (0: default), u8 path length, path, datagram. An empty datagram is not sent: it says that
+// to live (0: default), u8 local length, local address, u8 path length, path, datagram. The local address
+// (0, 4 or 16 bytes) is the one to leave from, of who answers what came to it. An empty datagram is not sent: it says that
 // something authentic came on the path. It never waits, for JavaScript's thread calls it. A malformed
 // record ends the batch.
 func (n *node) send(batch []byte) *opError {
@@ -119,11 +122,11 @@ func (n *node) send(batch []byte) *opError {
 	defer n.sendMu.Unlock()
 	defer n.sendBox.flush()
 	for len(batch) > 0 {
-		if len(batch) < 6 {
+		if len(batch) < 7 {
 			return errRecord
 		}
 		length := int(binary.BigEndian.Uint32(batch))
-		if length < 2 || length > len(batch)-4 {
+		if length < 3 || length > len(batch)-4 {
 			return errRecord
 		}
 		reason := n.sendRecord(batch[4 : 4+length])
@@ -138,15 +141,16 @@ func (n *node) send(batch []byte) *opError {
 var errRecord = fail("internal", "a record of the batch is malformed")
 
 func (n *node) sendRecord(record []byte) dropReason {
-	ttl, pathLen := record[0], int(record[1])
-	if len(record) < 2+pathLen {
+	ttl := record[0]
+	localBytes, rest, whole := takeField(record[1:])
+	text, datagram, named := takeField(rest)
+	if !whole || !named {
 		return dropShort
 	}
-	to, err := parsePath(string(record[2 : 2+pathLen]))
+	to, err := parsePath(string(text))
 	if err != nil {
 		return dropNoPath
 	}
-	datagram := record[2+pathLen:]
 	if len(datagram) == 0 {
 		n.heard(to)
 		return dropNone
@@ -154,14 +158,25 @@ func (n *node) sendRecord(record []byte) dropReason {
 	if len(datagram) > datagramBytesMax-relayBytes {
 		return dropOversize
 	}
-	out := n.sendBox.slot(to.addr)
+	out := n.sendBox.slotFrom(to.addr, n.noteControl(to))
+	if local, ok := netip.AddrFromSlice(localBytes); ok {
+		out.to.local = local
+	}
 	out.payload, out.ttl = datagram, ttl
-	n.noteControl(to)
 	if to.relayed {
 		putRelayHeader(out.header[:], toRelay, to.session)
 		out.headerLen = relayBytes
 	}
 	return dropNone
+}
+
+// takeField splits off a field of u8 length.
+func takeField(record []byte) (field, rest []byte, ok bool) {
+	if len(record) == 0 || len(record)-1 < int(record[0]) {
+		return nil, nil, false
+	}
+	end := 1 + int(record[0])
+	return record[1:end], record[end:], true
 }
 
 // close stops everything and waits until no goroutine of the node is left.

@@ -13,6 +13,7 @@ type pathState struct {
 	users        int          // peers that name it, guarded by node.tables
 	received     atomic.Int64 // instant of the last tunnel frame, or authentic control frame; 0: none
 	controlsSent atomic.Int64 // instant of the last control frame sent
+	source       source       // where it reaches us
 }
 
 // routes are what TypeScript set for a peer; replaced as a whole.
@@ -150,6 +151,7 @@ func (p *peer) ask(r *routes, first instant) {
 		return
 	}
 	p.asked = first
+	r.active.source.forget() // it may be the address that no longer works
 	p.node.mail.event("path-doubt", p.key, map[string]any{"peer": p.key, "path": r.active.path.String()})
 }
 
@@ -363,13 +365,15 @@ func (n *node) sessionSet(args struct {
 	return map[string]any{}, nil
 }
 
-// noteControl notes that a control frame is sent on a path.
-func (n *node) noteControl(to path) {
+// noteControl notes that a control frame is sent on a path, and says what is known of where to send from.
+func (n *node) noteControl(to path) *source {
 	n.tables.RLock()
 	defer n.tables.RUnlock()
 	if state := n.paths[to]; state != nil {
 		state.controlsSent.Store(int64(now()))
+		return &state.source
 	}
+	return n.sources.of(to.addr)
 }
 
 // usePath finds or makes the state of a path. node.tables is held.
@@ -377,6 +381,9 @@ func (n *node) usePath(one path) *pathState {
 	state := n.paths[one]
 	if state == nil {
 		state = &pathState{path: one}
+		if known := n.sources.of(one.addr); known != nil {
+			state.source.known.Store(known.known.Load())
+		}
 		n.paths[one] = state
 	}
 	state.users++

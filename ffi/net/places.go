@@ -49,21 +49,24 @@ func partyOn(from path) party {
 }
 
 // put queues a copy of the datagram if there is a place for it.
-func (p *places) put(of party, from path, datagram []byte) bool {
-	const textMax = 56 // of a path
+func (p *places) put(of party, from arrival, datagram []byte) bool {
+	const headMax = 6 + 56 + 17 // with a path and an address
 	q := p.queues[of]
 	if q != nil && len(q.records) >= p.limits.share {
 		p.drops.count(dropControlShare)
 		return false
 	}
-	if !p.makeRoom(q, 6+textMax+len(datagram)) {
+	if !p.makeRoom(q, headMax+len(datagram)) {
 		p.drops.count(dropControlQueue)
 		return false
 	}
-	record := make([]byte, 6, 6+textMax+len(datagram))
+	record := make([]byte, 6, headMax+len(datagram))
 	record[4] = recordControl
 	record = from.appendTo(record)
 	record[5] = byte(len(record) - 6)
+	local := from.local.AsSlice()
+	record = append(record, byte(len(local)))
+	record = append(record, local...)
 	record = append(record, datagram...)
 	finish(record)
 	p.add(of, q, record)

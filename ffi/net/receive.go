@@ -23,8 +23,8 @@ type mmsghdr struct {
 	_   [4]byte
 }
 
-// controlBytes holds one cmsghdr and an int, aligned.
-const controlBytes = 24
+// controlBytes holds, aligned, a cmsghdr with an int and one with an in6_pktinfo.
+const controlBytes = 64
 
 // receiver holds the buffers of one receiving goroutine, for UDP or Unix datagrams.
 type receiver struct {
@@ -105,14 +105,29 @@ func (r *receiver) bytes(i int) (data []byte, whole bool) {
 	return data, r.hdrs[i].hdr.Flags&unix.MSG_TRUNC == 0
 }
 
-// segment returns the size of the datagrams in the i-th message; the last may be shorter.
-func (r *receiver) segment(i int) int {
-	cmsg := (*unix.Cmsghdr)(unsafe.Pointer(&r.controls[i][0]))
-	if r.hdrs[i].hdr.Controllen < uint64(unix.CmsgLen(4)) ||
-		cmsg.Level != unix.IPPROTO_UDP || cmsg.Type != unix.UDP_GRO {
-		return int(r.hdrs[i].len)
+// ancillary returns the size of the datagrams in the i-th message, of which the last may be shorter, and
+// to which of our addresses they came, as far as the system says.
+func (r *receiver) ancillary(i int) (segment int, local netip.Addr) {
+	segment = int(r.hdrs[i].len)
+	control, length := &r.controls[i], int(min(r.hdrs[i].hdr.Controllen, controlBytes))
+	for at := 0; at+unix.SizeofCmsghdr <= length; {
+		cmsg := (*unix.Cmsghdr)(unsafe.Pointer(&control[at]))
+		size := int(cmsg.Len)
+		if size < unix.SizeofCmsghdr || at+size > length {
+			break
+		}
+		data := control[at+unix.CmsgLen(0) : at+size]
+		switch {
+		case cmsg.Level == unix.IPPROTO_UDP && cmsg.Type == unix.UDP_GRO && len(data) >= 4:
+			segment = int(*(*int32)(unsafe.Pointer(&data[0])))
+		case cmsg.Level == unix.IPPROTO_IP && cmsg.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+			local = netip.AddrFrom4((*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0])).Spec_dst)
+		case cmsg.Level == unix.IPPROTO_IPV6 && cmsg.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+			local = netip.AddrFrom16((*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0])).Addr)
+		}
+		at += unix.CmsgSpace(size - unix.CmsgLen(0))
 	}
-	return int(*(*int32)(unsafe.Pointer(&r.controls[i][unix.CmsgLen(0)])))
+	return segment, local
 }
 
 // source returns where the i-th message came from.

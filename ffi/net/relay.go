@@ -24,22 +24,36 @@ func (t *traffic) document() map[string]uint64 {
 
 type relaySession struct {
 	id              uint32
-	a, b            netip.AddrPort
+	a, b            relayEnd
 	label           string
 	control, tunnel traffic
 	used            atomic.Int64 // instant
 	bucket          bucket
 }
 
-// other is the far end for a frame from that address.
-func (s *relaySession) other(from netip.AddrPort) (netip.AddrPort, bool) {
-	switch from {
-	case s.a:
-		return s.b, true
-	case s.b:
-		return s.a, true
+// relayEnd is one end of a session: its address, and the one of ours at which it reached us.
+type relayEnd struct {
+	addr   netip.AddrPort
+	source source
+}
+
+// set changes the address.
+func (e *relayEnd) set(addr netip.AddrPort) {
+	if e.addr != addr {
+		e.addr = addr
+		e.source.forget()
 	}
-	return netip.AddrPort{}, false
+}
+
+// ends are the end that has the address, and the other one; nil when neither has.
+func (s *relaySession) ends(from netip.AddrPort) (near, far *relayEnd) {
+	switch from {
+	case s.a.addr:
+		return &s.a, &s.b
+	case s.b.addr:
+		return &s.b, &s.a
+	}
+	return nil, nil
 }
 
 // relay holds the sessions and what outlives them. The map is guarded by node.tables.
@@ -52,19 +66,20 @@ type relay struct {
 
 // forward sends a frame of a session to its other end. The datagram is changed in place and must live
 // until the outbox is flushed.
-func (d *demux) forward(f frame, datagram []byte, from netip.AddrPort) dropReason {
+func (d *demux) forward(f frame, datagram []byte, from hop) dropReason {
 	relay := &d.node.relay
 	session := relay.sessions[f.id]
 	if session == nil {
 		return dropNoSession
 	}
-	to, known := session.other(from)
-	if !known {
+	near, far := session.ends(from.remote)
+	if near == nil {
 		return dropForeignSource
 	}
 	if !session.bucket.take(d.at, len(datagram)) || !relay.all.take(d.at, len(datagram)) {
 		return dropLimited
 	}
+	near.source.learn(from.remote, from.local)
 	session.used.Store(int64(d.at))
 	own, total := &session.control, &relay.control
 	if f.payload[1] == kindTunnel {
@@ -73,7 +88,7 @@ func (d *demux) forward(f frame, datagram []byte, from netip.AddrPort) dropReaso
 	own.add(len(f.payload))
 	total.add(len(f.payload))
 	datagram[3] = fromRelay
-	d.out.slot(to).payload = datagram
+	d.out.slotFrom(far.addr, &far.source).payload = datagram
 	return dropNone
 }
 
@@ -100,7 +115,9 @@ func (n *node) relaySet(args struct {
 		session.bucket.limit(n.relay.limits.SessionBytesPerSecond)
 		n.relay.sessions[args.Session] = session
 	}
-	session.a, session.b, session.label = a, b, args.Label
+	session.a.set(a)
+	session.b.set(b)
+	session.label = args.Label
 	return map[string]any{}, nil
 }
 
@@ -123,7 +140,7 @@ func (n *node) relayStats(none) (map[string]any, *opError) {
 	sessions := []map[string]any{}
 	for _, s := range n.relay.sessions {
 		sessions = append(sessions, map[string]any{
-			"session": s.id, "label": s.label, "a": s.a.String(), "b": s.b.String(),
+			"session": s.id, "label": s.label, "a": s.a.addr.String(), "b": s.b.addr.String(),
 			"control": s.control.document(), "tunnel": s.tunnel.document(),
 			"idleMs": milliseconds(at.since(instant(s.used.Load()))),
 		})

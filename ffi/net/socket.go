@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // sockets are the one UDP port of a node: an IPv4 and an IPv6 socket on the same number, because a NAT
@@ -63,6 +65,7 @@ func listen(network string, ip net.IP, port uint16) (*socket, error) {
 	s := &socket{conn: conn, exit: exit{raw: raw}}
 	s.detectSegments()
 	s.enlargeBuffers()
+	s.askForLocal(network)
 	return s, nil
 }
 
@@ -72,6 +75,18 @@ func (s *socket) enlargeBuffers() {
 	_ = s.raw.Control(func(fd uintptr) {
 		setBuffer(int(fd), syscall.SO_RCVBUFFORCE, syscall.SO_RCVBUF)
 		setBuffer(int(fd), syscall.SO_SNDBUFFORCE, syscall.SO_SNDBUF)
+	})
+}
+
+// askForLocal lets every message say at which of our addresses it came. Where the system cannot, the
+// kernel chooses from where the answer goes.
+func (s *socket) askForLocal(network string) {
+	_ = s.raw.Control(func(fd uintptr) {
+		if network == "udp4" {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+			return
+		}
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 	})
 }
 
@@ -121,7 +136,16 @@ func (o *outbox) slot(to netip.AddrPort) *outgoing {
 	}
 	out := &l.batch[l.count]
 	l.count++
-	out.to, out.headerLen, out.ttl = to, 0, 0
+	out.to, out.source, out.headerLen, out.ttl = hop{remote: to}, nil, 0, 0
+	return out
+}
+
+// slotFrom is the same for an address that may know us by one of ours.
+func (o *outbox) slotFrom(to netip.AddrPort, source *source) *outgoing {
+	out := o.slot(to)
+	if source != nil {
+		out.source, out.to.local = source, source.local()
+	}
 	return out
 }
 
@@ -142,7 +166,7 @@ func (o *outbox) flushLane(s *socket, l *lane) {
 		_ = s.write(l.batch[:count], o.patience, o.node.sendFailed)
 	}
 	for i := range l.batch[:count] {
-		l.batch[i].payload = nil
+		l.batch[i].payload, l.batch[i].source = nil, nil
 	}
 }
 

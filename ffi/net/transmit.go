@@ -13,7 +13,8 @@ import (
 
 // outgoing is one datagram on its way out: an optional header of ours, then the payload.
 type outgoing struct {
-	to        netip.AddrPort // not valid: a connected socket
+	to        hop     // the remote not valid: a connected socket
+	source    *source // that forgets the local address when it is gone; may be nil
 	payload   []byte
 	header    [relayBytes + tunnelBytes]byte
 	headerLen uint8
@@ -55,15 +56,21 @@ type sender struct {
 	names    [batchMax]unix.RawSockaddrInet6
 	controls [batchMax][controlBytes]byte
 	first    [batchMax + 1]int // of each message, its first datagram in the batch
+	sourced  [batchMax]bool    // of each message, whether it names the address to leave from
 	count    int               // of messages
 	usedIovs int
 	done     int
 	full     bool // the socket's buffer has no room
 	failed   func(errno syscall.Errno, datagrams int)
-	uncut    [batchMax]int // messages that the system would not cut
-	uncuts   int
-	lastErr  syscall.Errno
+	again    [batchMax]refusal // messages to be sent again, otherwise
+	agains   int
 	try      func(fd uintptr)
+}
+
+// refusal is a message that the system would not cut, or send from that address.
+type refusal struct {
+	message int
+	errno   syscall.Errno
 }
 
 var senders = sync.Pool{New: func() any {
@@ -89,13 +96,13 @@ func (e *exit) writeAs(batch []outgoing, patience patience, failed func(syscall.
 	defer senders.Put(s)
 	for len(batch) > 0 {
 		s.fill(batch, cut)
-		s.done, s.uncuts, s.failed = 0, 0, failed
+		s.done, s.agains, s.failed = 0, 0, failed
 		err := e.sendAll(s, patience)
 		s.release()
 		if err != nil {
 			return err
 		}
-		if err := e.writeUncut(s, batch, patience); err != nil {
+		if err := e.writeAgain(s, batch, patience); err != nil {
 			return err
 		}
 		batch = batch[s.first[s.count]:]
@@ -129,19 +136,29 @@ func awaitRoom(fd uintptr) {
 	_, _ = unix.Poll(ready, int(roomLook.Milliseconds())) // whatever it says, the next try tells
 }
 
-// writeUncut sends one by one what the system would not cut: its device cannot, or a datagram is larger
-// than the path's MTU.
-func (e *exit) writeUncut(s *sender, batch []outgoing, patience patience) error {
-	for _, message := range s.uncut[:s.uncuts] {
-		if s.lastErr == syscall.EIO {
+// writeAgain sends one by one what the system would not cut: its device cannot, or a datagram is larger
+// than the path's MTU; and from any address what it would not send from the one that was named.
+func (e *exit) writeAgain(s *sender, batch []outgoing, patience patience) error {
+	for _, refused := range s.again[:s.agains] {
+		part := batch[s.first[refused.message]:s.first[refused.message+1]]
+		switch {
+		case len(part) == 1:
+			part[0].forgetSource()
+		case refused.errno == syscall.EIO:
 			e.segments.Store(false) // the device computes no checksums: it never will
 		}
-		part := batch[s.first[message]:s.first[message+1]]
 		if err := e.writeAs(part, patience, s.failed, false); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (o *outgoing) forgetSource() {
+	o.to.local = netip.Addr{}
+	if o.source != nil {
+		o.source.forget()
+	}
 }
 
 // release drops the references to payloads.
@@ -172,7 +189,7 @@ func (s *sender) fill(batch []outgoing, cut bool) {
 // size but for the last.
 func runOf(batch []outgoing) int {
 	size, total := batch[0].bytes(), batch[0].bytes()
-	if batch[0].ttl != 0 || !batch[0].to.IsValid() {
+	if batch[0].ttl != 0 || !batch[0].to.remote.IsValid() {
 		return 1
 	}
 	n := 1
@@ -205,8 +222,8 @@ func (s *sender) put(run []outgoing) {
 	}
 	hdr.SetIovlen(s.usedIovs - begin)
 	hdr.Namelen = 0
-	if run[0].to.IsValid() {
-		hdr.Namelen = putAddress(&s.names[i], run[0].to)
+	if run[0].to.remote.IsValid() {
+		hdr.Namelen = putAddress(&s.names[i], run[0].to.remote)
 	}
 	s.putControl(i, run)
 }
@@ -221,29 +238,45 @@ func (s *sender) putBytes(base *byte, length int) {
 	s.usedIovs++
 }
 
-// putControl sets what the message needs: the size to cut it by, or a time to live (hop limit in IPv6).
+// putControl sets what the message needs: the size to cut it by, or a time to live (hop limit in IPv6);
+// and the address to leave from.
 func (s *sender) putControl(i int, run []outgoing) {
-	hdr, control := &s.hdrs[i].hdr, &s.controls[i]
-	cmsg := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
-	hdr.Control = &control[0]
+	control, used := &s.controls[i], 0
+	v4 := run[0].to.remote.Addr().Is4()
 	switch {
 	case len(run) > 1:
-		cmsg.Level, cmsg.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
-		cmsg.SetLen(unix.CmsgLen(2))
-		*(*uint16)(unsafe.Pointer(&control[unix.CmsgLen(0)])) = uint16(run[0].bytes())
-		hdr.SetControllen(unix.CmsgSpace(2))
+		data := putMessage(control, &used, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)
+		*(*uint16)(data) = uint16(run[0].bytes())
+	case run[0].ttl > 0 && v4:
+		*(*int32)(putMessage(control, &used, unix.IPPROTO_IP, unix.IP_TTL, 4)) = int32(run[0].ttl)
 	case run[0].ttl > 0:
-		cmsg.Level, cmsg.Type = unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT
-		if run[0].to.Addr().Is4() {
-			cmsg.Level, cmsg.Type = unix.IPPROTO_IP, unix.IP_TTL
-		}
-		cmsg.SetLen(unix.CmsgLen(4))
-		*(*int32)(unsafe.Pointer(&control[unix.CmsgLen(0)])) = int32(run[0].ttl)
-		hdr.SetControllen(unix.CmsgSpace(4))
-	default:
-		hdr.Control = nil
-		hdr.SetControllen(0)
+		*(*int32)(putMessage(control, &used, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, 4)) = int32(run[0].ttl)
 	}
+	switch local := run[0].to.local; {
+	case local.Is4() && v4:
+		data := putMessage(control, &used, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
+		*(*unix.Inet4Pktinfo)(data) = unix.Inet4Pktinfo{Spec_dst: local.As4()}
+	case local.Is6() && !v4:
+		data := putMessage(control, &used, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
+		*(*unix.Inet6Pktinfo)(data) = unix.Inet6Pktinfo{Addr: local.As16()}
+	}
+	hdr := &s.hdrs[i].hdr
+	hdr.Control = nil
+	if s.sourced[i] = run[0].to.local.IsValid(); used > 0 {
+		hdr.Control = &control[0]
+	}
+	hdr.SetControllen(used)
+}
+
+// putMessage begins a control message behind those that are there; the caller fills in its data. The
+// interface is never named: the route decides it.
+func putMessage(control *[controlBytes]byte, used *int, level, kind int32, size int) unsafe.Pointer {
+	cmsg := (*unix.Cmsghdr)(unsafe.Pointer(&control[*used]))
+	cmsg.Level, cmsg.Type = level, kind
+	cmsg.SetLen(unix.CmsgLen(size))
+	data := unsafe.Pointer(&control[*used+unix.CmsgLen(0)])
+	*used += unix.CmsgSpace(size)
+	return data
 }
 
 func putAddress(name *unix.RawSockaddrInet6, to netip.AddrPort) uint32 {
@@ -281,11 +314,20 @@ func (s *sender) send(fd uintptr) {
 func (s *sender) refused(errno syscall.Errno) {
 	datagrams := s.first[s.done+1] - s.first[s.done]
 	wasCut := errno == syscall.EIO || errno == syscall.EINVAL || errno == syscall.EMSGSIZE
-	if datagrams > 1 && wasCut {
-		s.uncut[s.uncuts] = s.done
-		s.uncuts++
-		s.lastErr = errno
+	if (datagrams > 1 && wasCut) || (s.sourced[s.done] && isOfSource(errno)) {
+		s.again[s.agains] = refusal{s.done, errno}
+		s.agains++
 		return
 	}
 	s.failed(errno, datagrams)
+}
+
+// isOfSource says whether an error may mean that the address to leave from is gone: Linux says EINVAL,
+// or that there is no route from it.
+func isOfSource(errno syscall.Errno) bool {
+	switch errno {
+	case syscall.EINVAL, syscall.EADDRNOTAVAIL, syscall.ENETUNREACH:
+		return true
+	}
+	return false
 }

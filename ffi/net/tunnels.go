@@ -54,7 +54,7 @@ func (t *tunnel) transmit(datagrams [][]byte) {
 			t.node.drops.count(dropOversize)
 			continue
 		}
-		out := box.slot(r.active.path.addr)
+		out := box.slotFrom(r.active.path.addr, &r.active.source)
 		out.putHeaders(r.active.path, remote)
 		out.payload = datagram
 		bytes += len(datagram)

@@ -3,8 +3,12 @@
  * Control datagrams and events come in batches through one parked `poll` call; datagrams go out in
  * one batch per microtask; everything else is a JSON command. No tunnel packet passes here.
  *
- * Records out: u32 length | u8 ttl | u8 path length | path | datagram.
- * Records in:  u32 length | u8 kind | (1: u8 path length, path, datagram; 2: JSON event).
+ * Records out: u32 length | u8 ttl | u8 local length | local | u8 path length | path | datagram.
+ * Records in:  u32 length | u8 kind | (1: u8 path length, path, u8 local length, local, datagram;
+ *              2: JSON event).
+ *
+ * `local` is our address at which a datagram came. What is sent on its path while it is being handled
+ * answers it, so it leaves from there; for the rest the library knows.
  *
  * @module
  */
@@ -131,8 +135,8 @@ const POLL_BYTES = 256 * 1024;
 const POLL_MS = 60_000;
 /** A batch that grows beyond this leaves before the microtask ends: guess. */
 const BATCH_BYTES = 64 * 1024;
-/** Length, ttl and path length before each datagram of a batch. */
-const RECORD_HEADER_BYTES = 6;
+/** Length, ttl and the lengths of local address and path before each datagram of a batch. */
+const RECORD_HEADER_BYTES = 7;
 
 const KIND_DATAGRAM = 1;
 const KIND_EVENT = 2;
@@ -197,6 +201,14 @@ function callable<const F extends Deno.ForeignFunction>(
   return new Deno.UnsafeFnPointer(pointer as Deno.PointerObject<F>, definition);
 }
 
+/** One record of a batch. */
+interface Outgoing {
+  readonly path: Uint8Array;
+  readonly local: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly ttl: number;
+}
+
 class NativeNet implements NetHost {
   readonly port: number;
   readonly #library: Library;
@@ -207,6 +219,8 @@ class NativeNet implements NetHost {
   #batchBytes = 0;
   #answer = new Uint8Array(ANSWER_BYTES);
   #closed = false;
+  /** The datagram that is being handled. */
+  #answering: { readonly path: string; readonly local: Uint8Array } | undefined;
 
   constructor(library: Library, handle: number, port: number, options: NetOptions) {
     this.#library = library;
@@ -219,7 +233,8 @@ class NativeNet implements NetHost {
   send(path: string, bytes: Uint8Array, ttl = 0): void {
     if (this.#closed) return;
     if (this.#batchBytes === 0) queueMicrotask(() => this.#flush());
-    this.#append(encoder.encode(path), bytes, ttl);
+    const local = this.#answering?.path === path ? this.#answering.local : NOTHING;
+    this.#append({ path: encoder.encode(path), local, bytes, ttl });
     if (this.#batchBytes > BATCH_BYTES) this.#flush();
   }
 
@@ -257,15 +272,17 @@ class NativeNet implements NetHost {
     );
   }
 
-  #append(path: Uint8Array, bytes: Uint8Array, ttl: number): void {
-    const length = RECORD_HEADER_BYTES + path.length + bytes.length;
+  #append({ path, local, bytes, ttl }: Outgoing): void {
+    const length = RECORD_HEADER_BYTES + local.length + path.length + bytes.length;
     this.#reserve(length);
     const record = this.#batch.subarray(this.#batchBytes, this.#batchBytes + length);
     new DataView(record.buffer, record.byteOffset).setUint32(0, length - 4);
     record[4] = ttl;
-    record[5] = path.length;
-    record.set(path, RECORD_HEADER_BYTES);
-    record.set(bytes, RECORD_HEADER_BYTES + path.length);
+    record[5] = local.length;
+    record.set(local, 6);
+    record[6 + local.length] = path.length;
+    record.set(path, 7 + local.length);
+    record.set(bytes, length - bytes.length);
     this.#batchBytes += length;
   }
 
@@ -312,8 +329,15 @@ class NativeNet implements NetHost {
       return;
     }
     if (record[0] !== KIND_DATAGRAM) return;
-    const start = 2 + (record[1] ?? 0);
-    this.#options.onDatagram(decoder.decode(record.subarray(2, start)), record.slice(start));
+    const localAt = 2 + (record[1] ?? 0);
+    const start = localAt + 1 + (record[localAt] ?? 0);
+    const path = decoder.decode(record.subarray(2, localAt));
+    this.#answering = { path, local: record.slice(localAt + 1, start) };
+    try {
+      this.#options.onDatagram(path, record.slice(start));
+    } finally {
+      this.#answering = undefined;
+    }
   }
 }
 

@@ -132,6 +132,33 @@ netTest(
     }),
 );
 
+netTest(
+  "an answer leaves from the address that was asked; what is sent later does not",
+  async () => {
+    const a = open();
+    const said: string[] = [];
+    const b = openNet({
+      port: 0,
+      streamSocket: null,
+      library,
+      onDatagram: (path, bytes) => {
+        b.send(path, bytes);
+        setTimeout(() => b.send(path, frame("later")));
+      },
+      onEvent() {},
+    });
+    try {
+      a.net.send(`127.0.0.2:${b.port}`, frame("now"));
+      await a.until(() => a.datagrams.length === 2);
+      for (const { path, bytes } of a.datagrams) said.push(`${text(bytes)} ${path}`);
+      assert.deepEqual(said, [`now 127.0.0.2:${b.port}`, `later 127.0.0.1:${b.port}`]);
+    } finally {
+      await a.net.close();
+      await b.close();
+    }
+  },
+);
+
 netTest("heard() sends nothing", () =>
   withTwo(async (a, b) => {
     const to = `127.0.0.1:${b.net.port}`;

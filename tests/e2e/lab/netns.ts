@@ -21,6 +21,12 @@ export type NatKind = "easy" | "hard";
 
 const PREFIX = "omlab-";
 
+/** One end of a cable: a host, and its addresses there as `IP/BITS`. */
+export interface CableEnd {
+  readonly name: string;
+  readonly addresses: readonly string[];
+}
+
 /** Namespaces, links and NATs of one lab. */
 export class Internet {
   readonly #prefix: string;
@@ -99,6 +105,22 @@ export class Internet {
       "link set eth0 up",
       "route add default via 192.168.1.1",
     ]);
+  }
+
+  /** Joins two hosts by a cable of its own, with any number of addresses of both families at each end. */
+  async addCable(first: CableEnd, second: CableEnd): Promise<void> {
+    await run("ip", ["-batch", "-"], [
+      `link add cable netns ${this.nameOf(first.name)} type veth ` +
+      `peer name cable netns ${this.nameOf(second.name)}`,
+    ]);
+    for (const { name, addresses } of [first, second]) {
+      const allow = "echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6";
+      await run("nsenter", [`--net=/run/netns/${this.nameOf(name)}`, "sh", "-c", allow], []);
+      const adds = addresses.map((address) =>
+        `addr add ${address} dev cable${address.includes(":") ? " nodad" : ""}`
+      );
+      await this.#ip(name, ["link set cable up", ...adds]);
+    }
   }
 
   /** Drops all UDP between two public networks on its way through the core, or lets it pass again. */
