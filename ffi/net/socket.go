@@ -66,6 +66,7 @@ func listen(network string, ip net.IP, port uint16) (*socket, error) {
 	s.detectSegments()
 	s.enlargeBuffers()
 	s.askForLocal(network)
+	s.letFragment(network)
 	return s, nil
 }
 
@@ -87,6 +88,18 @@ func (s *socket) askForLocal(network string) {
 			return
 		}
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	})
+}
+
+// letFragment lets IPv4 datagrams that are larger than a link be cut on the way (no DF bit), as the
+// kernel's own WireGuard does: where ICMP is lost, nobody would learn that they are too large. IPv6 has no
+// such choice: there the kernel cuts what it has learned to be too large.
+func (s *socket) letFragment(network string) {
+	if network != "udp4" {
+		return
+	}
+	_ = s.raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT)
 	})
 }
 
