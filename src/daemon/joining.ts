@@ -17,6 +17,7 @@ import type { Context } from "./context.ts";
 import { isRedeemReason, noAdmitter, redeemError } from "./network_errors.ts";
 import type { Entry, Networks } from "./networks.ts";
 import type { Joined } from "./network_loading.ts";
+import { timestamp } from "./rental.ts";
 
 /** Addresses of an admitter that are tried at once. Source: the session core's bound. */
 const PATHS_MAX = 4;
@@ -33,9 +34,10 @@ export function readInvite(text: string, nowMs: number): Invite {
   const invite = parseInvite(text.trim(), nowMs);
   if (invite.ok) return invite.value;
   const { code, message } = inviteTextError(invite.reason);
-  throw new OmertaError(code, message.charAt(0).toUpperCase() + message.slice(1), {
-    hint: "Ask who invited you for the whole link, or for a new one.",
-  });
+  const hint = invite.reason === "expired"
+    ? `Ask for a new one, unless this machine's clock is wrong: it says ${timestamp(nowMs)}.`
+    : "Ask who invited you for the whole link, or for a new one.";
+  throw new OmertaError(code, message.charAt(0).toUpperCase() + message.slice(1), { hint });
 }
 
 /**

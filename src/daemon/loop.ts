@@ -325,7 +325,8 @@ export class Loop {
   }
 }
 
-function connectError(
+/** Why a session did not come to be. */
+export function connectError(
   { reason, detail }: { readonly reason: FailReason; readonly detail: string | null },
 ): OmertaError {
   switch (reason) {

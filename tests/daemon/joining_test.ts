@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type NodeId, OmertaError, type PeerKey, peerKey } from "../../src/base/mod.ts";
 import { generateIdentity } from "../../src/crypto/mod.ts";
+import { connectError } from "../../src/daemon/loop.ts";
 import { joinNetwork, readInvite } from "../../src/daemon/joining.ts";
 import { Networks } from "../../src/daemon/networks.ts";
 import { encodeInvite, type Grant } from "../../src/membership/mod.ts";
@@ -235,6 +236,25 @@ Deno.test(
 );
 
 Deno.test(
+  "a joiner whose clock is slow is told of the clock, and of no new invite",
+  withParties(async ({ stand, networks, join }) => {
+    const slow = async () => {
+      const error = await join().then(() => undefined, (reason) => reason);
+      assert.ok(error instanceof OmertaError);
+      assert.match(error.hint ?? "", /Is this machine's clock right\?/);
+      assert.doesNotMatch(error.hint ?? "", /invite/);
+      assert.deepEqual(networks.list(), []);
+      return error.code;
+    };
+    stand.wallSkewMs = -3 * 3_600_000; // who invites was a member before; its answer is of the future
+    assert.equal(await slow(), "refused");
+    stand.onConnect = () =>
+      Promise.reject(connectError({ reason: "unverified", detail: "not-yet-valid" }));
+    assert.equal(await slow(), "not-member");
+  }),
+);
+
+Deno.test(
   "after a failure nobody's certificates of that network are judged any more",
   withParties(async (parties) => {
     const { admitter, stand, networks, join } = parties;
@@ -259,7 +279,11 @@ Deno.test(
   withParties(({ invite, stand }) => {
     assert.equal(readInvite(` ${invite}\n`, stand.wallMs()).name, "home");
     const late = stand.wallMs() + 86_400_000;
-    assert.throws(() => readInvite(invite, late), { code: "invite-expired" });
+    assert.throws(() => readInvite(invite, late), (error) => {
+      assert.ok(error instanceof OmertaError && error.code === "invite-expired");
+      assert.match(error.hint ?? "", /a new one, unless this machine's clock is wrong: it says 20/);
+      return true;
+    });
     return Promise.resolve();
   }),
 );

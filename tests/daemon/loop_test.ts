@@ -237,7 +237,7 @@ for (
       const call = rig.loop.connect(CONNECT);
       rig.say({ type: "connect-failed", token: rig.token("connect"), reason, detail });
       const error = await call.then(() => assert.fail("it fails"), (error) => error);
-      assert.equal(error.code, "not-member");
+      assert.deepEqual([error.code, error.fields["detail"]], ["not-member", detail]);
       assert.match(error.hint ?? "", says);
     }),
   );
