@@ -29,8 +29,8 @@ export interface VerifiedImage {
 /** The images that a node can boot. */
 export interface Images {
   /**
-   * Finds an image by name, unpacks it where need be, and checks all of it. Calls run one after
-   * another.
+   * Finds an image by its name or its id, unpacks it where need be, and checks all of it. A name that
+   * looks like an id is one. Calls run one after another.
    *
    * @throws {OmertaError} `image-missing`, `image-corrupt`, `disk-full`, `state-damaged`.
    */
@@ -65,8 +65,9 @@ export function openImages(sources: ImageSources): Images {
 
 async function find(sources: ImageSources, name: string): Promise<VerifiedImage> {
   const embedded = await readEmbedded(sources.embedded);
-  const source = embedded?.manifest.name === name ? embedded : undefined;
-  const id = source?.id ?? await newestNamed(sources.state, name);
+  const isMeant = embedded?.id === name || (embedded?.manifest.name === name && !isImageId(name));
+  const source = isMeant ? embedded : undefined;
+  const id = source?.id ?? await unpackedId(sources.state, name);
   if (id === undefined) throw missing(name, sources, embedded);
   const directory = `${imagesOf(sources.state)}/${id}`;
   const there = await verify(directory, id);
@@ -222,8 +223,9 @@ async function putAside(
   );
 }
 
-/** The newest unpacked image of a name, by the time of its manifest. */
-async function newestNamed(state: string, name: string): Promise<string | undefined> {
+/** The unpacked image of an id, else the newest of a name, by the time of its manifest. */
+async function unpackedId(state: string, name: string): Promise<string | undefined> {
+  if (isImageId(name)) return await exists(`${imagesOf(state)}/${name}`) ? name : undefined;
   if (!isImageName(name)) return undefined;
   const named = (await listUnpacked(imagesOf(state))).filter(({ manifest }) =>
     manifest.name === name
@@ -237,7 +239,7 @@ async function listUnpacked(
 ): Promise<{ id: string; manifest: Manifest; changedMs: number }[]> {
   const found = [];
   for (const id of await namesIn(images)) {
-    if (!/^[0-9a-f]{64}$/.test(id)) continue;
+    if (!isImageId(id)) continue;
     const path = `${images}/${id}/${MANIFEST}`;
     const bytes = await readIfThere(path).catch(() => undefined); // as if it were damaged
     const parsed = parseManifest(bytes ?? new Uint8Array());
@@ -246,6 +248,11 @@ async function listUnpacked(
     found.push({ id, manifest: parsed.value, changedMs });
   }
   return found;
+}
+
+/** Whether it is the SHA-256 of a manifest, in hex. */
+function isImageId(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
 }
 
 // --- files

@@ -88,6 +88,19 @@ Deno.test("find() unpacks the embedded image whole, for its owner only", async (
   });
 });
 
+Deno.test("find() takes an image by its id, the embedded one and any other that is there", async () => {
+  await withPlace(async ({ embedded, state, images }) => {
+    const id = await writeImage(embedded, "micro");
+    strictEqual((await images.find(id)).id, id, "the embedded one, never asked for by its name");
+    const other = await writeImage(`${state}/images/fresh`, "other", "another kernel");
+    await Deno.rename(`${state}/images/fresh`, `${state}/images/${other}`);
+    strictEqual((await images.find(other)).manifest.name, "other");
+    await flipBit(`${state}/images/${other}/kernel`);
+    await rejects(images.find(other), isError("image-corrupt"));
+    await rejects(images.find("0".repeat(64)), isError("image-missing"));
+  });
+});
+
 Deno.test("find() leaves a whole image as it is", async () => {
   await withPlace(async ({ embedded, images }) => {
     await writeImage(embedded, "micro");
