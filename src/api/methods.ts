@@ -377,13 +377,27 @@ export type VmState =
 /** A step of a request: what `timings_ms` counts, and what progress lines name. */
 export type VmPhase = "match" | "reserve" | "create" | "boot" | "network" | "ssh";
 
+/** Why a VM ended. */
+export type VmEndReason =
+  | "released"
+  | "expired"
+  | "evicted"
+  | "oom"
+  | "guest-exit"
+  | "failed"
+  | "lost"
+  | "disk";
+
 /** A VM as its renter sees it. */
 export interface VmDoc {
   readonly id: string;
+  readonly network: { readonly id: string; readonly name: string };
   readonly name: string | null;
   readonly key: string | null;
   /** The provider's node id. */
   readonly provider: string;
+  /** Whether the provider was trusted, or had served, when it was asked. */
+  readonly provider_known: boolean;
   readonly state: VmState;
   /** Works as it stands, from any directory; made by `sshCommand` of `ssh_command.ts`. */
   readonly ssh_command: readonly string[] | null;
@@ -396,12 +410,28 @@ export interface VmDoc {
   readonly memory_bytes: number;
   readonly storage_bytes: number;
   readonly image: string;
+  /** `sha256:HEX` of the image that the provider said it would boot. */
+  readonly image_digest: string | null;
   readonly accelerator: "kvm" | "tcg" | null;
   readonly isolation: "hardware" | "emulated" | null;
+  /** How well the provider confines QEMU, in its own words. */
+  readonly confinement: "basic" | "landlock" | "namespaces" | "full" | null;
+  /** What the VM reaches besides its renter: nothing. */
+  readonly egress: "none";
   readonly requested_at: string;
   readonly ready_at: string | null;
+  /** The lease as the provider granted it: it may have cut what was asked for. */
+  readonly lease_ms: number;
   readonly lease_expires_at: string | null;
+  /** When it ends whatever its owner does. */
+  readonly life_ends_at: string | null;
   readonly checked_at: string | null;
+  /** Why, in which words, and when it ended; `null` while it lives. */
+  readonly end: {
+    readonly reason: VmEndReason;
+    readonly detail: string | null;
+    readonly at: string;
+  } | null;
   /** When it was released, had failed, or was given up. */
   readonly ended_at: string | null;
   /** Why it failed or ended; `null` while it lives. */
@@ -433,9 +463,46 @@ export interface ConsumerRequestInput extends NetworkChoice {
   readonly peer: string | null;
   readonly provider: NodeAtAddress | null;
   readonly bootstrap: NodeAtAddress | null;
+  /** Names of providers that alone may serve, and are trusted from now on; empty: anybody. */
+  readonly trust: readonly string[];
+  /** Least wall between guest and provider; `null`: whatever there is. */
+  readonly isolation: "hardware" | "emulated" | null;
+  readonly minConfinement: "basic" | "landlock" | "namespaces" | "full" | null;
+  /** How long to wait for room; `null`: for a while, and less where waiting is vain. */
+  readonly queueMs: number | null;
   /** False (`--no-wait`): answers once the provider has accepted. */
   readonly wait: boolean;
   readonly dryRun: boolean;
+}
+
+/** Several VMs alike: all of them, or none. Names and keys get `-1`, `-2`, … */
+export interface ConsumerRequestManyInput extends ConsumerRequestInput {
+  readonly count: number;
+}
+
+export interface ConsumerTrustInput extends NetworkChoice {
+  /** Names of peers to trust from now on, and to trust no longer. */
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+/** A provider as this node knows it. */
+export interface KnownProviderDoc {
+  readonly id: string;
+  /** Its own word. */
+  readonly alias: string | null;
+  readonly network: { readonly id: string; readonly name: string };
+  readonly trusted: boolean;
+  readonly trusted_at: string | null;
+  /** When a VM of it was ready last. */
+  readonly served_at: string | null;
+  /** When it failed last, and how often in a row. */
+  readonly failed_at: string | null;
+  readonly failures: number;
+}
+
+export interface ConsumerTrustResult {
+  readonly providers: readonly KnownProviderDoc[];
 }
 
 export interface ConsumerListResult {
@@ -634,6 +701,8 @@ export interface ApiMethods {
   "provider.status": Method<Nothing, ProviderStatusResult>;
   "provider.evict": Method<ProviderEvictInput, ProviderEvictResult>;
   "consumer.request": Method<ConsumerRequestInput, VmDoc>;
+  "consumer.requestMany": Method<ConsumerRequestManyInput, ConsumerListResult>;
+  "consumer.trust": Method<ConsumerTrustInput, ConsumerTrustResult>;
   "consumer.list": Method<NetworkChoice, ConsumerListResult>;
   "consumer.status": Method<VmChoice, VmDoc>;
   "consumer.ticket": Method<ConsumerTicketInput, ConsumerTicketResult>;

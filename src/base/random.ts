@@ -20,6 +20,14 @@ export function randomUint32(random: Random): number {
   }
 }
 
+/** The items in an order drawn by lot. */
+export function shuffled<T>(items: Iterable<T>, random: Random): T[] {
+  const left = [...items];
+  const drawn: T[] = [];
+  while (left.length > 0) drawn.push(...left.splice(randomUint32(random) % left.length, 1));
+  return drawn;
+}
+
 /**
  * A reproducible source for tests and simulations; never for keys that matter.
  * Source: xorshift128, Marsaglia 2003, "Xorshift RNGs" §3.1.

@@ -180,7 +180,7 @@ class Guard {
     this.#out = out;
     this.#unlisten = terminal.onSignals((signal) => this.#onSignal(signal));
     if (timeoutMs === null) return;
-    this.#timeout = setTimeout(() => this.#abort(tooLate(timeoutMs)), timeoutMs);
+    this.#timeout = setTimeout(() => this.#abort(tooLate(timeoutMs, out.doing)), timeoutMs);
   }
 
   get signal(): AbortSignal {
@@ -227,8 +227,10 @@ class Guard {
   }
 }
 
-function tooLate(timeoutMs: number): OmertaError {
-  return new OmertaError("timeout", `Gave up after ${formatDuration(timeoutMs)}`, {
+/** That the time is over, and what was going on. */
+function tooLate(timeoutMs: number, doing: string | null): OmertaError {
+  const what = doing === null ? "" : ` (${doing})`;
+  return new OmertaError("timeout", `Gave up after ${formatDuration(timeoutMs)}${what}`, {
     hint: "Give it longer with --timeout.",
   });
 }

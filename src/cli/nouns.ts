@@ -65,6 +65,7 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
       "forward",
       "extend",
       "release",
+      "trust",
     ],
     commandAfter: { ssh: 1 },
     load: async () => (await import("./commands/consumer.ts")).consumer,

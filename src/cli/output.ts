@@ -43,6 +43,7 @@ export class Output {
   readonly #quiet: boolean;
   readonly #terminal: Terminal;
   #progressShown = false;
+  #doing: string | null = null;
   #documents = 0;
 
   constructor(terminal: Terminal, { json, quiet, verbose }: OutputChoice) {
@@ -80,8 +81,14 @@ export class Output {
     this.#terminal.write(text);
   }
 
+  /** What was said last to be going on; `null`: nothing, or it is over. */
+  get doing(): string | null {
+    return this.#doing;
+  }
+
   /** What is going on, on one line that the next one replaces. */
   progress(text: string): void {
+    this.#doing = text;
     if (this.#quiet || !this.#terminal.stderrIsTerminal) return;
     const line = printable(text).slice(0, this.#terminal.columns() - 1);
     this.#terminal.writeError(`\r\x1b[K${line}`);
@@ -90,6 +97,7 @@ export class Output {
 
   /** Takes the progress line away. */
   clearProgress(): void {
+    this.#doing = null;
     if (this.#progressShown) this.#terminal.writeError("\r\x1b[K");
     this.#progressShown = false;
   }

@@ -66,6 +66,14 @@ export const plainText: Parse<string> = (text) => {
   return /[\u0000-\u001f\u007f]/.test(text) ? bad("it holds control characters") : good(text);
 };
 
+/** An image: its name, or `sha256:` and its digest. */
+export const image: Parse<string> = (text) => {
+  if (!text.startsWith("sha256:")) return plainText(text);
+  return /^sha256:[0-9a-f]{64}$/.test(text)
+    ? good(text)
+    : bad("a digest is sha256: and 64 of 0-9 a-f");
+};
+
 /** A path of a file or directory: anything but nothing. */
 export const path: Parse<string> = (text) => {
   if (text === "") return bad("it is empty");

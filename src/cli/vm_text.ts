@@ -38,14 +38,29 @@ export function vmTable(vms: readonly VmDoc[], nowMs: number): string[] {
   const rows = vms.map((vm) => [
     short.get(vm.id) ?? vm.id,
     vm.name ?? "-",
-    vm.dry_run ? `${vm.state} (dry run)` : vm.state,
+    stateText(vm, nowMs),
     String(vm.cpu),
     bytes(vm.memory_bytes),
     shortId(vm.provider),
     ENDED.has(vm.state) ? "-" : pathText(vm.path),
-    ENDED.has(vm.state) ? "-" : fromNow(vm.lease_expires_at, nowMs),
+    ENDED.has(vm.state) ? fromNow(vm.ended_at, nowMs) : fromNow(vm.lease_expires_at, nowMs),
   ]);
-  return table(["ID", "NAME", "STATE", "CPU", "MEMORY", "PROVIDER", "PATH", "LEASE ENDS"], rows);
+  return table(["ID", "NAME", "STATE", "CPU", "MEMORY", "PROVIDER", "PATH", "ENDS"], rows);
+}
+
+/** What was heard of a VM longer ago is no news. Guess: `list` asks, and waits for 2 s. */
+const STALE_MS = 30_000;
+
+/** How it stands: of one that ended, why; of one whose provider is silent, since when. */
+function stateText(vm: VmDoc, nowMs: number): string {
+  const state = vm.end?.reason ?? vm.state;
+  const checkedMs = vm.checked_at === null ? nowMs : Date.parse(vm.checked_at);
+  const isStale = !ENDED.has(vm.state) && nowMs - checkedMs > STALE_MS;
+  const notes = [
+    ...vm.dry_run ? ["dry run"] : [],
+    ...isStale ? [`as of ${fromNow(vm.checked_at, nowMs)}`] : [],
+  ];
+  return notes.length === 0 ? state : `${state} (${notes.join(", ")})`;
 }
 
 /** All about one VM. */
@@ -55,16 +70,19 @@ export function vmFacts(vm: VmDoc, nowMs: number): string[] {
     ["id", vm.id],
     ["name", vm.name],
     ["key", vm.key],
-    ["state", vm.dry_run ? `${vm.state} (dry run)` : vm.state],
+    ["state", stateText(vm, nowMs)],
     ["reason", vm.reason],
     ["ended", vm.ended_at === null ? null : fromNow(vm.ended_at, nowMs)],
+    ["network", vm.network.name],
     ["provider", vm.provider],
     ["size", sizeText(vm)],
     ["image", vm.image],
+    ["digest", vm.image_digest],
     ["isolation", isolationText(vm)],
     ["address", vm.ssh_address],
     ["path", isLiving ? pathText(vm.path) : null],
     ["lease ends", isLiving ? fromNow(vm.lease_expires_at, nowMs) : null],
+    ["life ends", isLiving && vm.life_ends_at !== null ? fromNow(vm.life_ends_at, nowMs) : null],
     ["requested", fromNow(vm.requested_at, nowMs)],
     ["checked", fromNow(vm.checked_at, nowMs)],
     ["took", timingsText(vm)],
@@ -78,7 +96,9 @@ export function requestLines(vm: VmDoc, nowMs: number): string[] {
     `VM ${vm.id}${vm.name === null ? "" : ` (${vm.name})`} ${vm.state}: ${sizeText(vm)}, on ${
       shortId(vm.provider)
     }, ${pathText(vm.path)}`,
-    `lease ends ${fromNow(vm.lease_expires_at, nowMs)} without a sign of life`,
+    `lease ends ${fromNow(vm.lease_expires_at, nowMs)} without a sign of life${
+      vm.life_ends_at === null ? "" : `, the VM ${fromNow(vm.life_ends_at, nowMs)} in any case`
+    }`,
   ];
   const timings = timingsText(vm);
   if (timings !== null) lines.push(`took ${timings}`);
@@ -95,9 +115,11 @@ function sizeText({ cpu, memory_bytes, storage_bytes }: VmDoc): string {
   return `${cpu} CPU, ${bytes(memory_bytes)} memory${disk}`;
 }
 
-function isolationText({ isolation, accelerator }: VmDoc): string | null {
+function isolationText({ isolation, accelerator, confinement }: VmDoc): string | null {
   if (isolation === null) return null;
-  return accelerator === null ? isolation : `${isolation} (${accelerator})`;
+  const more = [accelerator, confinement === null ? null : `confined: ${confinement}`];
+  const known = more.filter((each) => each !== null);
+  return known.length === 0 ? isolation : `${isolation} (${known.join(", ")})`;
 }
 
 /** `5.2s: match 12ms, boot 4.1s`, or `null` where nothing is known. */

@@ -11,6 +11,9 @@
 import type {
   ConsumerReleaseResult,
   ConsumerRequestInput,
+  ConsumerRequestManyInput,
+  ConsumerTrustInput,
+  ConsumerTrustResult,
   ErrorDoc,
   PathDoc,
   SshTargetDoc,
@@ -29,6 +32,7 @@ import { writeFileAtomic } from "../host/files.ts";
 import type { VmStateMessage } from "../node/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
+import { type KnownProviders, providerDocument } from "./known_providers.ts";
 import type { CallOptions } from "./loop.ts";
 import { errorDoc } from "./error_doc.ts";
 import type { Reach } from "./reach.ts";
@@ -48,6 +52,7 @@ import {
   vmDocument,
 } from "./rental.ts";
 import { Renting, type RentingParts } from "./renting.ts";
+import { providerName } from "./reserving.ts";
 import type { SshKeys } from "./ssh_keys.ts";
 import type { Tunnels } from "./tunnels.ts";
 
@@ -62,8 +67,8 @@ const FINISH_MS = 120_000;
 /** Pauses between attempts to reach the provider of an open tunnel. Guess. */
 const REACH_AGAIN_MS: readonly number[] = [100, 200, 400, 800, 1_500, 2_000];
 
-/** VMs that ended are shown and remembered for so long. Source: the command line's contract. */
-const ENDED_KEPT_MS = 86_400_000;
+/** VMs that ended are remembered, the newest of them. Guess: what a page of `list --all` shows. */
+const ENDED_KEPT_MAX = 256;
 
 /** With what a consumer is made. */
 export interface ConsumerParts {
@@ -71,6 +76,7 @@ export interface ConsumerParts {
   readonly reach: Reach;
   readonly tunnels: Tunnels;
   readonly sshKeys: SshKeys;
+  readonly known: KnownProviders;
   /** Where to ask, and by which names. */
   readonly market: RentingParts["market"];
   /** The argument list by which ssh reaches a VM. */
@@ -117,14 +123,57 @@ export class Consumer {
     return this.document(rental);
   }
 
-  /** VMs that have not ended, and those that ended today; asked of their providers. */
+  /** Rents several VMs alike: all of them, or none that has no key. */
+  async requestMany(
+    { count, ...input }: ConsumerRequestManyInput,
+    options: { readonly signal: AbortSignal; progress: RentingParts["progress"] },
+  ): Promise<VmDoc[]> {
+    const failed = new AbortController();
+    const signal = AbortSignal.any([options.signal, failed.signal]);
+    const requests = Array.from({ length: count }, async (_, i) => {
+      const numbered = (text: string | null) => text === null ? null : `${text}-${i + 1}`;
+      const one = { ...input, name: numbered(input.name), key: numbered(input.key) };
+      try {
+        return await this.request(one, { ...options, signal });
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    });
+    const outcomes = await Promise.allSettled(requests);
+    if (!failed.signal.aborted) return await Promise.all(requests);
+    const done = outcomes.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+    const unwanted = done.filter(({ key }) => key === null).map(({ id }) => id);
+    if (unwanted.length > 0) await this.release(unwanted, false, NEVER);
+    throw failed.signal.reason;
+  }
+
+  /** Changes whom this node trusts; tells whom it knows. */
+  async trust(input: ConsumerTrustInput, signal: AbortSignal): Promise<ConsumerTrustResult> {
+    const { known, market } = this.#parts;
+    const { add, remove } = input;
+    const isChange = add.length + remove.length > 0;
+    const network = isChange || input.network !== null ? market.network(input.network) : null;
+    const resolve = async (names: readonly string[]) => {
+      const nodes = names.map((name) => market.resolve(network ?? market.network(null), name));
+      return await orAborted(Promise.all(nodes), signal);
+    };
+    if (network !== null) {
+      known.trust(network, await resolve(add));
+      known.distrust(network, await resolve(remove));
+    }
+    return { providers: known.list(network).map((row) => providerDocument(row, market)) };
+  }
+
+  /** All VMs that are remembered, living ones first, then the newest ends; asked of their providers. */
   async list(network: NetworkId | null): Promise<VmDoc[]> {
     this.#forget();
     const meant = [...this.#rentals.values()].filter((r) => {
       return network === null || r.network === network;
     });
     await this.#check(meant.filter((rental) => !isOver(rental.state)));
-    return meant.map((rental) => this.document(this.#rentals.get(rental.id) ?? rental));
+    const checked = meant.map((rental) => this.#rentals.get(rental.id) ?? rental);
+    return checked.toSorted(byLife).map((rental) => this.document(rental));
   }
 
   async status(name: string | null): Promise<VmDoc> {
@@ -156,7 +205,7 @@ export class Consumer {
           await this.#releaseOne(rental, { signal, timeoutMs: RELEASE_MS });
           released.push(rental.id);
         } catch (error) {
-          failed.push({ id: rental.id, error: errorDoc(error) });
+          failed.push({ id: rental.id, error: errorDoc(this.#queued(rental, error)) });
         }
       }),
     );
@@ -198,7 +247,8 @@ export class Consumer {
     const path = this.#parts.pathTo(providerOf(rental));
     const isReachable = rental.created !== null && !rental.dryRun && !hasEnded(rental.state);
     const sshCommand = isReachable ? this.#parts.sshCommand(this.#target(rental)) : null;
-    return vmDocument(rental, { path, sshCommand });
+    const networkName = this.#parts.market.networkName(rental.network);
+    return vmDocument(rental, { networkName, path, sshCommand });
   }
 
   /** The rental of an id, a prefix of it or a name; `null`: the only living one. */
@@ -256,7 +306,8 @@ export class Consumer {
   #settle(rental: Rental): void {
     if (rental.created !== null || hasEnded(rental.state)) return;
     const endedAtMs = this.#context.wallMs();
-    this.#keep({ ...rental, state: "failed", reason: "its request was cut off", endedAtMs });
+    const reason = "its request was cut off";
+    this.#keep({ ...rental, state: "failed", endReason: "failed", reason, endedAtMs });
   }
 
   async #finish(rental: Rental): Promise<void> {
@@ -315,6 +366,7 @@ export class Consumer {
       reach: this.#parts.reach,
       tunnels: this.#parts.tunnels,
       sshKeys: this.#parts.sshKeys,
+      known: this.#parts.known,
       market: this.#parts.market,
       signal: options.signal,
       progress: options.progress,
@@ -322,6 +374,7 @@ export class Consumer {
       current: (id) => this.#rentals.get(id),
       watch: (id, watcher) => this.#watch(id, watcher),
       undo: (rental) => this.#undo(rental),
+      drop: (rental, reason) => this.#drop(rental, reason),
     };
   }
 
@@ -338,6 +391,22 @@ export class Consumer {
     if (!isTaken && (name === null || !this.#namesUnderWay.has(name))) return;
     throw new OmertaError("exists", `A living VM is named ${name} already`, {
       hint: `Release it with \`omerta consumer release ${name}\`, or take another name.`,
+    });
+  }
+
+  /** Ends it here at once; its provider is told once, and ends it with its lease otherwise. */
+  #drop(rental: Rental, reason: string): void {
+    if (hasEnded(rental.state)) return;
+    const now = this.#context.wallMs();
+    const peer = providerOf(rental);
+    this.#keep({ ...rental, state: "failed", endReason: "failed", reason, endedAtMs: now });
+    this.#context.background(`drop VM ${rental.id}`, async () => {
+      const options = { timeoutMs: RELEASE_MS };
+      await this.#parts.reach.call(peer, "vm.release", { vm: rental.id }, options).catch(
+        (error) => {
+          this.#context.log.debug("a VM was not released", { vm: rental.id, error: String(error) });
+        },
+      );
     });
   }
 
@@ -362,7 +431,7 @@ export class Consumer {
     const rental = this.#rentals.get(id);
     if (rental === undefined || message.vm !== id || hasEnded(rental.state)) return rental;
     const checkedAtMs = this.#context.wallMs();
-    const { leaseLeftMs, reason } = message;
+    const { leaseLeftMs, lifeLeftMs, reason, endReason } = message;
     // Ready is what the renter has seen answering; the provider only says that the guest boots.
     const state = message.state === "ready" ? rental.state : message.state;
     const changed: Rental = {
@@ -371,11 +440,14 @@ export class Consumer {
         ? "ready"
         : state,
       leaseExpiresAtMs: leaseLeftMs === null ? rental.leaseExpiresAtMs : checkedAtMs + leaseLeftMs,
+      lifeEndsAtMs: lifeLeftMs === null ? rental.lifeEndsAtMs : checkedAtMs + lifeLeftMs,
       checkedAtMs,
       reason: reason ?? rental.reason,
+      endReason: hasEnded(state) ? endReason : null,
       endedAtMs: hasEnded(state) ? checkedAtMs : null,
     };
-    this.#keep(changed);
+    if (isNews(rental, changed)) this.#keep(changed);
+    else this.#rentals.set(id, changed);
     for (const watcher of [...this.#watchers.get(id) ?? []]) watcher(message);
     return changed;
   }
@@ -407,7 +479,8 @@ export class Consumer {
     if (rental.created === null) return; // Its request is under way.
     const now = this.#context.wallMs();
     const reason = "the provider does not know it any more";
-    this.#keep({ ...rental, state: "lost", reason, checkedAtMs: now, endedAtMs: now });
+    const ended = { endReason: "lost", reason, checkedAtMs: now, endedAtMs: now } as const;
+    this.#keep({ ...rental, state: "lost", ...ended });
   }
 
   // Ends ---------------------------------------------------------------------------------------
@@ -425,8 +498,23 @@ export class Consumer {
     const now = this.#context.wallMs();
     const latest = this.#rentals.get(current.id) ?? current;
     if (!hasEnded(latest.state)) {
-      this.#keep({ ...latest, state: "released", checkedAtMs: now, endedAtMs: now });
+      const ended = { endReason: "released", checkedAtMs: now, endedAtMs: now } as const;
+      this.#keep({ ...latest, state: "released", ...ended });
     }
+  }
+
+  /** Why a VM is not released yet, and that it will be. */
+  #queued(rental: Rental, error: unknown): unknown {
+    const state = this.#rentals.get(rental.id)?.state;
+    if (state !== "releasing" || !(error instanceof OmertaError)) return error;
+    const name = providerName(this.#parts.market, rental.network, rental.provider);
+    const message = `Not released yet: the provider ${name} is not reached`;
+    return new OmertaError(error.code, message, {
+      hint: "It is kept alive no longer: released when its provider is reached, " +
+        "or ended with its lease.",
+      fields: error.fields,
+      cause: error,
+    });
   }
 
   #meant(
@@ -523,7 +611,7 @@ export class Consumer {
     clearTimeout(this.#heartbeat);
     if (this.#ending) return;
     const living = [...this.#rentals.values()].filter((r) => !hasEnded(r.state));
-    const leases = living.map((rental) => rental.request.leaseMs / 3);
+    const leases = living.map((rental) => rental.leaseMs / 3);
     const waitMs = Math.min(HEARTBEAT_MS_MAX, ...leases);
     this.#heartbeat = setTimeout(() => {
       this.#forget();
@@ -548,12 +636,13 @@ export class Consumer {
   }
 
   #forget(): void {
-    const beforeMs = this.#context.wallMs() - ENDED_KEPT_MS;
-    for (const { id, endedAtMs } of [...this.#rentals.values()]) {
-      if (endedAtMs !== null && endedAtMs < beforeMs) this.#rentals.delete(id);
-    }
+    const ended = [...this.#rentals.values()].filter((rental) => rental.endedAtMs !== null);
+    const old = ended.toSorted(byLife).slice(ENDED_KEPT_MAX);
     const { log, store } = this.#context;
-    attempt(log, "forget old VMs", () => void store.pruneVms(beforeMs));
+    for (const { id } of old) {
+      this.#rentals.delete(id);
+      attempt(log, "forget an old VM", () => void store.rentals.delete({ id }));
+    }
   }
 
   async #renew(): Promise<void> {
@@ -578,4 +667,25 @@ const NEVER = new AbortController().signal;
 
 function byProvider(rentals: readonly Rental[]): Map<PeerKey, Rental[]> {
   return Map.groupBy(rentals, providerOf);
+}
+
+/** Living ones first, as they were requested; then those that ended, the newest first. */
+function byLife(a: Rental, b: Rental): number {
+  if (a.endedAtMs === null || b.endedAtMs === null) {
+    return Number(a.endedAtMs !== null) - Number(b.endedAtMs !== null) ||
+      a.requestedAtMs - b.requestedAtMs;
+  }
+  return b.endedAtMs - a.endedAtMs;
+}
+
+/** A lease that moved by less than this part of itself is not written: a restart asks anyway. */
+const LEASE_NEWS = 0.1; // Source: the issue: a deadline is written when it moved by a tenth
+
+/** Whether what a provider tells changes what a restart would have to know. */
+function isNews(before: Rental, after: Rental): boolean {
+  const moved = (a: number | null, b: number | null) => Math.abs((a ?? 0) - (b ?? 0));
+  return before.state !== after.state || before.reason !== after.reason ||
+    before.endReason !== after.endReason || before.checkedAtMs === null ||
+    moved(before.leaseExpiresAtMs, after.leaseExpiresAtMs) > LEASE_NEWS * after.leaseMs ||
+    moved(before.lifeEndsAtMs, after.lifeEndsAtMs) > LEASE_NEWS * after.leaseMs;
 }

@@ -4,10 +4,10 @@
  * @module
  */
 import { isId, type NetworkId, type NodeId, OmertaError, peerKey } from "../base/mod.ts";
-import { offerOf } from "../market/mod.ts";
-import { type NameReason, thingsNamed } from "../membership/mod.ts";
+import { type FoundProvider, offerOf } from "../market/mod.ts";
+import { type NameReason, type NodeRecord, thingsNamed } from "../membership/mod.ts";
 import type { Context } from "./context.ts";
-import { noRelay } from "./network_errors.ts";
+import { noProvider, noRelay } from "./network_errors.ts";
 import type { Joined } from "./network_loading.ts";
 import type { Networks } from "./networks.ts";
 import type { Peers } from "./peers.ts";
@@ -27,22 +27,23 @@ export function openMarket(
   const { networks, peers, relays } = parts;
   const providers = async (network: NetworkId, signal: AbortSignal) => {
     await relays.refresh(network, signal);
-    const joined = networks.get(network);
-    const records = joined?.records.withRole("provider", context.wallMs()) ?? [];
-    if (records.length === 0 && relays.isCutOff(network)) {
-      throw noRelay(joined?.row.name ?? network);
-    }
-    return records.filter(({ id }) => id !== context.identity.id).map(({ id, capabilities }) => ({
-      node: id,
-      offer: offerOf(capabilities),
-      rttMs: peers.pathTo(peerKey(network, id)).rtt_ms,
-    }));
+    const joined = networks.require(network);
+    const records = joined.records.withRole("provider", context.wallMs());
+    const others = records.filter(({ id }) => id !== context.identity.id);
+    if (others.length > 0) return others.map((record) => found(peers, network, record));
+    if (records.length > 0) throw noProvider(joined.row.name, "only-self");
+    if (relays.isCutOff(network)) throw noRelay(joined.row.name);
+    const isOfTime = relays.tellsOfOtherTimes(network);
+    throw noProvider(joined.row.name, isOfTime ? "other-times" : "nobody");
   };
   return {
     network: (name) => networks.require(name).row.id,
     providers,
     resolve: (network, name) => resolvePeer(context, parts, { network, name }),
     mayProvide: (peer) => peers.holds(peer, "provide"),
+    aliasOf: (network, node) =>
+      networks.get(network)?.records.get(node, context.wallMs())?.alias ?? null,
+    networkName: (network) => networks.get(network)?.row.name ?? network,
     async bootstrap(network, { id, address }) {
       const joined = networks.require(network);
       const connected = await relays.connectTo(joined, {
@@ -55,6 +56,11 @@ export function openMarket(
       });
     },
   };
+}
+
+function found(peers: Peers, network: NetworkId, { id, capabilities }: NodeRecord): FoundProvider {
+  const rttMs = peers.pathTo(peerKey(network, id)).rtt_ms;
+  return { node: id, offer: offerOf(capabilities), rttMs };
 }
 
 /**

@@ -526,7 +526,7 @@ export class Provider {
       if (vm === undefined) this.#forget(id); // the book is bounded
       else if (stuck !== null) this.#tryAgain(vm);
     }
-    attempt(log, "forget old VMs", () => void store.pruneVms(wallMs() - ENDED_KEPT_MS));
+    attempt(log, "forget old VMs", () => void store.pruneHosted(wallMs() - ENDED_KEPT_MS));
   }
 
   #forget(id: VmId): void {

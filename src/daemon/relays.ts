@@ -64,6 +64,8 @@ export class Relays {
   readonly #kept = new Map<PeerKey, { entry: Entry; attempt: number }>();
   readonly #connecting = new Map<PeerKey, Promise<void>>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  /** Networks whose relays told records of another time than this node's at the last refresh. */
+  readonly #otherTimes = new Set<NetworkId>();
   #publishTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #seq = 0;
@@ -151,8 +153,14 @@ export class Relays {
     return joined.records.get(node, this.#context.wallMs());
   }
 
+  /** Whether records that came with the last refresh are not of this node's time. */
+  tellsOfOtherTimes(network: NetworkId): boolean {
+    return this.#otherTimes.has(network);
+  }
+
   /** Asks the relays of a network for all records. */
   async refresh(network: NetworkId, signal: AbortSignal): Promise<void> {
+    this.#otherTimes.delete(network);
     await this.ready(network, signal);
     const relays = this.connected(network);
     await Promise.allSettled(relays.map((relay) => this.#list(relay, signal)));
@@ -353,6 +361,8 @@ export class Relays {
   #take(joined: Joined, bytes: Uint8Array): void {
     const nowMs = this.#context.wallMs();
     const verified = verifyRecord(bytes, { network: joined.row.id, nowMs });
+    const isOfTime = !verified.ok && /^(not-yet-valid|expired)$/.test(verified.reason);
+    if (isOfTime) this.#otherTimes.add(joined.row.id);
     if (!verified.ok || !isRecordCurrent(verified.value, nowMs)) return;
     const outcome = joined.records.put(verified.value, nowMs);
     if (outcome === "conflict" && verified.value.id === this.#context.identity.id) {

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import type { PathDoc, VmDoc, VmPhase, VmState } from "../api/methods.ts";
+import type { PathDoc, VmDoc, VmEndReason, VmPhase, VmState } from "../api/methods.ts";
 import { type NetworkId, type NodeId, type PeerKey, peerKey, type VmId } from "../base/mod.ts";
 import { keyPairFromPrivate } from "../crypto/mod.ts";
 import type { RentalRow } from "../host/store.ts";
+import type { Confinement, Isolation } from "../market/mod.ts";
 import { type DevicePlan, devicePlan } from "../tunnel/mod.ts";
 import { sshHostKeyLine } from "../vm/mod.ts";
 import { SSH_PORT } from "./tunnels.ts";
@@ -45,16 +46,46 @@ export interface Rental {
   /** Absolute path of the private ssh key whose public part the guest got. */
   readonly identityFile: string;
   readonly accelerator: "kvm" | "tcg" | null;
+  readonly isolation: Isolation | null;
+  readonly confinement: Confinement | null;
+  /** SHA-256 of the image in hex, as the provider told it. */
+  readonly imageDigest: string | null;
+  /** Lease and life as the provider granted them, whatever was asked for. */
+  readonly leaseMs: number;
+  readonly lifeMs: number;
+  /** Whether the provider was trusted, or had served, when it was asked. */
+  readonly providerKnown: boolean;
   readonly dryRun: boolean;
   readonly timings: Readonly<Record<VmPhase, number | null>>;
   /** Why it failed or ended. */
   readonly reason: string | null;
+  /** The same as one word. */
+  readonly endReason: VmEndReason | null;
   readonly requestedAtMs: number;
   readonly readyAtMs: number | null;
   readonly leaseExpiresAtMs: number | null;
+  readonly lifeEndsAtMs: number | null;
   readonly checkedAtMs: number | null;
   readonly endedAtMs: number | null;
 }
+
+/** What of a rental stands in no column of its own. */
+const IN_DOCUMENT = [
+  "created",
+  "identityFile",
+  "accelerator",
+  "isolation",
+  "confinement",
+  "imageDigest",
+  "lifeMs",
+  "lifeEndsAtMs",
+  "providerKnown",
+  "dryRun",
+  "timings",
+  "reason",
+  "endReason",
+  "localTunnel",
+] as const satisfies readonly (keyof Rental)[];
 
 /** The states in which nothing of a VM is left. */
 const ENDED: ReadonlySet<VmState> = new Set(["released", "failed", "lost"]);
@@ -81,7 +112,7 @@ export function useOf(rental: Pick<Rental, "id">): string {
 
 /** The row of a rental. */
 export function toRow(rental: Rental): RentalRow {
-  const { created, identityFile, accelerator, dryRun, timings, reason, localTunnel } = rental;
+  const { created } = rental;
   return {
     id: rental.id,
     network: rental.network,
@@ -92,31 +123,22 @@ export function toRow(rental: Rental): RentalRow {
     request: rental.request,
     secrets: rental.privateKey,
     hostKey: created === null ? null : hostKeyLine(created),
-    leaseMs: rental.request.leaseMs,
+    leaseMs: rental.leaseMs,
     leaseExpiresAtMs: rental.leaseExpiresAtMs,
     requestedAtMs: rental.requestedAtMs,
     readyAtMs: rental.readyAtMs,
     checkedAtMs: rental.checkedAtMs,
     endedAtMs: rental.endedAtMs,
-    document: { created, identityFile, accelerator, dryRun, timings, reason, localTunnel },
+    document: Object.fromEntries(IN_DOCUMENT.map((field) => [field, rental[field]])),
   };
 }
 
 /** The rental of a row. Rows are only written by `toRow`; the database checks their types. */
 export function fromRow(row: RentalRow): Rental {
-  const { hostKey: _derived, leaseMs: _within, secrets, document, request, ...same } = row;
+  const { hostKey: _derived, secrets, document, request, ...same } = row;
   return {
     ...same,
-    ...document as Pick<
-      Rental,
-      | "created"
-      | "identityFile"
-      | "accelerator"
-      | "dryRun"
-      | "timings"
-      | "reason"
-      | "localTunnel"
-    >,
+    ...document as Pick<Rental, (typeof IN_DOCUMENT)[number]>,
     state: row.state as VmState,
     request: request as RentalRequest,
     privateKey: secrets ?? new Uint8Array(32),
@@ -150,15 +172,20 @@ export function hostKeyOf({ created, dryRun }: Rental): string | null {
 /** The document of a rental. */
 export function vmDocument(
   rental: Rental,
-  parts: { readonly path: PathDoc; readonly sshCommand: readonly string[] | null },
+  parts: {
+    readonly networkName: string;
+    readonly path: PathDoc;
+    readonly sshCommand: readonly string[] | null;
+  },
 ): VmDoc {
-  const { created, request, accelerator, dryRun } = rental;
-  const isolation = { kvm: "hardware", tcg: "emulated" } as const;
+  const { created, request, dryRun, imageDigest } = rental;
   return {
     id: rental.id,
+    network: { id: rental.network, name: parts.networkName },
     name: rental.name,
     key: rental.key,
     provider: rental.provider,
+    provider_known: rental.providerKnown,
     state: rental.state,
     ssh_command: dryRun ? null : parts.sshCommand,
     ssh_address: sshAddress(rental),
@@ -168,18 +195,31 @@ export function vmDocument(
     memory_bytes: request.memoryBytes,
     storage_bytes: request.storageBytes,
     image: request.image,
-    accelerator,
-    isolation: accelerator === null ? null : isolation[accelerator],
+    image_digest: imageDigest === null ? null : `sha256:${imageDigest}`,
+    accelerator: rental.accelerator,
+    isolation: rental.isolation,
+    confinement: rental.confinement,
+    egress: "none",
     requested_at: timestamp(rental.requestedAtMs),
     ready_at: timestampOrNull(rental.readyAtMs),
+    lease_ms: rental.leaseMs,
     lease_expires_at: timestampOrNull(rental.leaseExpiresAtMs),
+    life_ends_at: timestampOrNull(rental.lifeEndsAtMs),
     checked_at: timestampOrNull(rental.checkedAtMs),
+    end: endOf(rental),
     ended_at: timestampOrNull(rental.endedAtMs),
     reason: rental.reason,
     path: parts.path,
     timings_ms: rental.timings,
     dry_run: dryRun,
   };
+}
+
+function endOf({ state, endReason, reason, endedAtMs }: Rental): VmDoc["end"] {
+  if (!hasEnded(state)) return null;
+  const ofState = { released: "released", failed: "failed", lost: "lost" } as const;
+  const word = endReason ?? ofState[state as keyof typeof ofState];
+  return { reason: word, detail: reason, at: timestamp(endedAtMs ?? 0) };
 }
 
 /** RFC 3339 UTC. */

@@ -33,6 +33,7 @@ import { Demands } from "./demands.ts";
 import { INVITE_FIRST } from "./inviting.ts";
 import { joinNetwork, readInvite } from "./joining.ts";
 import { type LingerIn, LingerMachine, type LingerOut } from "./linger.ts";
+import { KnownProviders } from "./known_providers.ts";
 import { Loop } from "./loop.ts";
 import { openMarket } from "./market.ts";
 import { apiTable } from "./methods/mod.ts";
@@ -263,6 +264,7 @@ class NodeRun {
       context,
       ...shared,
       sshKeys: new SshKeys(this.#paths),
+      known: new KnownProviders(context),
       sshCommand: (target) =>
         sshCommand({
           id: target.id,

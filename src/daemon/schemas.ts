@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { isAlias } from "../base/mod.ts";
 import { GRANTS } from "../membership/mod.ts";
-import { isRequestKey } from "../market/mod.ts";
+import { CONFINEMENTS, isRequestKey } from "../market/mod.ts";
 
 const DAY_MS = 86_400_000;
 const TEXT_MAX = 2_000_000;
@@ -54,7 +54,8 @@ export const MESH_PING = v.strictObject({
 const vmNames = v.pipe(v.array(name), v.maxLength(1_024));
 export const PROVIDER_EVICT = v.strictObject({ vms: vmNames, all: v.boolean() });
 
-export const CONSUMER_REQUEST = v.strictObject({
+const peerNames = v.pipe(v.array(name), v.maxLength(256));
+const consumerRequest = {
   network,
   cpu: v.pipe(whole, v.minValue(1), v.maxValue(1_024)),
   memoryBytes: whole,
@@ -70,9 +71,19 @@ export const CONSUMER_REQUEST = v.strictObject({
   peer: v.nullable(name),
   provider: v.nullable(nodeAt),
   bootstrap: v.nullable(nodeAt),
+  trust: peerNames,
+  isolation: v.nullable(v.picklist(["hardware", "emulated"])),
+  minConfinement: v.nullable(v.picklist(CONFINEMENTS)),
+  queueMs: v.nullable(duration),
   wait: v.boolean(),
   dryRun: v.boolean(),
+};
+export const CONSUMER_REQUEST = v.strictObject(consumerRequest);
+export const CONSUMER_REQUEST_MANY = v.strictObject({
+  ...consumerRequest,
+  count: v.pipe(whole, v.minValue(1), v.maxValue(64)),
 });
+export const CONSUMER_TRUST = v.strictObject({ network, add: peerNames, remove: peerNames });
 export const CONSUMER_TICKET = v.strictObject({ vm, port });
 export const CONSUMER_FORWARD = v.strictObject({
   vm,

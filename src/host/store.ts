@@ -39,12 +39,13 @@ export interface Store {
   readonly pins: Table<membership.PinRow, "network" | "name">;
   readonly rentals: Table<vms.RentalRow, "id">;
   readonly hosted: Table<vms.HostedRow, "id">;
+  readonly providers: Table<vms.ProviderRow, "network" | "node">;
   /** Runs `work` as a whole: all its writes happen, or, when it throws, none. May be nested. */
   transaction<T>(work: () => T): T;
   /** Forgets records that expired before `nowMs`; says how many. */
   pruneRecords(nowMs: number): number;
-  /** Forgets VMs, rented and lent, that ended before `beforeMs`; says how many. */
-  pruneVms(beforeMs: number): number;
+  /** Forgets VMs that were lent and ended before `beforeMs`; says how many. */
+  pruneHosted(beforeMs: number): number;
   close(): void;
 }
 
@@ -70,9 +71,10 @@ export function openStore(path: string): Store {
     pins: new Table(db, membership.PINS),
     rentals: new Table(db, vms.RENTALS),
     hosted: new Table(db, vms.HOSTED),
+    providers: new Table(db, vms.PROVIDERS),
     transaction: (work) => db.transaction(work),
     pruneRecords: (nowMs) => before("records", "expires_at_ms", nowMs),
-    pruneVms: (ms) => before("rentals", "ended_at_ms", ms) + before("hosted", "ended_at_ms", ms),
+    pruneHosted: (ms) => before("hosted", "ended_at_ms", ms),
     close: () => db.close(),
   };
 }

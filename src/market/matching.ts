@@ -10,8 +10,10 @@
  *            undone
  * ```
  *
- * Offers are what providers said of themselves a while ago, so they order the attempts and exclude
- * nobody. Left out: price, reputation, measured speed.
+ * Offers are what providers said of themselves a while ago: they order the attempts, and exclude only
+ * who says of itself that it does not do. Among those that say the same, the near ones come first, and
+ * lots are drawn where nobody is known to be nearer: no name, no id and no word puts a provider first.
+ * Left out: price, measured speed.
  *
  * @module
  */
@@ -21,6 +23,8 @@ import {
   type Instant,
   type Machine,
   type NodeId,
+  type Random,
+  shuffled,
   unreachable,
   type VmId,
   type Wakeup,
@@ -28,25 +32,61 @@ import {
 import { fits, type Offer } from "./offer.ts";
 import type { Requirements } from "./requirements.ts";
 
-/** A provider that may be asked. */
-export interface Candidate {
+/** A provider as the network tells of it. */
+export interface FoundProvider {
   readonly node: NodeId;
   readonly offer: Offer;
   /** Round-trip time of its best path, or of the way by its relay; `null` where unknown. */
   readonly rttMs: number | null;
 }
 
-/** Candidates in the order of asking: accepting ones first, then those that fit, then by RTT. */
+/** A provider that may be asked. */
+export interface Candidate extends FoundProvider {
+  /** Whether a person here trusts it: it is asked before others. */
+  readonly trusted: boolean;
+  /** Whether it failed lately (see `experience.ts`): it is asked after all others. */
+  readonly shunned: boolean;
+}
+
+/** Round trips as near to each other as this count as the same. Source: the contract. */
+const SAME_RTT_RATIO = 1.2;
+const SAME_RTT_MS = 5;
+
+/**
+ * Candidates in the order of asking: those that did not fail lately, the trusted ones, those that
+ * accept, those that fit, then the near ones; the rest is drawn by lot.
+ */
 export function orderCandidates(
   candidates: readonly Candidate[],
   wanted: Requirements,
+  random: Random,
 ): readonly Candidate[] {
-  return candidates.toSorted((a, b) =>
-    Number(b.offer.accepting) - Number(a.offer.accepting) ||
-    Number(fits(b.offer, wanted)) - Number(fits(a.offer, wanted)) ||
-    compareRtt(a.rttMs, b.rttMs) ||
-    (a.node < b.node ? -1 : 1)
+  const rank = ({ shunned, trusted, offer }: Candidate) =>
+    8 * Number(shunned) + 4 * Number(!trusted) + 2 * Number(!offer.accepting) +
+    Number(!fits(offer, wanted));
+  const distance = distances(candidates);
+  return shuffled(candidates, random).toSorted((a, b) =>
+    rank(a) - rank(b) || (distance.get(a) ?? 0) - (distance.get(b) ?? 0)
   );
+}
+
+/**
+ * How far each is, as a small number: 0 for the nearest and all that are as near, 1 for the nearest of
+ * the others, and so on. One whose round trip is not known is not known to be far: 0.
+ */
+function distances(candidates: readonly Candidate[]): ReadonlyMap<Candidate, number> {
+  const far = new Map<Candidate, number>();
+  let [step, limitMs] = [-1, -Infinity];
+  const known = candidates.filter(({ rttMs }) => rttMs !== null);
+  for (const candidate of known.toSorted((a, b) => (a.rttMs ?? 0) - (b.rttMs ?? 0))) {
+    const rttMs = candidate.rttMs ?? 0;
+    if (rttMs > limitMs) {
+      step++;
+      limitMs = Math.max(rttMs * SAME_RTT_RATIO, rttMs + SAME_RTT_MS);
+    }
+    far.set(candidate, step);
+  }
+  return far;
 }
 
 /** Providers asked at once. Guess: two slow ones do not hold up the third. */
@@ -58,12 +98,16 @@ export const ASKED_MAX = 16;
 /** An answer takes one round trip and a reservation's moment; later than this the next is asked. */
 const HEDGE_MS_MIN = 300; // guess: beyond any answer of a healthy provider that is near
 const HEDGE_RTTS = 3;
+/** A trusted provider gets longer, before one is asked that nobody trusts. Guess. */
+const HEDGE_TRUSTED_MS = 3_000;
 
 /** Why a provider gave no VM. */
 export interface NoVm {
   readonly node: NodeId;
   readonly code: ErrorCode;
   readonly message: string;
+  /** It may have room after so long; `null`: asking it again is vain. */
+  readonly retryMs: number | null;
 }
 
 /** What happens to a request: answers come from those who were asked. */
@@ -81,8 +125,8 @@ export type MatchingOut =
   | { readonly type: "undo"; readonly node: NodeId; readonly vm: VmId }
   | {
     readonly type: "lost";
-    readonly code: ErrorCode;
-    readonly message: string;
+    /** The most telling refusal; `null`: there was nobody to ask. */
+    readonly why: NoVm | null;
     readonly tried: readonly NoVm[];
   };
 
@@ -95,9 +139,9 @@ export class MatchingMachine implements Machine<MatchingIn, MatchingOut> {
   #hedgeAt: Instant | undefined;
 
   /** `candidates` in any order; a node that stands there twice is asked once. */
-  constructor(candidates: readonly Candidate[], wanted: Requirements) {
+  constructor(candidates: readonly Candidate[], wanted: Requirements, random: Random) {
     const each = new Map(candidates.map((candidate) => [candidate.node, candidate]));
-    this.#waiting = orderCandidates([...each.values()], wanted).slice(0, ASKED_MAX);
+    this.#waiting = orderCandidates([...each.values()], wanted, random).slice(0, ASKED_MAX);
   }
 
   handle(input: MatchingIn, now: Instant, out: MatchingOut[]): void {
@@ -129,7 +173,9 @@ export class MatchingMachine implements Machine<MatchingIn, MatchingOut> {
     this.#asked.add(next.node);
     out.push({ type: "ask", node: next.node });
     if (this.#waiting.length === 0 || this.#asked.size >= ASKED_AT_ONCE_MAX) return;
-    this.#hedgeAt = after(now, Math.max(HEDGE_MS_MIN, HEDGE_RTTS * (next.rttMs ?? 0)));
+    const trustedMs = next.trusted && !this.#waiting[0]?.trusted ? HEDGE_TRUSTED_MS : 0;
+    const waitMs = Math.max(HEDGE_MS_MIN, HEDGE_RTTS * (next.rttMs ?? 0), trustedMs);
+    this.#hedgeAt = after(now, waitMs);
   }
 
   #hedge(now: Instant, out: MatchingOut[]): void {
@@ -144,15 +190,15 @@ export class MatchingMachine implements Machine<MatchingIn, MatchingOut> {
 
   #refused(refusal: NoVm, now: Instant, out: MatchingOut[]): void {
     if (!this.#asked.delete(refusal.node) || this.#over) return;
-    const { node, code, message } = refusal;
-    this.#tried.push({ node, code, message });
+    const { node, code, message, retryMs } = refusal;
+    this.#tried.push({ node, code, message, retryMs });
     this.#askNext(now, out);
   }
 
   #maybeLost(out: MatchingOut[]): void {
     if (this.#asked.size > 0) return;
     this.#end();
-    out.push({ type: "lost", ...mostTelling(this.#tried), tried: this.#tried });
+    out.push({ type: "lost", why: mostTelling(this.#tried), tried: this.#tried });
   }
 
   #end(): void {
@@ -165,23 +211,17 @@ export class MatchingMachine implements Machine<MatchingIn, MatchingOut> {
 const TELLING: readonly ErrorCode[] = [
   "provider-full",
   "bad-size",
+  "image-missing",
   "not-allowed",
+  "vm-failed",
   "refused",
   "not-member",
 ];
 
-function mostTelling(tried: readonly NoVm[]): { code: ErrorCode; message: string } {
+function mostTelling(tried: readonly NoVm[]): NoVm | null {
   const rank = ({ code }: NoVm) => {
     const index = TELLING.indexOf(code);
     return index < 0 ? TELLING.length : index;
   };
-  const [best] = tried.toSorted((a, b) => rank(a) - rank(b));
-  return best === undefined
-    ? { code: "no-provider", message: "no provider of the network is known" }
-    : { code: best.code, message: best.message };
-}
-
-function compareRtt(a: number | null, b: number | null): number {
-  if (a === b) return 0;
-  return (a ?? Infinity) - (b ?? Infinity);
+  return tried.toSorted((a, b) => rank(a) - rank(b))[0] ?? null;
 }

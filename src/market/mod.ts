@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./experience.ts";
 export * from "./host_book.ts";
 export * from "./host_rows.ts";
 export * from "./host_vm.ts";
@@ -10,5 +11,6 @@ export * from "./lending.ts";
 export * from "./matching.ts";
 export * from "./offer.ts";
 export * from "./policy.ts";
+export * from "./queueing.ts";
 export * from "./requirements.ts";
 export * from "./vm_state.ts";

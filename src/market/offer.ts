@@ -5,10 +5,16 @@
  * @module
  */
 import { type Policy, roomLeft, type Used } from "./policy.ts";
-import type { Requirements } from "./requirements.ts";
+import {
+  CONFINEMENTS,
+  type Requirements,
+  suffices,
+  type Walls,
+  type WallsWanted,
+} from "./requirements.ts";
 
-/** What a provider says that it could lend now. Unknown figures are `null`. */
-export interface Offer {
+/** What a provider says that it could lend now. What it does not say is `null`. */
+export interface Offer extends Walls {
   readonly accepting: boolean;
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
@@ -32,7 +38,24 @@ export function offerOf(facts: Readonly<Record<string, unknown>>): Offer {
     cpu: figure("cpu"),
     memoryBytes: figure("memoryBytes"),
     storageBytes: figure("storageBytes"),
+    isolation: word(facts, "isolation", ["hardware", "emulated"] as const),
+    confinement: word(facts, "confinement", CONFINEMENTS),
   };
+}
+
+/** An offer of which nothing is known: of a provider that a person named. */
+export const UNKNOWN_OFFER: Offer = {
+  accepting: true,
+  cpu: null,
+  memoryBytes: null,
+  storageBytes: null,
+  isolation: null,
+  confinement: null,
+};
+
+/** Whether to ask at all: not where the provider itself says that its walls are weaker. */
+export function isWorthAsking(offer: Offer, wanted: WallsWanted): boolean {
+  return suffices(offer, wanted) !== false;
 }
 
 /** Whether an offer has room for what is wanted; what is unknown is no obstacle. */
@@ -40,4 +63,13 @@ export function fits(offer: Offer, wanted: Requirements): boolean {
   const enough = (offered: number | null, asked: number) => offered === null || offered >= asked;
   return enough(offer.cpu, wanted.cpu) && enough(offer.memoryBytes, wanted.memoryBytes) &&
     enough(offer.storageBytes, wanted.storageBytes);
+}
+
+function word<T extends string>(
+  facts: Readonly<Record<string, unknown>>,
+  name: string,
+  words: readonly T[],
+): T | null {
+  const value = Object.hasOwn(facts, name) ? facts[name] : undefined;
+  return words.find((each) => each === value) ?? null;
 }

@@ -14,10 +14,57 @@ export interface Requirements {
   readonly memoryBytes: number;
   /** Disk at `/data` in bytes; 0: none. */
   readonly storageBytes: number;
-  /** An image's name or its SHA-256 in hex. */
+  /** An image's name, or its SHA-256 in hex; at the renter that with `sha256:` before it. */
   readonly image: string;
   /** How long the VM outlives its owner's last sign of life, at least 30 s. */
   readonly leaseMs: number;
+}
+
+/** What stands between a guest and its provider: the processor, or QEMU's emulation of one. */
+export type Isolation = "hardware" | "emulated";
+
+/** How well a provider confines QEMU, weakest first; see `ffi/vm/README.md`. */
+export const CONFINEMENTS = ["basic", "landlock", "namespaces", "full"] as const;
+/** How well a provider confines QEMU. */
+export type Confinement = (typeof CONFINEMENTS)[number];
+
+/** The walls around a guest, as its provider tells them; `null`: it does not. */
+export interface Walls {
+  readonly isolation: Isolation | null;
+  readonly confinement: Confinement | null;
+}
+
+/** Which walls a renter insists on; `null`: whatever there is. */
+export interface WallsWanted {
+  readonly isolation: Isolation | null;
+  readonly minConfinement: Confinement | null;
+}
+
+/**
+ * Whether the walls are as good as wanted; `undefined` where too little is told to say. Hardware is
+ * better than emulation.
+ */
+export function suffices(walls: Walls, wanted: WallsWanted): boolean | undefined {
+  const isolated = wanted.isolation === null || wanted.isolation === "emulated" || told(
+    walls.isolation,
+    (isolation) => isolation === "hardware",
+  );
+  const { minConfinement } = wanted;
+  const confined = minConfinement === null || told(
+    walls.confinement,
+    (level) => CONFINEMENTS.indexOf(level) >= CONFINEMENTS.indexOf(minConfinement),
+  );
+  if (isolated === false || confined === false) return false;
+  return isolated === undefined || confined === undefined ? undefined : true;
+}
+
+function told<T>(value: T | null, judge: (value: T) => boolean): boolean | undefined {
+  return value === null ? undefined : judge(value);
+}
+
+/** The digest of an image that is asked for by it: `sha256:` and 64 hex digits; else `null`. */
+export function imageDigestOf(image: string): string | null {
+  return /^sha256:([0-9a-f]{64})$/.exec(image)?.[1] ?? null;
 }
 
 /** The shortest lease that may be asked for. Source: the command line's contract. */

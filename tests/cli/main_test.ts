@@ -707,7 +707,15 @@ Deno.test("consumer request sends its defaults, and what the flags say", async (
   terminal.files["/home/u/key.pub"] = "ssh-ed25519 AAAA me@here\n";
   await runWith(["request"], node);
   const argv = "request --cpu 2 --memory 2G --storage 1G --lease 90s --id k --name web --no-wait";
-  const more = ["--dry-run", "--provider", `${NODE_ID}@192.0.2.1:1`, "--ssh-key", "key.pub"];
+  const walls = ["--isolation", "hardware", "--min-confinement", "namespaces", "--timeout", "90s"];
+  const more = [
+    ...walls,
+    "--dry-run",
+    "--provider",
+    `${NODE_ID}@192.0.2.1:1`,
+    "--ssh-key",
+    "key.pub",
+  ];
   await runWith(
     [...argv.split(" "), ...more, "--bootstrap=relay.example.org:9000"],
     node,
@@ -727,6 +735,10 @@ Deno.test("consumer request sends its defaults, and what the flags say", async (
     peer: null,
     provider: null,
     bootstrap: null,
+    trust: [],
+    isolation: null,
+    minConfinement: null,
+    queueMs: null,
     wait: true,
     dryRun: false,
   });
@@ -744,9 +756,109 @@ Deno.test("consumer request sends its defaults, and what the flags say", async (
     peer: null,
     provider: { id: NODE_ID, address: "192.0.2.1:1" },
     bootstrap: { id: null, address: "relay.example.org:9000" },
+    trust: [],
+    isolation: "hardware",
+    minConfinement: "namespaces",
+    queueMs: 90_000,
     wait: false,
     dryRun: true,
   });
+});
+
+Deno.test("consumer request --trust names who may serve, and not beside --peer", async () => {
+  const node = new FakeNode({ "consumer.request": VM });
+  await runWith(["request", "--trust", "home", "--trust", NODE_ID], node);
+  const { trust } = node.calls[0]?.input as { trust: string[] };
+  deepStrictEqual(trust, ["home", NODE_ID]);
+  const both = await runWith(["request", "--trust", "home", "--peer", "home"], node);
+  strictEqual(both.status, 2);
+  strictEqual(node.calls.length, 1);
+});
+
+Deno.test("consumer request takes an image by its digest, and no half of one", async () => {
+  const node = new FakeNode({ "consumer.request": VM });
+  const image = `sha256:${"ab".repeat(32)}`;
+  await runWith(["request", "--image", image], node);
+  strictEqual((node.calls[0]?.input as { image: string }).image, image);
+  strictEqual((await runWith(["request", "--image", "sha256:ab"], node)).status, 2);
+});
+
+Deno.test("consumer request --count gives all VMs in one document", async () => {
+  const node = new FakeNode({ "consumer.requestMany": { vms: [VM, VM] } });
+  const { status, stdout } = await runWith(["request", "--count", "2", "--json"], node);
+  strictEqual(status, 0);
+  strictEqual((node.calls[0]?.input as { count: number }).count, 2);
+  deepStrictEqual(document(stdout), { schema: "omerta.consumer.request/1", vms: [VM, VM] });
+});
+
+Deno.test("consumer request says what was cut, and that a stranger serves, on stderr", async () => {
+  const asked = await runWith(["request"], new FakeNode({ "consumer.request": VM }));
+  strictEqual(asked.stderr, "");
+  match(asked.stdout, /lease ends in 1h .*, the VM in 23h 59m in any case/);
+  const vm = { ...VM, provider_known: false, lease_ms: 1_800_000 };
+  const node = new FakeNode({ "consumer.request": vm, "consumer.extend": VM });
+  const { status, stderr } = await runWith(["request", "--json"], node);
+  strictEqual(status, 0);
+  match(stderr, /The provider cut the lease to 30m, from 1h\.\n/);
+  match(stderr, /The provider eaeaeaea serves you for the first time.*consumer trust add eaeaeaea/);
+  match(
+    (await runWith(["vm", "extend", "web", "5h"], node)).stderr,
+    /cut the lease to 1h, from 5h/,
+  );
+  strictEqual((await runWith(["vm", "extend", "web", "1h"], node)).stderr, "");
+});
+
+Deno.test("a request that is too late says what it waited for, and that one with a key goes on", async () => {
+  const text = "waiting for room: provider gpu (abcd1234) says: no room";
+  const node = new FakeNode({
+    "consumer.request": (_, { signal, onProgress }) => {
+      onProgress?.(text);
+      return wait(signal);
+    },
+  });
+  const plain = await runWith(["request", "--timeout", "5ms", "--json"], node);
+  strictEqual(plain.status, 7);
+  strictEqual(errorOf(plain.stdout).message, `Gave up after 5ms (${text})`);
+  ok(!plain.stderr.includes("goes on"));
+  const keyed = await runWith(["request", "--timeout", "5ms", "--key", "k"], node);
+  strictEqual(keyed.status, 7);
+  match(keyed.stderr, /The request goes on: .*same --key/);
+});
+
+Deno.test("consumer trust shows, adds and removes", async () => {
+  const provider = {
+    id: NODE_ID,
+    alias: "rack",
+    network: { id: NETWORK.id, name: "home" },
+    trusted: true,
+    trusted_at: "2026-11-20T11:00:00Z",
+    served_at: null,
+    failed_at: null,
+    failures: 0,
+  };
+  const node = new FakeNode({ "consumer.trust": { providers: [provider] } });
+  match((await runWith(["consumer", "trust"], node)).stdout, /rack \(eaeaeaea\) +home +yes/);
+  await runWith(["consumer", "trust", "add", "rack"], node);
+  await runWith(["consumer", "trust", "remove", "rack"], node);
+  deepStrictEqual(node.calls.map(({ input }) => input), [
+    { network: null, add: [], remove: [] },
+    { network: null, add: ["rack"], remove: [] },
+    { network: null, add: [], remove: ["rack"] },
+  ]);
+  strictEqual((await runWith(["consumer", "trust", "add"], node)).status, 2);
+  strictEqual((await runWith(["consumer", "trust", "lift", "x"], node)).status, 2);
+});
+
+Deno.test("list tells why a VM ended, and of a living one how old the news is", async () => {
+  const at = "2026-11-20T11:00:00Z";
+  const end = { reason: "evicted", detail: "the owner took it back", at } as const;
+  const gone = { ...VM, id: "gonegonegonegone", state: "released", ended_at: at, end } as const;
+  const silent = { ...VM, id: "silentsilentsile", checked_at: "2026-11-20T11:50:00Z" };
+  const node = new FakeNode({ "consumer.list": { vms: [VM, silent, gone] } });
+  const { stdout } = await runWith(["list"], node);
+  match(stdout, /abcdefgh +web +ready +2 /);
+  match(stdout, /silentsi +web +ready \(as of 10m ago\) /);
+  match(stdout, /gonegone +web +evicted .* 1h ago\n/);
 });
 
 Deno.test("--ssh-key finds the public half of a private key, and never sends the private one", async () => {

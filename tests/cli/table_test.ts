@@ -47,7 +47,7 @@ Deno.test("the commands of the issue are there, and what does not work yet is no
     ...["run", "status"].map((verb) => `relay ${verb}`),
     ...["run", "status", "evict"].map((verb) => `provider ${verb}`),
     ...["request", "list", "status", "ssh", "proxy"].map((verb) => `consumer ${verb}`),
-    ...["forward", "ssh-config", "extend", "release"].map((verb) => `consumer ${verb}`),
+    ...["forward", "ssh-config", "extend", "release", "trust"].map((verb) => `consumer ${verb}`),
     "version",
     "help",
   ];

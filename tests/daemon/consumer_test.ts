@@ -542,15 +542,39 @@ Deno.test(
 );
 
 Deno.test(
-  "list shows what lives and what ended today, and older ends are forgotten",
+  "list shows what lives first, then the ends, the newest first, also those of days ago",
   withRenter(1, async (rig, time) => {
-    const first = await rig.ready();
-    await rig.consumer.release([first.id], false, NEVER);
-    assert.deepEqual((await rig.consumer.list(null)).map(({ id }) => id), [first.id]);
-    rig.stand.wallSkewMs = DAY + MINUTE;
+    for (const name of ["one", "two", "three", "four"]) {
+      await rig.ready({ name });
+      await time.advance(1);
+    }
+    await rig.consumer.release(["one"], false, NEVER);
+    await time.advance(SECOND);
+    await rig.consumer.release(["three"], false, NEVER);
+    rig.stand.wallSkewMs = 3 * DAY;
     await time.advance(2 * MINUTE);
-    assert.deepEqual(await rig.consumer.list(null), []);
-    assert.equal(rig.row(first.id), undefined);
+    rig.restart();
+    const names = (await rig.consumer.list(null)).map(({ name }) => name);
+    assert.deepEqual(names, ["two", "four", "three", "one"]);
+  }),
+);
+
+Deno.test(
+  "of the VMs that ended the newest 256 are remembered",
+  withRenter(1, async (rig) => {
+    const { id } = await rig.ready();
+    await rig.consumer.release([id], false, NEVER);
+    const row = rig.row(id);
+    assert.ok(row);
+    for (let i = 0; i < 300; i++) {
+      const old = String.fromCharCode(97 + i % 26, 97 + Math.floor(i / 26));
+      rig.stand.store.rentals.put({ ...row, id: `${id.slice(0, 14)}${old}` as VmId, endedAtMs: i });
+    }
+    rig.restart();
+    const vms = await rig.consumer.list(null);
+    assert.equal(vms.length, 256);
+    assert.equal(vms[0]?.id, id);
+    assert.equal(rig.stand.store.rentals.count(), 256);
   }),
 );
 

@@ -8,6 +8,8 @@ import assert from "node:assert/strict";
 import type { ConsumerRequestInput, VmDoc } from "../../src/api/methods.ts";
 import { OmertaError, type PeerKey, peerKey, splitPeerKey, type VmId } from "../../src/base/mod.ts";
 import { Consumer } from "../../src/daemon/consumer.ts";
+import { KnownProviders } from "../../src/daemon/known_providers.ts";
+import { noProvider } from "../../src/daemon/network_errors.ts";
 import { NO_PATH } from "../../src/daemon/peers.ts";
 import { Provider } from "../../src/daemon/provider.ts";
 import type { Reach } from "../../src/daemon/reach.ts";
@@ -15,7 +17,12 @@ import type { RentingParts } from "../../src/daemon/renting.ts";
 import { SshKeys } from "../../src/daemon/ssh_keys.ts";
 import { Tunnels } from "../../src/daemon/tunnels.ts";
 import { DRY_RUNNER } from "../../src/daemon/vm_runner.ts";
-import { type Candidate, defaultPolicy } from "../../src/market/mod.ts";
+import {
+  defaultPolicy,
+  type FoundProvider,
+  type Offer,
+  UNKNOWN_OFFER,
+} from "../../src/market/mod.ts";
 import type { CallName } from "../../src/node/mod.ts";
 import { withDirectory } from "../host/scratch.ts";
 import { FakeRunner } from "./fake_runner.ts";
@@ -46,12 +53,18 @@ export interface Lender {
   readonly peer: PeerKey;
   /** Whether calls reach it. */
   isReachable: boolean;
+  /** What it says of itself. */
+  offer: Offer;
+  /** Answers a call in its place: one of ill will. */
+  readonly lies: Map<CallName, (question: unknown) => unknown>;
 }
 
 /** A request under way. */
 export interface Requested {
   readonly done: Promise<VmDoc>;
+  /** The phases in their order, and the sentences about them. */
   readonly phases: string[];
+  readonly told: string[];
   abort(): void;
 }
 
@@ -65,6 +78,10 @@ export class RentRig {
   /** What a call waits for before it arrives, by name. */
   readonly held = new Map<CallName, Promise<void>>();
   reached = 0;
+  /** The round trip to the lender of that number: each is farther than the one before. */
+  rttMs: (i: number) => number | null = (i) => 10 * (i + 1);
+  /** Whether a member may lend. */
+  mayProvide: (peer: PeerKey) => boolean = () => true;
 
   constructor(readonly dir: string, readonly time: FakeTime) {
     Deno.mkdirSync(`${dir}/renter`);
@@ -116,16 +133,15 @@ export class RentRig {
       onChange() {},
       aliasOf: () => null,
     });
-    const lender = { stand, runner, provider, peer, isReachable: true };
+    const lies = new Map();
+    const lender = { stand, runner, provider, peer, isReachable: true, offer: UNKNOWN_OFFER, lies };
     this.lenders.push(lender);
     return lender;
   }
 
-  /** Begins a request. */
-  request(changes: Partial<ConsumerRequestInput> = {}): Requested {
-    const controller = new AbortController();
-    const phases: string[] = [];
-    const input: ConsumerRequestInput = {
+  /** The input of a request. */
+  input(changes: Partial<ConsumerRequestInput> = {}): ConsumerRequestInput {
+    return {
       network: null,
       cpu: 1,
       memoryBytes: 2 ** 28,
@@ -139,17 +155,30 @@ export class RentRig {
       peer: null,
       provider: null,
       bootstrap: null,
+      trust: [],
+      isolation: null,
+      minConfinement: null,
+      queueMs: null,
       wait: true,
       dryRun: false,
       ...changes,
     };
-    const done = this.consumer.request(input, {
+  }
+
+  /** Begins a request. */
+  request(changes: Partial<ConsumerRequestInput> = {}): Requested {
+    const controller = new AbortController();
+    const [phases, told]: [string[], string[]] = [[], []];
+    const done = this.consumer.request(this.input(changes), {
       signal: controller.signal,
-      progress: (phase) => void phases.push(phase),
+      progress: (phase, text) => {
+        if (phases.at(-1) !== phase) phases.push(phase);
+        told.push(text);
+      },
     });
     done.catch(() => {}); // the test looks at it later
     const abort = () => controller.abort(new OmertaError("timeout", "The command was given up"));
-    return { done, phases, abort };
+    return { done, phases, told, abort };
   }
 
   /** A request until its guest boots: the tunnel is being probed. */
@@ -219,6 +248,7 @@ export class RentRig {
       reach,
       tunnels: this.tunnels,
       sshKeys: new SshKeys(context.paths),
+      known: new KnownProviders(context),
       market: this.#market(),
       sshCommand: ({ id }) => ["ssh", id],
       pathTo: () => NO_PATH,
@@ -226,17 +256,24 @@ export class RentRig {
   }
 
   #market(): RentingParts["market"] {
-    const offer = { accepting: true, cpu: null, memoryBytes: null, storageBytes: null };
+    const found = ({ peer, offer }: Lender, i: number): FoundProvider => {
+      return { node: splitPeerKey(peer).node, offer, rttMs: this.rttMs(i) };
+    };
     return {
       network: () => this.network,
-      providers: () =>
-        Promise.resolve(
-          this.lenders.map(({ peer }, i): Candidate => {
-            return { node: splitPeerKey(peer).node, offer, rttMs: 10 * (i + 1) };
-          }),
-        ),
-      resolve: () => Promise.reject(new OmertaError("not-found", "no such peer")),
-      mayProvide: () => true,
+      providers: () => {
+        if (this.lenders.length > 0) return Promise.resolve(this.lenders.map(found));
+        return Promise.reject(noProvider("home", "nobody"));
+      },
+      resolve: (_network, name) => {
+        const nodes = this.lenders.map(({ peer }) => splitPeerKey(peer).node);
+        const node = [...nodes, this.stand.identity.id].find((node) => node === name);
+        if (node !== undefined) return Promise.resolve(node);
+        return Promise.reject(new OmertaError("not-found", "no such peer"));
+      },
+      mayProvide: (peer) => this.mayProvide(peer),
+      aliasOf: () => null,
+      networkName: () => "home",
       bootstrap: () => Promise.resolve(),
     };
   }
@@ -251,6 +288,8 @@ export class RentRig {
     await this.held.get(name);
     const lender = this.#lenderOf(peer);
     if (!lender.isReachable) throw new OmertaError("unreachable", "The peer did not answer");
+    const lie = lender.lies.get(name);
+    if (lie !== undefined) return await lie(question);
     return await lender.stand.ask(this.renter, name, question as never);
   }
 

@@ -46,12 +46,20 @@ const rental: Rental = {
   },
   identityFile: "/home/me/.ssh/id_ed25519",
   accelerator: "kvm",
+  isolation: "hardware",
+  confinement: "namespaces",
+  imageDigest: "ab".repeat(32),
+  leaseMs: 1_800_000,
+  lifeMs: 7_200_000,
+  providerKnown: false,
   dryRun: false,
   timings: { match: 1, reserve: 2, create: 3, boot: 400, network: 50, ssh: 6 },
   reason: null,
+  endReason: null,
   requestedAtMs: START_MS,
   readyAtMs: START_MS + 500,
-  leaseExpiresAtMs: START_MS + 3_600_000,
+  leaseExpiresAtMs: START_MS + 1_800_000,
+  lifeEndsAtMs: START_MS + 7_200_000,
   checkedAtMs: START_MS + 600,
   endedAtMs: null,
 };
@@ -59,9 +67,10 @@ const rental: Rental = {
 const path: PathDoc = { ...NO_PATH, kind: "direct", address: "192.0.2.1:9000" };
 const reserved: Rental = { ...rental, state: "reserved", created: null, readyAtMs: null };
 const ended: Rental = { ...rental, state: "lost", reason: "it is gone", endedAtMs: START_MS + 9 };
-const dry: Rental = { ...rental, dryRun: true, accelerator: null };
+const evicted: Rental = { ...ended, state: "released", endReason: "evicted" };
+const dry: Rental = { ...rental, dryRun: true, accelerator: null, isolation: null };
 
-for (const [what, each] of Object.entries({ ready: rental, reserved, ended, dry })) {
+for (const [what, each] of Object.entries({ ready: rental, reserved, ended, evicted, dry })) {
   Deno.test(
     `a rental that is ${what} is read from the disk as it was written`,
     inDirectory((dir) => {
@@ -89,7 +98,7 @@ Deno.test("the tunnel leads to the provider, with addresses that follow from the
 });
 
 Deno.test("a document tells everything of a VM that is ready", () => {
-  const doc = vmDocument(rental, { path, sshCommand: ["ssh", "box"] });
+  const doc = vmDocument(rental, { networkName: "home", path, sshCommand: ["ssh", "box"] });
   assert.deepEqual([doc.id, doc.name, doc.key, doc.state], [rental.id, "box", "build", "ready"]);
   assert.deepEqual([doc.accelerator, doc.isolation], ["kvm", "hardware"]);
   assert.deepEqual(doc.ssh_command, ["ssh", "box"]);
@@ -99,8 +108,11 @@ Deno.test("a document tells everything of a VM that is ready", () => {
 });
 
 Deno.test("a document says null of what is not known, and never leaves a field out", () => {
-  const doc = vmDocument(reserved, { path: NO_PATH, sshCommand: null });
-  assert.deepEqual(Object.keys(doc), Object.keys(vmDocument(rental, { path, sshCommand: [] })));
+  const doc = vmDocument(reserved, { networkName: "home", path: NO_PATH, sshCommand: null });
+  assert.deepEqual(
+    Object.keys(doc),
+    Object.keys(vmDocument(rental, { networkName: "home", path, sshCommand: [] })),
+  );
   assert.deepEqual([doc.ssh_address, doc.ssh_user, doc.ssh_host_key, doc.ready_at], [
     null,
     null,
@@ -110,8 +122,30 @@ Deno.test("a document says null of what is not known, and never leaves a field o
   assert.ok(Object.values(doc).every((value) => value !== undefined));
 });
 
+Deno.test("a document tells lease, life, image and network as they were granted", () => {
+  const doc = vmDocument(rental, { networkName: "home", path, sshCommand: null });
+  assert.deepEqual(doc.network, { id: network, name: "home" });
+  assert.equal(doc.image_digest, `sha256:${"ab".repeat(32)}`);
+  assert.deepEqual([doc.egress, doc.confinement, doc.provider_known], [
+    "none",
+    "namespaces",
+    false,
+  ]);
+  assert.equal(doc.lease_ms, 1_800_000);
+  assert.equal(doc.lease_expires_at, timestamp(START_MS + 1_800_000));
+  assert.equal(doc.life_ends_at, timestamp(START_MS + 7_200_000));
+  assert.equal(doc.end, null);
+});
+
+Deno.test("the end of a VM has a word of the closed list, its words, and its time", () => {
+  const parts = { networkName: "home", path, sshCommand: null };
+  const at = timestamp(START_MS + 9);
+  assert.deepEqual(vmDocument(evicted, parts).end, { reason: "evicted", detail: "it is gone", at });
+  assert.deepEqual(vmDocument(ended, parts).end, { reason: "lost", detail: "it is gone", at });
+});
+
 Deno.test("a dry run has no ssh and no isolation", () => {
-  const doc = vmDocument(dry, { path, sshCommand: ["ssh"] });
+  const doc = vmDocument(dry, { networkName: "home", path, sshCommand: ["ssh"] });
   assert.deepEqual([doc.ssh_command, doc.ssh_address, doc.ssh_host_key], [null, null, null]);
   assert.deepEqual([doc.accelerator, doc.isolation, doc.dry_run], [null, null, true]);
 });

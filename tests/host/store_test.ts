@@ -110,8 +110,20 @@ Deno.test(
     assert.throws(() => store.rentals.put({ ...second, key: null }), { code: "exists" });
     store.rentals.put({ ...rental, endedAtMs: 5 });
     store.rentals.put(second);
-    assert.equal(store.pruneVms(6), 1);
+    store.rentals.delete({ id: rental.id });
     assert.deepEqual(store.rentals.list().map((row) => row.id), [second.id]);
+    store.close();
+  }),
+);
+
+Deno.test(
+  "what is known of a provider is kept by network and node",
+  withDatabase((path) => {
+    const store = openStore(path);
+    const row = { network: NETWORK, node: NODE, trustedAtMs: 1, failures: 0, failedAtMs: null };
+    store.providers.put({ ...row, servedAtMs: null });
+    store.providers.put({ ...row, servedAtMs: 5 });
+    assert.deepEqual(store.providers.list(), [{ ...row, servedAtMs: 5 }]);
     store.close();
   }),
 );

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OmertaError } from "../../base/mod.ts";
+import { formatDuration, OmertaError } from "../../base/mod.ts";
 import type { VmDoc } from "../../api/methods.ts";
 import { command, toggle, type Verbs } from "../command.ts";
 import { fromNow } from "../format.ts";
@@ -11,6 +11,7 @@ import { reportFailed } from "../partly.ts";
 import { duration, must, reference } from "../values.ts";
 import { recentVmTable, vmFacts, vmName, vmTable } from "../vm_text.ts";
 import { request } from "./consumer_request.ts";
+import { trust } from "./consumer_trust.ts";
 import { forward, proxy, ssh, sshConfig } from "./consumer_ssh.ts";
 
 /** A lease may be extended by so little or so much; the provider caps it. */
@@ -20,7 +21,7 @@ const list = command({
   purpose: "list your VMs",
   details: [
     "It asks the providers for 2 s, and shows what was last known of those that are silent.",
-    "VMs that ended more than 24h ago are left out, except with --all or --json.",
+    "Living VMs come first, then those that ended, with why; those that ended more than 24h ago are left out, except with --all or --json. The last 256 ends are remembered.",
   ],
   words: "",
   wordsMin: 0,
@@ -65,9 +66,21 @@ const extend = command({
     const leaseMs = must("T", duration(EXTENSION)(time));
     const word = words.length === 2 ? words[0] : undefined;
     const vm = await call("consumer.extend", { vm: vmOf(word), leaseMs });
+    const leftMs = Date.parse(vm.lease_expires_at ?? "") - terminal.now();
+    if (leftMs < leaseMs - CUT_MS) {
+      const [to, from] = [formatDuration(wholeSeconds(leftMs)), formatDuration(leaseMs)];
+      out.note(`The provider cut the lease to ${to}, from ${from}.`);
+    }
     out.document(name, vm, () => [leaseLine(vm, terminal.now())]);
   },
 });
+
+function wholeSeconds(ms: number): number {
+  return Math.max(0, Math.round(ms / 1_000) * 1_000);
+}
+
+/** A lease that ends earlier than asked for by less than this was not cut, only answered late. */
+const CUT_MS = 5_000;
 
 function leaseLine(vm: VmDoc, nowMs: number): string {
   return `the lease of VM ${vmName(vm)} ends ${fromNow(vm.lease_expires_at, nowMs)}`;
@@ -75,7 +88,10 @@ function leaseLine(vm: VmDoc, nowMs: number): string {
 
 const release = command({
   purpose: "give VMs back; what was in them is gone",
-  details: ["Releasing a VM that has ended is done, not an error."],
+  details: [
+    "Releasing a VM that has ended is done, not an error.",
+    "Where a provider is not reached, that VM is released when it is, or ends with its lease: the status is 5 then.",
+  ],
   words: "[ID…]",
   wordsMin: 0,
   wordsMax: 1000,
@@ -113,4 +129,5 @@ export const consumer: Verbs = {
   forward,
   extend,
   release,
+  trust,
 };

@@ -26,6 +26,19 @@ function rentingMethods({ node }: TableParts): ApiTable {
           progress: (phase, text) => progress(text, { phase }),
         }),
     },
+    "consumer.requestMany": {
+      input: schemas.CONSUMER_REQUEST_MANY,
+      run: async (input, { signal, progress }) => ({
+        vms: await consumer.requestMany(input, {
+          signal,
+          progress: (phase, text) => progress(text, { phase }),
+        }),
+      }),
+    },
+    "consumer.trust": {
+      input: schemas.CONSUMER_TRUST,
+      run: (input, { signal }) => consumer.trust(input, signal),
+    },
     "consumer.list": {
       input: schemas.NETWORK,
       run: async ({ network }) => ({

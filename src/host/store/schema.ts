@@ -143,5 +143,18 @@ UPDATE invites SET
 DELETE FROM redemptions WHERE invite IN (SELECT id FROM invites WHERE uses_max IS NULL);
 `;
 
+/** What a renter has seen of providers, and whom its person trusts. */
+const PROVIDERS = `
+CREATE TABLE providers (
+  network TEXT NOT NULL,
+  node TEXT NOT NULL,
+  trusted_at_ms INTEGER,
+  served_at_ms INTEGER,
+  failures INTEGER NOT NULL,
+  failed_at_ms INTEGER,
+  PRIMARY KEY (network, node)
+) STRICT;
+`;
+
 /** From an empty database to the newest version. */
-export const MIGRATIONS: Migrations = [VERSION_1, MEMBERS_AND_INVITES];
+export const MIGRATIONS: Migrations = [VERSION_1, MEMBERS_AND_INVITES, PROVIDERS];

@@ -1,5 +1,5 @@
 /**
- * What is kept about VMs: those that this node rents, and those that it lends.
+ * What is kept about VMs: those that this node rents, and those that it lends; and about providers.
  *
  * A VM has ended when `endedAtMs` is set; until then its key and name are taken.
  *
@@ -55,6 +55,30 @@ export interface HostedRow {
   /** JSON: the market's own row about it. */
   readonly row: unknown;
 }
+
+/** What this node has seen of a provider, and whether its person trusts it. */
+export interface ProviderRow {
+  readonly network: NetworkId;
+  readonly node: NodeId;
+  readonly trustedAtMs: number | null;
+  readonly servedAtMs: number | null;
+  readonly failures: number;
+  readonly failedAtMs: number | null;
+}
+
+/** Providers, by network and node. */
+export const PROVIDERS: TableShape<ProviderRow, "network" | "node"> = {
+  name: "providers",
+  key: ["network", "node"],
+  columns: {
+    network: text<NetworkId>(),
+    node: text<NodeId>(),
+    trustedAtMs: nullable(integer),
+    servedAtMs: nullable(integer),
+    failures: integer,
+    failedAtMs: nullable(integer),
+  },
+};
 
 /** Rented VMs, by id. */
 export const RENTALS: TableShape<RentalRow, "id"> = {
