@@ -123,6 +123,10 @@ Deno.test("unitSentence() tells for every reason what to write", () => {
 Deno.test("unitSentence() shows what was written, escaped and cut", () => {
   const sentence = unitSentence("size", `\u001b[2J${"x".repeat(100)}`, "not-a-number");
   strictEqual(sentence.includes("\u001b"), false);
+  for (const control of ["\u007f", "\u0080", "\u009b", "\u202e"]) {
+    const told = unitSentence("size", `${control}2J`, "not-a-number");
+    strictEqual(told.includes(control), false, escape(control));
+  }
   strictEqual(sentence.length < 160, true);
   strictEqual(
     unitSentence("duration", "90", "missing-unit"),
