@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { NetworkId, NodeId, VmId } from "../../src/base/mod.ts";
 import { type NetworkRow, openStore, type RentalRow } from "../../src/host/store.ts";
+import { Database } from "../../src/host/store/database.ts";
+import { MIGRATIONS } from "../../src/host/store/schema.ts";
 import { inDirectory, Program } from "./scratch.ts";
 
 const WRITER = new URL("fake_writer.ts", import.meta.url).pathname;
@@ -96,6 +98,41 @@ Deno.test(
     assert.equal(store.networks.delete({ id: NETWORK }), 1);
     assert.equal(store.members.count(), 0);
     assert.equal(store.rentals.count(), 1);
+    store.close();
+  }),
+);
+
+Deno.test(
+  "what an older build wrote of members and invites is read by this one",
+  withDatabase((path) => {
+    const old = Database.open(path, MIGRATIONS.slice(0, 1));
+    old.run("INSERT INTO networks VALUES (?, 'home', 1, 1, 1, x'07', NULL, NULL, NULL, '{}')", [
+      NETWORK,
+    ]);
+    for (const [id, uses] of [["one", 1], ["all", null]] as const) {
+      old.run("INSERT INTO invites VALUES (?, ?, x'09', '[\"rent\"]', 1, 9, ?, NULL, NULL)", [
+        id,
+        NETWORK,
+        uses,
+      ]);
+    }
+    for (const [id, atMs] of [["one", 3], ["all", 5]] as const) {
+      old.run("INSERT INTO redemptions VALUES (?, ?, ?)", [id, NODE, atMs]);
+    }
+    old.run("INSERT INTO members VALUES (?, ?, '[\"rent\"]', x'0a', 3)", [NETWORK, NODE]);
+    old.close();
+    const store = openStore(path);
+    const invites = store.invites.list();
+    assert.deepEqual(
+      invites.map(({ id, redeemed, redeemedAtMs }) => [id, redeemed, redeemedAtMs]),
+      [
+        ["all", 1, 5],
+        ["one", 1, 3],
+      ],
+    );
+    assert.deepEqual(store.redemptions.list().map(({ invite }) => invite), ["one"]);
+    const [member] = store.members.list();
+    assert.deepEqual([member?.invite, member?.expiresAtMs], ["all", 3 + 30 * 86_400_000]);
     store.close();
   }),
 );

@@ -114,6 +114,8 @@ Deno.test("no refusal is taken that answers another hello, comes from elsewhere 
     world.inject(joiner, admitter.address, refusal.subarray(0, length));
   }
   assert.equal(failures(joiner).length, before, "the handshake goes on");
+  const { dropped } = joiner.sessions.stats();
+  assert.deepEqual([dropped["wrong-path"], dropped["refused-key"]], [1, undefined]);
   world.inject(joiner, admitter.address, refusal);
   assert.deepEqual(failures(joiner).at(-1), ["refused", REASON]);
 });
