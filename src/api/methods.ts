@@ -343,6 +343,8 @@ export interface ProviderStatusResult {
     readonly kind: "kvm" | "tcg" | null;
     readonly probed_at: string | null;
     readonly reason: string | null;
+    /** What a person can do for a better one. */
+    readonly remedy: string | null;
   };
   readonly confinement: { readonly level: string | null; readonly missing: readonly string[] };
   readonly vms: readonly ProviderVmDoc[];
@@ -637,6 +639,8 @@ export interface ProviderOptions {
   readonly maxLifeMs: number | null;
   /** VMs of one owner at once. */
   readonly perOwner: number | null;
+  /** The least level of confinement; `null`: `namespaces`. */
+  readonly acceptWeakIsolation: "basic" | "landlock" | "namespaces" | "full" | null;
   /** Whole node ids; empty: every member with the grant `rent`. */
   readonly allow: readonly string[];
   /** Answers the whole protocol without QEMU. */

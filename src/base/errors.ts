@@ -59,6 +59,7 @@ export const ERRORS = {
   "ssh-missing": { exit: 10, about: "OpenSSH's client is not installed" },
   "image-missing": { exit: 10, about: "the VM image is not there" },
   "disk-full": { exit: 10, about: "no space is left where the state lives" },
+  "weak-isolation": { exit: 10, about: "this system confines QEMU worse than what is lent needs" },
   "unsupported": { exit: 10, about: "this system, or this build, cannot do that" },
 } as const satisfies Record<string, { exit: number; about: string }>;
 

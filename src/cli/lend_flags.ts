@@ -6,7 +6,7 @@
  */
 import type { ProviderOptions } from "../api/methods.ts";
 import { type FlagValues, list, maybe, toggle } from "./command.ts";
-import { duration, size, sizeOrNone, wholeId, wholeNumber } from "./values.ts";
+import { duration, oneOf, size, sizeOrNone, wholeId, wholeNumber } from "./values.ts";
 
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
@@ -44,6 +44,12 @@ export const LEND_FLAGS = {
     "most VMs of one owner (default: half of all, at least 2)",
     wholeNumber({ min: 1, max: 10_000 }),
   ),
+  acceptWeakIsolation: maybe(
+    "LEVEL",
+    "lend although QEMU is confined no better than LEVEL: basic, landlock, namespaces (the least " +
+      "without this flag) or full",
+    oneOf(["basic", "landlock", "namespaces", "full"] as const),
+  ),
   allow: list("ID", "lend to this node only (whole id; may be repeated)", wholeId),
   dryRun: toggle("answer the whole protocol without starting QEMU"),
 };
@@ -57,6 +63,7 @@ export const LEND_NOTHING_SAID: LendFlags = {
   maxLease: null,
   maxLife: null,
   perOwner: null,
+  acceptWeakIsolation: null,
   allow: [],
   dryRun: false,
 };
@@ -66,7 +73,7 @@ export type LendFlags = FlagValues<typeof LEND_FLAGS>;
 
 /** What the node is told. */
 export function lendOptions(flags: LendFlags): ProviderOptions {
-  const { maxVms, cpu, perOwner, allow, dryRun } = flags;
+  const { maxVms, cpu, perOwner, acceptWeakIsolation, allow, dryRun } = flags;
   return {
     maxVms,
     cpu,
@@ -75,6 +82,7 @@ export function lendOptions(flags: LendFlags): ProviderOptions {
     maxLeaseMs: flags.maxLease,
     maxLifeMs: flags.maxLife,
     perOwner,
+    acceptWeakIsolation,
     allow,
     dryRun,
   };
@@ -91,6 +99,7 @@ export function lendArguments(flags: LendFlags): string[] {
     ["--max-lease", flags.maxLease === null ? null : `${flags.maxLease / 1000}s`],
     ["--max-life", flags.maxLife === null ? null : `${flags.maxLife / 1000}s`],
     ["--per-owner", flags.perOwner],
+    ["--accept-weak-isolation", flags.acceptWeakIsolation],
   ] as const;
   return [
     ...numbers.flatMap(([flag, value]) => value === null ? [] : [flag, String(value)]),

@@ -8,7 +8,8 @@ import type { ProviderOptions } from "../api/methods.ts";
 import { OmertaError, type PeerKey } from "../base/mod.ts";
 import { assetPath, imageSource } from "../host/assets.ts";
 import { type DiskSpace, openDiskGauge } from "../host/files.ts";
-import { type Images, openImages } from "../host/images.ts";
+import { type Images, openImages, type VerifiedImage } from "../host/images.ts";
+import { kvmAccess, kvmCircumstances, kvmRemedy, userNamespaceRemedy } from "../host/kvm.ts";
 import { checkSocketPath } from "../host/state.ts";
 import {
   cpuCount,
@@ -16,6 +17,7 @@ import {
   memoryAvailableBytes,
   memoryTotalBytes,
 } from "../host/system.ts";
+import { type ConfinementLevel, probeKvm } from "../host/vm_helper.ts";
 import {
   lendingPolicy,
   type LendingWish,
@@ -24,7 +26,13 @@ import {
   parseHostRow,
   type Policy,
 } from "../market/mod.ts";
-import { type AcceleratorVerdict, judgeAccelerator } from "./accelerator.ts";
+import { Accelerator } from "./accelerator.ts";
+import {
+  confinementRemedy,
+  isConfined,
+  LEAST_CONFINEMENT,
+  requireConfinement,
+} from "./confinement.ts";
 import type { Context } from "./context.ts";
 import { Provider } from "./provider.ts";
 import { QemuRunner } from "./qemu_runner.ts";
@@ -45,19 +53,21 @@ export interface OpenProvider {
 /** A provider, and by what its VMs run: `null` in a dry run. */
 export interface OpenedProvider {
   readonly provider: Provider;
-  readonly accelerator: AcceleratorVerdict | null;
+  readonly accelerator: Accelerator | null;
 }
 
 /**
  * Opens the provider; `start` is still to be called.
  *
- * @throws {OmertaError} `unsupported`, `qemu-missing`, `image-missing`, `image-corrupt`, `usage` where
- * the path of the state is too long for a VM's socket.
+ * @throws {OmertaError} `unsupported`, `qemu-missing`, `image-missing`, `image-corrupt`, `bad-size` and
+ * `weak-isolation` where more is asked of this machine than it has; `usage` where the path of the state
+ * is too long for a VM's socket.
  */
 export async function openProvider(
   context: Context,
-  { asked, mayRent, onChange, aliasOf }: OpenProvider,
+  parts: OpenProvider,
 ): Promise<OpenedProvider> {
+  const { asked } = parts;
   const images = openImages({
     state: context.paths.dir,
     embedded: imageSource(),
@@ -65,22 +75,52 @@ export async function openProvider(
   });
   const dryRunOnly = asked?.dryRun ?? false;
   if (dryRunOnly) requireNoMachines(context);
-  const real = dryRunOnly ? null : await openRunner(context, images);
+  const least = asked?.acceptWeakIsolation ?? LEAST_CONFINEMENT;
+  const changed = { do: () => {} };
+  const onVerdict = () => changed.do();
+  const real = dryRunOnly ? null : await openRunner(context, { images, least, onVerdict });
+  try {
+    const provider = await makeProvider(context, parts, { images, real });
+    changed.do = () => real !== null && followVerdict(provider, real.accelerator, least);
+    return { provider, accelerator: real?.accelerator ?? null };
+  } catch (error) {
+    real?.accelerator.close();
+    throw error;
+  }
+}
+
+async function makeProvider(
+  context: Context,
+  { asked, mayRent, onChange, aliasOf }: OpenProvider,
+  { images, real }: { readonly images: Images; readonly real: Real | null },
+): Promise<Provider> {
   const overheadBytes = real === null ? 0 : OVERHEAD_BYTES[real.accelerator.kind];
   const disk = await openDiskGauge(context.paths.dir);
-  const provider = new Provider({
+  return new Provider({
     context,
     runner: real?.runner ?? DRY_RUNNER,
     dryRunner: DRY_RUNNER,
     policy: policyOf(context, asked, { overheadBytes, disk: disk() }),
-    dryRunOnly,
+    dryRunOnly: real === null,
     mayRent,
     checkImage: async (name) => (await images.find(name)).id,
     roomLeft: (promised) => roomLeft(disk(), promised),
     onChange,
     aliasOf,
   });
-  return { provider, accelerator: real?.accelerator ?? null };
+}
+
+/** Another accelerator takes other memory; and where QEMU is confined too badly now, nothing begins. */
+function followVerdict(
+  provider: Provider,
+  { kind, confinement }: Accelerator,
+  least: ConfinementLevel,
+): void {
+  provider.setPolicy({
+    ...provider.policy,
+    overheadBytes: OVERHEAD_BYTES[kind],
+    accepting: isConfined(confinement.level, least),
+  });
 }
 
 /** A dry run could not take up what really runs, and would call it lost. */
@@ -95,34 +135,91 @@ function requireNoMachines({ store }: Context): void {
   });
 }
 
+/** What really runs VMs. */
+interface Real {
+  readonly runner: VmRunner;
+  readonly accelerator: Accelerator;
+}
+
 async function openRunner(
   context: Context,
-  images: Images,
-): Promise<{ runner: VmRunner; accelerator: AcceleratorVerdict }> {
-  const { paths, log, store } = context;
+  { images, least, onVerdict }: {
+    readonly images: Images;
+    readonly least: ConfinementLevel;
+    readonly onVerdict: () => void;
+  },
+): Promise<Real> {
+  const { paths, log } = context;
   const qemu = requireQemu();
   checkSocketPath(`${paths.vms}/${"x".repeat(16)}/ctl.sock`);
   const helper = await assetPath("omerta-vm", paths.dir);
   const image = await images.find("micro");
-  log.info("finding out whether KVM works: a guest boots");
-  const accelerator = await judgeAccelerator(store, {
-    helper,
-    qemu,
-    image,
-    nowMs: context.wallMs(),
-  });
-  log.info(`VMs run by ${accelerator.kind}: ${accelerator.reason}`);
-  const { kind, confinement: { level } } = accelerator;
+  const accelerator = await openAccelerator(context, { helper, qemu, image }, onVerdict);
+  try {
+    sayConfinement(context, accelerator.confinement, least);
+  } catch (error) {
+    accelerator.close();
+    throw error;
+  }
   const runner = new QemuRunner({
     directory: paths.vms,
     helper,
     qemu,
-    accelerator: () => kind,
-    confinement: () => level,
+    accelerator: () => accelerator.kind,
+    confinement: () => accelerator.confinement.level,
+    least,
+    doubt: () => accelerator.doubt(),
     images,
     log,
   });
   return { runner, accelerator };
+}
+
+async function openAccelerator(
+  { store, log, wallMs }: Context,
+  programs: { readonly helper: string; readonly qemu: string; readonly image: VerifiedImage },
+  onChange: () => void,
+): Promise<Accelerator> {
+  const { helper, qemu, image } = programs;
+  const { kernel, initrd, manifest } = image;
+  const append = `${manifest.append} omerta.probe=1`;
+  const accelerator = await Accelerator.open({
+    store,
+    log,
+    programs: [...await Promise.all([qemu, helper].map(fingerprint)), image.id].join(" "),
+    circumstances: kvmCircumstances,
+    remedy: () => kvmRemedy(kvmAccess()),
+    probe: (timeoutMs) => probeKvm({ helper, qemu, kernel, initrd, append, timeoutMs }),
+    wallMs,
+    onChange,
+  });
+  const { kind, reason, remedy } = accelerator;
+  if (kind === "kvm") log.info(`VMs run by KVM: ${reason}`);
+  else {
+    const mend = remedy === null ? "it is tried again" : `to mend it, ${remedy}`;
+    log.warn(`VMs are emulated, ten times slower than by KVM: ${reason}; ${mend}`);
+  }
+  return accelerator;
+}
+
+/** A text that changes with a program. */
+async function fingerprint(path: string): Promise<string> {
+  const { size, mtime } = await Deno.stat(path);
+  return `${path} ${size} ${mtime?.getTime() ?? 0}`;
+}
+
+/** @throws {OmertaError} `weak-isolation`. */
+function sayConfinement(
+  { log }: Context,
+  confinement: Accelerator["confinement"],
+  least: ConfinementLevel,
+): void {
+  const { level, missing } = confinement;
+  const remedy = confinementRemedy(missing, userNamespaceRemedy());
+  requireConfinement(confinement, least, remedy);
+  if (missing.length === 0) return log.info(`QEMU is confined: ${level}`);
+  const mend = remedy === null ? "" : `; to mend it, ${remedy}`;
+  log.warn(`QEMU is confined: ${level}, without ${missing.join(", ")}${mend}`);
 }
 
 function requireQemu(): string {
@@ -167,7 +264,8 @@ const NO_WISH: LendingWish = {
   allow: [],
 };
 
-function wishOf({ allow, dryRun: _dryRun, ...wish }: ProviderOptions): LendingWish {
+function wishOf(asked: ProviderOptions): LendingWish {
+  const { allow, dryRun: _, acceptWeakIsolation: __, ...wish } = asked;
   return { ...wish, allow: allow as LendingWish["allow"] };
 }
 

@@ -118,6 +118,12 @@ export class Provider {
     return this.#book.policy;
   }
 
+  /** Replaces the policy for what comes: the accelerator became another one. */
+  setPolicy(policy: Policy): void {
+    this.#book.setPolicy(policy);
+    this.#noticed();
+  }
+
   /** Whether it answers the whole protocol without a machine: then it serves dry runs only. */
   get isDry(): boolean {
     return this.#parts.dryRunOnly;

@@ -26,6 +26,7 @@ import { helperOf, killHelper, untilHelperGone } from "../host/vm_helper_kill.ts
 import { residentBytes } from "../host/system.ts";
 import type { EndReason } from "../market/mod.ts";
 import { launchSpec } from "../vm/mod.ts";
+import { isConfined } from "./confinement.ts";
 import {
   type RunningVm,
   STUCK,
@@ -50,6 +51,10 @@ export interface QemuRunnerParts {
   /** By what VMs are run now, and how QEMU is confined: both may become better while a node runs. */
   accelerator(): "kvm" | "tcg";
   confinement(): ConfinementLevel;
+  /** The least confinement with which a VM may run. */
+  readonly least: ConfinementLevel;
+  /** A VM could not be started under KVM. */
+  doubt(): void;
   readonly images: Images;
   readonly log: Log;
 }
@@ -95,8 +100,29 @@ export class QemuRunner implements VmRunner {
       leaseMs: Math.round(requirements.leaseMs),
       lifeMs: Math.max(1, Math.round(vm.lifeMs)),
     });
-    await startHelper({ helper: this.#parts.helper, dir, spec });
-    return await this.#follow(dir, happens);
+    await this.#startHelper(dir, spec);
+    const running = await this.#follow(dir, happens);
+    await this.#requireConfined(running);
+    return running;
+  }
+
+  async #startHelper(dir: string, spec: string): Promise<void> {
+    try {
+      await startHelper({ helper: this.#parts.helper, dir, spec });
+    } catch (error) {
+      if (error instanceof OmertaError && error.code === "vm-failed") this.#parts.doubt();
+      throw error;
+    }
+  }
+
+  /** The probe's word is of another moment: this is of this VM. */
+  async #requireConfined(running: HelpedVm): Promise<void> {
+    const { level } = running;
+    if (isConfined(level, this.#parts.least)) return;
+    running.isDetached = true; // its end is told by the failure
+    await running.stop().catch(() => {}); // what then still runs is killed
+    running.detach();
+    throw new OmertaError("weak-isolation", `QEMU was confined no better than "${level}"`);
   }
 
   async adopt(id: VmId, happens: Happens): Promise<RunningVm | null | typeof STUCK> {
@@ -142,22 +168,20 @@ export class QemuRunner implements VmRunner {
     return [...Deno.readDirSync(this.#parts.directory)].map(({ name }) => name).filter(isVmId);
   }
 
-  async #follow(dir: string, happens: Happens): Promise<RunningVm> {
+  async #follow(dir: string, happens: Happens): Promise<HelpedVm> {
     const client = await connectHelper(dir);
     let wasReady = false;
-    let qemuPid = 0;
-    let trouble: HelperStatus["trouble"] = null;
+    let last: HelperStatus | undefined;
     const watch = await client.watch((status) => {
-      qemuPid = status.qemuPid;
-      if (status.trouble !== trouble) this.#tellTrouble(dir, status);
-      trouble = status.trouble;
+      if (status.trouble !== (last?.trouble ?? null)) this.#tellTrouble(dir, status);
+      last = status;
       if (status.state !== "ready" || wasReady) return;
       wasReady = true;
       happens({ type: "ready", bootMs: status.bootMs });
     });
     const running = new HelpedVm(dir, client, {
       unwatch: () => watch.close(),
-      residentBytes: () => qemuPid === 0 ? 0 : residentBytes(qemuPid),
+      last: () => last,
     });
     const ended = async () => {
       await watch.ended;
@@ -199,19 +223,29 @@ const REASONS: Readonly<Record<HelperExit["reason"], EndReason>> = {
 class HelpedVm implements RunningVm {
   readonly control: string;
   isDetached = false;
-  readonly residentBytes: () => number;
   readonly #client: HelperClient;
   readonly #unwatch: () => void;
+  readonly #last: () => HelperStatus | undefined;
 
   constructor(
     dir: string,
     client: HelperClient,
-    parts: { readonly unwatch: () => void; readonly residentBytes: () => number },
+    parts: { readonly unwatch: () => void; readonly last: () => HelperStatus | undefined },
   ) {
     this.control = `${dir}/ctl.sock`;
-    this.residentBytes = parts.residentBytes;
+    this.#last = parts.last;
     this.#client = client;
     this.#unwatch = parts.unwatch;
+  }
+
+  /** How its QEMU is confined. */
+  get level(): ConfinementLevel {
+    return this.#last()?.level ?? "basic";
+  }
+
+  residentBytes(): number {
+    const pid = this.#last()?.qemuPid ?? 0;
+    return pid === 0 ? 0 : residentBytes(pid);
   }
 
   async figures(): Promise<VmFigures> {

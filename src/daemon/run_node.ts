@@ -246,7 +246,7 @@ class NodeRun {
       onChange: () => relays.publishSoon(),
       aliasOf: (peer) => peers.member(peer)?.alias ?? null,
     });
-    this.#closers.push(() => this.#letGo(opened.provider));
+    this.#closers.push(() => opened.accelerator?.close(), () => this.#letGo(opened.provider));
     // Calls are served from now on; a VM that does not answer keeps nobody waiting.
     const started = opened.provider.start();
     this.#background("take up VMs", () => started);

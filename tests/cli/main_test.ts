@@ -465,7 +465,7 @@ Deno.test("the ready line names what was made, and shows the invite to people al
 Deno.test("the flags of nodes reach the node", async () => {
   const node = new FakeNode();
   const argv = "provider run --max-vms 3 --cpu 2 --memory 4G --dry-run --port 0 --alias rack " +
-    "--storage 0 --max-lease 2d --max-life 7d --per-owner 2";
+    "--storage 0 --max-lease 2d --max-life 7d --per-owner 2 --accept-weak-isolation landlock";
   const more = ["--allow", NODE_ID, "--advertise", "192.0.2.1", "--join", INVITE, "--state", "/s"];
   strictEqual((await runWith([...argv.split(" "), ...more], node)).status, 0);
   const [{ onReady: _, log: __, signal: ___, ...options }] = node.runs as [RunNodeOptions];
@@ -483,6 +483,7 @@ Deno.test("the flags of nodes reach the node", async () => {
       maxLeaseMs: 48 * 3_600_000,
       maxLifeMs: 7 * 24 * 3_600_000,
       perOwner: 2,
+      acceptWeakIsolation: "landlock",
       allow: [NODE_ID],
       dryRun: true,
     },

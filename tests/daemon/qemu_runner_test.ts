@@ -23,6 +23,8 @@ function nextRunner({ dir, helper }: Vm): QemuRunner {
     qemu: "/none",
     accelerator: () => "tcg",
     confinement: () => "full",
+    least: "basic",
+    doubt() {},
     images: { find: fail },
     log,
   });

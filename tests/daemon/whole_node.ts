@@ -188,6 +188,7 @@ function start(dir: string, told: Told): Promise<void> {
       storageBytes: null,
       maxLeaseMs: null,
       maxLifeMs: null,
+      acceptWeakIsolation: null,
       perOwner: 1_000,
       allow: [],
       dryRun: true,

@@ -75,6 +75,7 @@ function statusLines(status: ProviderStatusResult, nowMs: number): string[] {
     ["lent", roomText(used)],
     ["limits", limitsText(status.limits)],
     ["accelerator", `${accelerator.kind ?? "unknown"}${reason}`],
+    ...accelerator.remedy === null ? [] : [["to mend it", accelerator.remedy] as const],
     ["confinement", `${confinement.level ?? "unknown"}${missing}`],
   ]);
   const stuck = status.vms.flatMap(({ id, stuck }) =>
@@ -90,13 +91,13 @@ function roomText({ cpu, memory_bytes, storage_bytes, vms }: ProviderRoom): stri
 
 function limitsText(limits: ProviderLimits): string {
   const { per_owner, max_lease_ms, max_life_ms, allow, overhead_bytes } = limits;
-  return words([
+  return [
     `${count(per_owner, "VM")} an owner`,
     `leases up to ${formatDuration(max_lease_ms)}`,
     `a life of ${formatDuration(max_life_ms)}`,
     ...allow === null ? [] : [`${count(allow.length, "node")} may rent`],
     ...overhead_bytes === 0 ? [] : [`${bytes(overhead_bytes)} counted beside each guest's memory`],
-  ]);
+  ].join(", ");
 }
 
 function vmTable(vms: readonly ProviderVmDoc[], nowMs: number): string[] {

@@ -59,6 +59,7 @@ async function providerStatus(node: NodeParts): Promise<ProviderStatusResult> {
       kind: accelerator?.kind ?? null,
       probed_at: timestampOrNull(accelerator?.probedAtMs ?? null),
       reason: accelerator?.reason ?? null,
+      remedy: accelerator?.remedy ?? null,
     },
     confinement: { level: confinement?.level ?? null, missing: confinement?.missing ?? [] },
     vms: views.map(({ vm, figures, pid, stuck }) => ({
