@@ -46,8 +46,7 @@ export const LEND_FLAGS = {
   ),
   acceptWeakIsolation: maybe(
     "LEVEL",
-    "lend although QEMU is confined no better than LEVEL: basic, landlock, namespaces (the least " +
-      "without this flag) or full",
+    "lend with QEMU confined no better (default: namespaces)",
     oneOf(["basic", "landlock", "namespaces", "full"] as const),
   ),
   allow: list("ID", "lend to this node only (whole id; may be repeated)", wholeId),
