@@ -78,7 +78,9 @@ async function redeem(
   const { loop } = context;
   try {
     await Promise.any(
-      paths.map((path) => loop.connect({ peer: admitter, path, key, payload }, { signal })),
+      paths.map((path) =>
+        loop.connect({ peer: admitter, path, named: "person", key, payload }, { signal })
+      ),
     );
     const peer = peerKey(network, admitter);
     const answer = await loop.call(peer, "redeem", { s: secret }, { signal, kind: "invite" });
@@ -123,7 +125,9 @@ async function learn(
   try {
     const paths = await pathsOf(invite);
     await Promise.any(
-      paths.map((path) => context.loop.connect({ peer, path, key, payload }, { signal })),
+      paths.map((path) =>
+        context.loop.connect({ peer, path, named: "person", key, payload }, { signal })
+      ),
     );
     networks.learnEntry(known, entry);
   } catch (error) {

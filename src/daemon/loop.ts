@@ -27,7 +27,7 @@ import {
   parseRefusal,
   type Question,
 } from "../node/mod.ts";
-import type { FailReason, RpcResult, SessionKind } from "../session/mod.ts";
+import type { RpcResult, SessionKind } from "../session/mod.ts";
 import { CallBudget } from "./call_budget.ts";
 import { outward } from "./outward.ts";
 
@@ -327,11 +327,20 @@ export class Loop {
 
 /** Why a session did not come to be. */
 export function connectError(
-  { reason, detail }: { readonly reason: FailReason; readonly detail: string | null },
+  { reason, detail }: Pick<
+    Extract<NodeOut<Member>, { type: "connect-failed" }>,
+    "reason" | "detail"
+  >,
 ): OmertaError {
   switch (reason) {
     case "timeout":
       return new OmertaError("unreachable", "Nobody answers there");
+    case "unwanted":
+      return new OmertaError("unreachable", "Nothing is sent to the peer's address", {
+        hint:
+          "A record names it, and it is of a network that is not ours, or OMERTA_DIRECT=never " +
+          "is set and no relay leads to the peer.",
+      });
     case "wrong-peer":
       return new OmertaError("unreachable", "Another node than the expected one answers there");
     case "unverified":

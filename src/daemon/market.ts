@@ -49,6 +49,7 @@ export function openMarket(
       const connected = await relays.connectTo(joined, {
         id: id as NodeId | null,
         addresses: [address],
+        named: "person",
       });
       await relays.enter(joined, {
         id: connected.split("/")[1] as NodeId,

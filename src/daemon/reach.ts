@@ -13,7 +13,7 @@ import {
   splitPeerKey,
 } from "../base/mod.ts";
 import type { NodeRecord } from "../membership/mod.ts";
-import { addressScope, formatPath, parseAddress, parsePath } from "../wire/mod.ts";
+import { formatPath, parsePath } from "../wire/mod.ts";
 import type { Answer, CallName, Question } from "../node/mod.ts";
 import type { Context } from "./context.ts";
 import type { CallOptions } from "./loop.ts";
@@ -94,7 +94,11 @@ export class Reach {
     const joined = this.#networks.get(network);
     if (joined === undefined) throw new OmertaError("no-network", "That network is not joined");
     const id = at.id as NodeId | null;
-    const connect = this.#relays.connectTo(joined, { id, addresses: [at.address] });
+    const connect = this.#relays.connectTo(joined, {
+      id,
+      addresses: [at.address],
+      named: "person",
+    });
     const timeout = AbortSignal.timeout(options.timeoutMs ?? REACH_MS);
     const signals = options.signal === undefined ? [timeout] : [timeout, options.signal];
     return await orAborted(connect, AbortSignal.any(signals), lateOr);
@@ -131,13 +135,14 @@ export class Reach {
         failures.push(error);
       }
     }
-    const direct = (record?.addresses ?? []).filter(isWorthTrying);
-    if (direct.length > 0) {
+    const addresses = record?.addresses ?? [];
+    if (addresses.length === 0) throw failures[0] ?? this.#unreachable(joined, peer);
+    try {
       const id = splitPeerKey(peer).node;
-      await this.#relays.connectTo(joined, { id, addresses: direct });
-      return;
+      await this.#relays.connectTo(joined, { id, addresses, named: "record" });
+    } catch (error) {
+      throw failures[0] ?? error;
     }
-    throw failures[0] ?? this.#unreachable(joined, peer);
   }
 
   /** Relays that serve the peer first, then the others with which we are connected. */
@@ -154,6 +159,7 @@ export class Reach {
     await this.#context.loop.connect({
       peer: splitPeerKey(peer).node,
       path,
+      named: "record",
       key: this.#networks.key(joined),
       payload: this.#networks.shown(joined),
     });
@@ -185,12 +191,6 @@ export class Reach {
       hint: "Is its node running? See `omerta mesh peers`.",
     });
   }
-}
-
-function isWorthTrying(address: string): boolean {
-  const parsed = parseAddress(address);
-  const scope = parsed.ok ? addressScope(parsed.value.ip) : "unusable";
-  return scope === "global" || scope === "loopback" || scope === "private";
 }
 
 /** A person's reason stands; a timer's is that the peer is not there. */

@@ -25,6 +25,7 @@ import {
   verifyRecord,
 } from "../membership/mod.ts";
 import { isRelayed, parseAddress } from "../wire/mod.ts";
+import type { Namer } from "../path/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import type { LoopEvent } from "./loop.ts";
@@ -34,6 +35,8 @@ import type { Peers } from "./peers.ts";
 
 /** Relays with which a node keeps a session, per network. Source: the record has room for three. */
 const RELAYS_MAX = 3;
+/** Addresses of one node that are tried at the same time. Source: the session core's own limit. */
+const PATHS_TRIED_MAX = 4;
 /** Pauses between attempts to connect. Guess: a relay that restarts is back in a second. */
 const CONNECT_AGAIN_MS: readonly number[] = [100, 250, 500, 1_000, 2_000, 5_000, 15_000];
 /** A changed record is told after this, so that several changes are one. Guess. */
@@ -54,6 +57,13 @@ export interface OwnFacts {
   readonly capabilities: Capabilities;
 }
 
+/** Where a node may be met, and who says so. */
+export interface NamedEntry {
+  readonly id: NodeId | null;
+  readonly addresses: readonly string[];
+  readonly named: Namer;
+}
+
 /** The relays of a running node. */
 export class Relays {
   readonly #context: Context;
@@ -61,7 +71,7 @@ export class Relays {
   readonly #peers: Peers;
   readonly #facts: () => OwnFacts;
   /** Relays that are kept connected. */
-  readonly #kept = new Map<PeerKey, { entry: Entry; attempt: number }>();
+  readonly #kept = new Map<PeerKey, { entry: NamedEntry; attempt: number }>();
   readonly #connecting = new Map<PeerKey, Promise<void>>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   /** Networks whose relays told records of another time than this node's at the last refresh. */
@@ -212,15 +222,16 @@ export class Relays {
    * Entries of the invite first, then relays that publish themselves: anybody may say that it is one,
    * so that those do not come before it, and one whose certificate says otherwise is left out.
    */
-  #targets(joined: Joined): Entry[] {
+  #targets(joined: Joined): (NamedEntry & Entry)[] {
     const records = joined.records.withRole("relay", this.#context.wallMs());
     const entries = this.#networks.entries(joined);
     const published = records
       .filter(({ id }) => !this.#isPretender(peerKey(joined.row.id, id)))
-      .map(({ id, addresses }) => ({ id, addresses }));
+      .map(({ id, addresses }) => ({ id, addresses, named: "record" as const }));
     const all = new Map(published.map((entry) => [entry.id, entry]));
     for (const { id } of [...entries, this.#context.identity]) all.delete(id);
-    return [...entries, ...all.values()]
+    const own = entries.map((entry) => ({ ...entry, named: "person" as const }));
+    return [...own, ...all.values()]
       .filter(({ id, addresses }) => id !== this.#context.identity.id && addresses.length > 0)
       .slice(0, RELAYS_MAX);
   }
@@ -251,7 +262,7 @@ export class Relays {
     if (kept === undefined || joined === undefined || this.#closed) return;
     if (this.#context.loop.machine.isConnected(peer)) return;
     try {
-      await this.connectTo(joined, { id: node, addresses: kept.entry.addresses });
+      await this.connectTo(joined, { ...kept.entry, id: node });
     } catch (error) {
       kept.attempt++;
       this.#context.log.debug("a relay is not reached", { relay: node, error: String(error) });
@@ -269,14 +280,19 @@ export class Relays {
   /** A member's session with whoever listens at those addresses; the first answer counts. */
   async connectTo(
     joined: Joined,
-    { id, addresses }: { readonly id: NodeId | null; readonly addresses: readonly string[] },
+    { id, addresses, named }: NamedEntry,
     signal?: AbortSignal,
   ): Promise<PeerKey> {
-    const resolved = await Promise.all(addresses.map((address) => resolveHostPort(address)));
-    const connects = resolved.flat().slice(0, 4).map((path) =>
-      this.#context.loop.connect({
+    const { loop } = this.#context;
+    const resolved = (await Promise.all(addresses.map((address) => resolveHostPort(address))))
+      .flat();
+    const open = resolved.filter((path) => loop.machine.mayOpen(path, named));
+    // Where none may be tried, the machine says why.
+    const connects = (open.length > 0 ? open : resolved).slice(0, PATHS_TRIED_MAX).map((path) =>
+      loop.connect({
         peer: id,
         path,
+        named,
         key: this.#networks.key(joined),
         payload: this.#networks.shown(joined),
       }, signal === undefined ? {} : { signal })

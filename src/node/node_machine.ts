@@ -27,7 +27,7 @@ import {
   type Wakeup,
 } from "../base/mod.ts";
 import {
-  admissibleTargets,
+  type Namer,
   type NatJudgement,
   Observations,
   type PathIn,
@@ -53,7 +53,6 @@ import {
 } from "../session/mod.ts";
 import {
   addressScope,
-  formatAddress,
   isRelayed,
   parseAddress,
   parsePath,
@@ -61,7 +60,8 @@ import {
   prefixOf,
 } from "../wire/mod.ts";
 import { encodeBody, encodeRefusal, parseAnswer, parseQuestion } from "./protocol.ts";
-import type { LocalAddresses, NodeIn, NodeOut } from "./types.ts";
+import { Gate } from "./gate.ts";
+import type { NodeIn, NodeOut } from "./types.ts";
 
 /** Addresses of ourselves that a peer is told. Source: the protocol's limit. */
 const OWN_CANDIDATES_MAX = 16;
@@ -119,16 +119,17 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   readonly #offers = new Map<number, PeerKey>();
   #nextOffer = -1;
   readonly #direct: boolean;
-  #local: LocalAddresses = { addresses: [], prefixes: [] };
+  readonly #gate: Gate;
   #advertised: readonly string[] = [];
 
   constructor(options: NodeOptions<Member>) {
     this.#direct = options.direct ?? true;
+    this.#gate = new Gate(this.#direct);
     this.#self = options.identity.id;
     this.#sessions = new SessionMachine(options);
     const resendMs = (peer: PeerKey, kind: SessionKind) => this.#resendMs(peer, kind);
     this.#calls = new RpcMachine({ random: options.random, resendMs });
-    this.#paths = new PathMachine(options.random);
+    this.#paths = new PathMachine(options.random, this.#gate.budget);
   }
 
   handle(input: NodeIn, now: Instant, out: NodeOut<Member>[]): void {
@@ -205,12 +206,17 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
 
   /** The judgement of our NAT for one family. */
   judgeNat(family: "ipv4" | "ipv6", now: Instant): NatJudgement {
-    return this.#observations.judge(family, this.#local.addresses, now);
+    return this.#observations.judge(family, this.#gate.local.addresses, now);
   }
 
   /** The addresses at which peers see us. */
   observed(now: Instant): string[] {
     return this.#observations.addresses(now);
+  }
+
+  /** Whether a session may be opened at a path whose address `named` named. */
+  mayOpen(path: string, named: Namer): boolean {
+    return this.#gate.admits(path, named, () => this.#paths.hasLoopback());
   }
 
   /** Counters of the sessions. */
@@ -219,7 +225,11 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   }
 
   #connect(input: Extract<NodeIn, { type: "connect" }>, turn: Turn<Member>): void {
-    const { token, peer, path, key, payload } = input;
+    const { token, peer, path, named, key, payload } = input;
+    if (!this.mayOpen(path, named)) {
+      turn.out.push({ type: "connect-failed", token, reason: "unwanted", detail: null });
+      return;
+    }
     if (!this.#connects.set(token, { token, input })) {
       turn.out.push({ type: "connect-failed", token, reason: "busy", detail: null });
       return;
@@ -228,10 +238,10 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   }
 
   #onLocal(input: Extract<NodeIn, { type: "local" }>, turn: Turn<Member>): void {
-    const before = JSON.stringify(this.#local);
-    this.#local = input.local;
+    const before = JSON.stringify(this.#gate.local);
+    this.#gate.local = input.local;
     this.#advertised = input.advertised;
-    if (before === JSON.stringify(this.#local)) return;
+    if (before === JSON.stringify(input.local)) return;
     this.#observations.clear();
     this.#path({ type: "network-changed" }, turn);
   }
@@ -247,8 +257,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   #onSession(output: SessionOut<Member>, turn: Turn<Member>): void {
     switch (output.type) {
       case "transmit":
-        turn.out.push({ ...output, ttl: output.ttl ?? 0 });
-        return;
+        return this.#transmit(output, turn);
       case "established":
         return this.#onEstablished(output, turn);
       case "received":
@@ -262,11 +271,36 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     }
   }
 
+  /** What opens a session passes the gate; all else goes where somebody has proved to be. */
+  #transmit(
+    { path, bytes, ttl = 0, opens }: Extract<SessionOut<Member>, { type: "transmit" }>,
+    turn: Turn<Member>,
+  ): void {
+    if (
+      opens !== undefined && !this.#mayKnock(path, { bytes: bytes.length, message: opens }, turn)
+    ) {
+      return;
+    }
+    turn.out.push({ type: "transmit", path, bytes, ttl });
+  }
+
+  #mayKnock(
+    path: string,
+    opening: { readonly bytes: number; readonly message: "hello" | "finish" },
+    { now }: Turn<Member>,
+  ): boolean {
+    const meant = [...this.#connects.values()].filter(({ input }) => input.path === path);
+    const named = meant.some(({ input }) => input.named === "person") ? "person" : "record";
+    const by = meant[0]?.input.peer ?? "";
+    return this.#gate.take({ path, named, by, ...opening }, now);
+  }
+
   #onEstablished(
     up: Extract<SessionOut<Member>, { type: "established" }>,
     turn: Turn<Member>,
   ): void {
     const { peer, kind, member, path, initiator, renewed, proven } = up;
+    if (proven) this.#gate.budget.answered(path, turn.now);
     const punch = this.#direct && this.#self < up.node;
     if (kind === "epoch") this.#path({ type: "peer-up", peer, path, proven, punch }, turn);
     else if (proven) this.#invitePaths.set(peer, path);
@@ -470,7 +504,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
 
   #ownCandidates(now: Instant): string[] {
     if (!this.#direct) return [];
-    const usable = this.#local.addresses.filter((address) => {
+    const usable = this.#gate.local.addresses.filter((address) => {
       const parsed = parseAddress(address);
       return parsed.ok && addressScope(parsed.value.ip) !== "link-local";
     });
@@ -479,20 +513,9 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     return [...new Set(all)].slice(0, OWN_CANDIDATES_MAX);
   }
 
-  /** Nothing where paths are to stay relayed. */
   #targets(peer: PeerKey, addresses: readonly string[]): Target[] {
-    if (!this.#direct) return [];
-    const vouched = canonical(this.#vouched.get(peer) ?? "");
-    const named = [vouched, ...addresses.map(canonical)].filter((address) => address !== null);
-    const candidates = [...new Set(named)].flatMap((address) => {
-      const parsed = parseAddress(address);
-      if (!parsed.ok || this.#local.addresses.includes(address)) return [];
-      const { ip } = parsed.value;
-      const attached = this.#local.prefixes.includes(prefixOf(ip));
-      const isVouched = address === vouched;
-      return [{ address, scope: addressScope(ip), vouched: isVouched, attached }];
-    });
-    return admissibleTargets(candidates, { loopback: this.#isOnLoopback(peer) });
+    const vouched = this.#vouched.get(peer) ?? null;
+    return this.#gate.targets({ vouched, addresses }, this.#isOnLoopback(peer));
   }
 
   /** Whether the peer, or the relay that leads to it, is seen on a loopback address. */
@@ -500,12 +523,6 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     const path = parsePath(this.#paths.active(peer) ?? "");
     return path.ok && addressScope(path.value.address.ip) === "loopback";
   }
-}
-
-/** The one spelling of an address, so that a peer cannot name one address as many. */
-function canonical(address: string): string | null {
-  const parsed = parseAddress(address);
-  return parsed.ok ? formatAddress(parsed.value) : null;
 }
 
 /** One input's turn: the time, what comes out, and the peers whose last path ended in it. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { NodeId, PeerKey } from "../base/mod.ts";
-import type { Demand } from "../path/mod.ts";
+import type { Demand, Namer } from "../path/mod.ts";
 import type {
   CloseReason,
   FailReason,
@@ -33,6 +33,8 @@ export type NodeIn =
     /** `null`: whoever answers there. */
     readonly peer: NodeId | null;
     readonly path: string;
+    /** Who named the path's address: what it may get until it answers hangs on that. */
+    readonly named: Namer;
     readonly key: SessionKey;
     /** What we show: our certificate; empty for a joiner. */
     readonly payload: Uint8Array;
@@ -92,7 +94,8 @@ export type NodeOut<Member> =
   | {
     readonly type: "connect-failed";
     readonly token: number;
-    readonly reason: FailReason;
+    /** `unwanted`: nothing may be sent to that address, or not now. */
+    readonly reason: FailReason | "unwanted";
     readonly detail: string | null;
   }
   /** A session with the peer is up; `renewed` where it replaces a living one. */

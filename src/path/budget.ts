@@ -1,114 +1,150 @@
 /**
- * Pings to addresses that have not answered, counted per address whoever named it. So no number of
- * peers, attempts or forged sources makes us send a victim more than a handful of small datagrams. A
- * victim has 65 535 ports, and there are many victims: each host, and all together, have a rate, too.
+ * What is sent to addresses that have not answered, counted per address whoever named it. So no number
+ * of peers, attempts or forged sources makes us send a victim more than a handful of small datagrams. A
+ * victim has 65 535 ports, and there are many victims: each host, and all together, have a rate, too;
+ * and each peer, so that one that names addresses without end does not take what the others need.
+ *
+ * Pings and the first messages of handshakes alike are asked for here. Nothing is forgotten while it
+ * counts: where there is no room to remember an address, nothing is sent there.
  *
  * Source: the design, "nobody can be aimed at a victim".
  *
  * @module
  */
-import { after, BoundedMap, type Instant } from "../base/mod.ts";
+import { after, BoundedMap, Bucket, Buckets, type Instant, type Rate } from "../base/mod.ts";
 import { parsePath, prefixOf } from "../wire/mod.ts";
 
-/** An address that did not answer is left alone for so long once its pings are spent. Guess. */
+/** An address that did not answer is left alone for so long once its share is spent. Guess. */
 export const PROBE_WINDOW_MS = 15_000;
 /** An address that answered anybody is no victim for so long. Guess: four times the slowest ping. */
 export const ANSWERED_MS = 60_000;
-/** Addresses that are remembered; the oldest gives way. Guess: 4096 cost under 1 MiB. */
-export const ADDRESSES_MAX = 4_096;
-
-/** A rate with room for a burst. */
-interface Rate {
-  readonly perS: number;
-  readonly burst: number;
-}
+/** Addresses tried within a window: more than `ALL_RATE` lets be. Guess: 8192 cost under 2 MiB. */
+export const ADDRESSES_MAX = 8_192;
+/** Addresses that answered; the oldest gives way, and is counted again. */
+export const ANSWERED_MAX = 32_768;
+/** Hosts whose bucket is not full: more than `ALL_RATE` reaches while one fills. */
+export const HOSTS_MAX = 20_480;
+/** Peers whose bucket is not full. */
+export const NAMERS_MAX = 16_384;
 
 /** To one host. Guess: a house with a dozen peers behind one address is punched at once. */
 export const HOST_RATE: Rate = { perS: 1, burst: 64 };
+/** On behalf of one peer. Guess: two whole attempts at 16 addresses at once, and one in ten seconds. */
+export const PEER_RATE: Rate = { perS: 12, burst: 256 };
 /** To all. Guess: a node with many peers punches twenty at once; 32 KB/s. */
 export const ALL_RATE: Rate = { perS: 256, burst: 1_024 };
+/** Bytes of a datagram that count as one; a handshake's is a dozen. Guess: a ping in its session. */
+const UNIT_BYTES = 108;
 
-interface Bucket {
-  tokens: number;
-  at: Instant;
+/** What an address may get within the window; `null`, for one of our own choice: anything. */
+export type Allowance = { readonly datagrams: number; readonly bytes: number } | null;
+
+/** A datagram to where perhaps nobody is. */
+export interface Shot {
+  readonly path: string;
+  /** On whose behalf: a peer, as a rule. */
+  readonly by: string;
+  readonly bytes: number;
+  readonly allowance: Allowance;
 }
 
 interface Spent {
-  readonly pings: number;
+  readonly datagrams: number;
+  readonly bytes: number;
   readonly isOpened: boolean;
   /** When the first of them was sent. */
   readonly since: Instant;
-  readonly answeredAt: Instant | null;
 }
 
-/** The pings that addresses may still get. */
+/** What addresses that have not answered may still get. */
 export class ProbeBudget {
-  readonly #spent = new BoundedMap<string, Spent>(ADDRESSES_MAX, "evict-oldest");
-  readonly #hosts = new BoundedMap<string, Bucket>(ADDRESSES_MAX, "evict-oldest");
-  readonly #all: Bucket = { tokens: ALL_RATE.burst, at: 0 as Instant };
+  readonly #spent = new BoundedMap<string, Spent>(ADDRESSES_MAX, "refuse");
+  readonly #answeredAt = new BoundedMap<string, Instant>(ANSWERED_MAX, "evict-oldest");
+  readonly #hosts = new Buckets<string>(HOST_RATE, HOSTS_MAX);
+  readonly #peers = new Buckets<string>(PEER_RATE, NAMERS_MAX);
+  readonly #all = new Bucket(ALL_RATE, 0 as Instant);
 
-  /**
-   * Whether a path's address may get another ping where `max` within the window are allowed; with
-   * `Infinity`, for a path of our own choice, always.
-   */
-  allows(path: string, max: number, now: Instant): boolean {
-    const { pings, answeredAt } = this.#current(addressOf(path), now);
-    if (answeredAt !== null || max === Infinity) return true;
-    return pings < max && this.#buckets(path, now).every(({ tokens }) => tokens >= 1);
+  /** Whether a datagram may be sent now. */
+  allows(shot: Shot, now: Instant): boolean {
+    const { allowance, bytes } = shot;
+    const address = addressOf(shot.path);
+    if (allowance === null || this.#hasAnswered(address, now)) return true;
+    const spent = this.#current(address, now);
+    return spent !== undefined && spent.datagrams < allowance.datagrams &&
+      spent.bytes + bytes <= allowance.bytes && this.#canPay(shot, now);
   }
 
-  /** Notes a ping that was sent. */
-  spend(path: string, now: Instant): void {
-    const address = addressOf(path);
-    const current = this.#current(address, now);
-    this.#spent.set(address, { ...current, pings: current.pings + 1 });
-    if (current.answeredAt === null) this.#pay(path, now);
+  /** Notes a datagram that is sent. */
+  spend(shot: Shot, now: Instant): void {
+    const address = addressOf(shot.path);
+    if (this.#hasAnswered(address, now)) return;
+    const current = this.#current(address, now) ?? unspent(now);
+    const datagrams = current.datagrams + 1;
+    this.#spent.set(address, { ...current, datagrams, bytes: current.bytes + shot.bytes });
+    this.#pay(shot, now);
   }
 
   /** Whether an opener may go there: once in a window, for the NAT's mapping lives longer. */
-  open(path: string, now: Instant): boolean {
-    const address = addressOf(path);
+  open(shot: Shot, now: Instant): boolean {
+    const address = addressOf(shot.path);
     const current = this.#current(address, now);
+    if (current === undefined || current.isOpened || !this.#canPay(shot, now)) return false;
     this.#spent.set(address, { ...current, isOpened: true });
-    if (current.isOpened || this.#buckets(path, now).some(({ tokens }) => tokens < 1)) return false;
-    this.#pay(path, now);
+    this.#pay(shot, now);
     return true;
   }
 
   /** Notes that somebody answers there. */
   answered(path: string, now: Instant): void {
-    this.#spent.set(addressOf(path), { ...unspent(now), answeredAt: now });
+    const address = addressOf(path);
+    this.#spent.delete(address);
+    this.#answeredAt.set(address, now);
   }
 
-  #pay(path: string, now: Instant): void {
-    for (const bucket of this.#buckets(path, now)) bucket.tokens = Math.max(0, bucket.tokens - 1);
+  #canPay(shot: Shot, now: Instant): boolean {
+    const units = unitsOf(shot);
+    return this.#hosts.has(hostOf(shot.path), units, now) &&
+      this.#peers.has(shot.by, units, now) && this.#all.has(units, now);
   }
 
-  /** What the path's host and all hosts may still get. */
-  #buckets(path: string, now: Instant): Bucket[] {
-    const name = hostOf(path);
-    const host = this.#hosts.get(name) ?? { tokens: HOST_RATE.burst, at: now };
-    this.#hosts.set(name, host);
-    return [refilled(host, HOST_RATE, now), refilled(this.#all, ALL_RATE, now)];
+  #pay(shot: Shot, now: Instant): void {
+    const units = unitsOf(shot);
+    this.#hosts.take(hostOf(shot.path), units, now);
+    this.#peers.take(shot.by, units, now);
+    this.#all.take(units, now);
   }
 
-  #current(address: string, now: Instant): Spent {
-    const spent = this.#spent.get(address) ?? unspent(now);
-    const { answeredAt, since } = spent;
-    if (answeredAt !== null && now < after(answeredAt, ANSWERED_MS)) return spent;
-    return now < after(since, PROBE_WINDOW_MS) ? { ...spent, answeredAt: null } : unspent(now);
+  #hasAnswered(address: string, now: Instant): boolean {
+    const at = this.#answeredAt.get(address);
+    return at !== undefined && now < after(at, ANSWERED_MS);
+  }
+
+  /** What the address got within the window; `undefined` where there is no room to remember it. */
+  #current(address: string, now: Instant): Spent | undefined {
+    const spent = this.#spent.get(address);
+    if (spent !== undefined && now < after(spent.since, PROBE_WINDOW_MS)) return spent;
+    if (spent !== undefined || this.#hasRoom(now)) return unspent(now);
+    return undefined;
+  }
+
+  /** Forgets what is over, where that is needed: the entries are in the order of their last use. */
+  #hasRoom(now: Instant): boolean {
+    if (this.#spent.size < ADDRESSES_MAX) return true;
+    for (const [address, { since }] of this.#spent) {
+      return now >= after(since, PROBE_WINDOW_MS) && this.#spent.delete(address);
+    }
+    return false;
   }
 }
 
 function unspent(now: Instant): Spent {
-  return { pings: 0, isOpened: false, since: now, answeredAt: null };
+  return { datagrams: 0, bytes: 0, isOpened: false, since: now };
 }
 
-function refilled(bucket: Bucket, { perS, burst }: Rate, now: Instant): Bucket {
-  const elapsedS = Math.max(0, now - bucket.at) / 1_000;
-  bucket.tokens = Math.min(burst, bucket.tokens + elapsedS * perS);
-  bucket.at = now;
-  return bucket;
+/** Where a person chose the address, or nothing is asked, a datagram is a datagram. */
+function unitsOf({ bytes, allowance }: Shot): number {
+  const isCounted = allowance !== null && allowance.bytes !== Infinity;
+  return isCounted ? Math.ceil(bytes / UNIT_BYTES) : 1;
 }
 
 /** An IPv4 address, or the /64 of an IPv6 one, which one victim has. */

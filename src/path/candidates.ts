@@ -54,7 +54,11 @@ export function admissibleTargets(
     });
 }
 
-function isAdmissible(candidate: Candidate, context: CandidateContext): boolean {
+/** Whether an address that a peer names may be tried at all. */
+export function isAdmissible(
+  candidate: Omit<Candidate, "address">,
+  context: CandidateContext,
+): boolean {
   switch (candidate.scope) {
     case "global":
       return true;

@@ -32,6 +32,13 @@ export const UNPROVEN_MS = 5_000;
 export const PUNCH_SCHEDULE_MS: readonly number[] = [0, 40, 80, 160, 320, 640, 1_000];
 /** Probes to a candidate that no third party observed. Source: the design, "nobody can be aimed". */
 export const UNVOUCHED_PROBES_MAX = 3;
+/** Bytes to an address that only a record names: one first message. Source: the design. */
+export const UNVOUCHED_BYTES_MAX = 1_400;
+/** To one that answered a first message, until the session is proven: third messages. Guess. */
+export const FINISH_DATAGRAMS_MAX = 16;
+export const FINISH_BYTES_MAX = 8_000;
+/** Bytes of a ping on the wire, in its session. */
+export const PING_WIRE_BYTES = 96;
 /** Whole attempts within a window of `ProbeBudget` at an address that was observed. Guess. */
 export const VOUCHED_ATTEMPTS_MAX = 4;
 /** Candidates taken from a peer. Source: overlay research §5.6 (at most 16). */

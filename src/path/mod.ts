@@ -3,8 +3,10 @@
  *
  * @module
  */
+export { ProbeBudget } from "./budget.ts";
 export * from "./candidates.ts";
 export { choosePaths } from "./choice.ts";
+export * from "./opening.ts";
 export { PING, PONG } from "./messages.ts";
 export * from "./observation.ts";
 export { PathMachine } from "./path_machine.ts";

@@ -18,7 +18,8 @@ import {
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
-import { ProbeBudget } from "./budget.ts";
+import { addressScope, parsePath } from "../wire/mod.ts";
+import { ProbeBudget, type Shot } from "./budget.ts";
 import { choosePaths } from "./choice.ts";
 import {
   MISSES_DOUBT,
@@ -26,6 +27,7 @@ import {
   PING_BUSY_MS,
   PING_HOLD_MS,
   PING_WARM_MS,
+  PING_WIRE_BYTES,
   PONG_WAIT_MS,
   PUNCH_BACKOFF_MS,
   UNVOUCHED_PROBES_MAX,
@@ -56,11 +58,12 @@ interface PeerState {
 /** The machine of all paths of a node. */
 export class PathMachine implements Machine<PathIn, PathOut> {
   readonly #random: Random;
-  readonly #budget = new ProbeBudget();
+  readonly #budget: ProbeBudget;
   readonly #peers = new BoundedMap<PeerKey, PeerState>(PEERS_MAX, "refuse");
 
-  constructor(random: Random) {
+  constructor(random: Random, budget: ProbeBudget = new ProbeBudget()) {
     this.#random = random;
+    this.#budget = budget;
   }
 
   handle(input: PathIn, now: Instant, out: PathOut[]): void {
@@ -103,6 +106,11 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   /** The path on which to send to the peer, or `null` where none is proven. */
   active(peer: PeerKey): string | null {
     return this.#peers.get(peer)?.active ?? null;
+  }
+
+  /** Whether some peer is reached on this very machine. */
+  hasLoopback(): boolean {
+    return [...this.#peers.values()].some(({ active }) => active !== null && isLoopback(active));
   }
 
   /** The round trip of a proven path, or `null`. */
@@ -201,7 +209,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     claim(path, now);
     // Whom we may not ask whether the peer is there, we do not answer either: its source may be forged.
     const isAsked = path.provenAt !== null || path.isAsking;
-    if (!isAsked && !this.#budget.allows(path.path, path.unansweredMax, now)) return;
+    if (!isAsked && !this.#budget.allows(shotAt(peer, path), now)) return;
     if (path.provenAt === null && isAsked && path.pongsLeft-- <= 0) return;
     const observed = path.relayed ? null : ping.path;
     const payload = encodePong(ping.nonce, observed);
@@ -306,7 +314,8 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   ): void {
     for (const { address, ttl, windowProbesMax } of shots) {
       if (ttl > 0) {
-        if (!this.#budget.open(address, now)) continue;
+        const opener = { path: address, by: peer, bytes: PING_WIRE_BYTES, allowance: null };
+        if (!this.#budget.open(opener, now)) continue;
         const payload = encodePing(this.#random.bytes(8));
         out.push({ type: "send", peer, path: address, payload, ttl });
         continue;
@@ -325,11 +334,12 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     { now, out }: { now: Instant; out: PathOut[] },
   ): void {
     if (path.provenAt === null) {
-      if (!this.#budget.allows(path.path, path.unansweredMax, now)) {
+      const shot = shotAt(peer, path);
+      if (!this.#budget.allows(shot, now)) {
         path.nextPingAt = null;
         return;
       }
-      this.#budget.spend(path.path, now);
+      this.#budget.spend(shot, now);
     }
     const payload = encodePing(state.paths.pinged(path, now, this.#random));
     out.push({ type: "send", peer, path: path.path, payload, ttl: 0 });
@@ -357,6 +367,19 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     out.push({ type: "routes", peer, active, standby, accept, patienceMs });
     if (active !== from) out.push({ type: "moved", peer, from, to: active });
   }
+}
+
+function isLoopback(path: string): boolean {
+  const parsed = parsePath(path);
+  return parsed.ok && addressScope(parsed.value.address.ip) === "loopback";
+}
+
+/** A ping to a path that is not proven. */
+function shotAt(by: PeerKey, { path, unansweredMax }: PathState): Shot {
+  const allowance = unansweredMax === Infinity
+    ? null
+    : { datagrams: unansweredMax, bytes: Infinity };
+  return { path, by, bytes: PING_WIRE_BYTES, allowance };
 }
 
 function freshPeer(drives: boolean, now: Instant): PeerState {

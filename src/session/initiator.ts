@@ -221,7 +221,7 @@ function join<Member>(
   for (const path of plan.paths) {
     if (attempt.paths.includes(path) || attempt.paths.length >= ATTEMPT_PATHS_MAX) continue;
     attempt.paths.push(path);
-    turn.out.push({ type: "transmit", path, bytes: attempt.hello.slice() });
+    turn.out.push({ type: "transmit", path, bytes: attempt.hello.slice(), opens: "hello" });
   }
   core.timers.set(attempt.id, after(turn.now, HANDSHAKE_RESEND_MS), "handshake resend");
 }
@@ -251,7 +251,7 @@ function makeAttempt<Member>(core: SessionCore<Member>, plan: Plan, turn: Turn<M
 
 function sendHello<Member>(core: SessionCore<Member>, attempt: Attempt, turn: Turn<Member>): void {
   for (const path of attempt.paths) {
-    turn.out.push({ type: "transmit", path, bytes: attempt.hello.slice() });
+    turn.out.push({ type: "transmit", path, bytes: attempt.hello.slice(), opens: "hello" });
   }
   const waitMs = HANDSHAKE_RESEND_MS * 2 ** attempt.sendings++;
   const at = Math.min(turn.now + waitMs, attempt.begunAt + HANDSHAKE_TIMEOUT_MS);
@@ -341,8 +341,8 @@ function sendFinish<Member>(
   const { finishing } = link;
   if (finishing === undefined) return;
   const path = link.heardPath;
-  turn.out.push({ type: "transmit", path, bytes: finishing.frame.slice() });
-  turn.out.push({ type: "transmit", path, bytes: link.seal(NOTHING) });
+  turn.out.push({ type: "transmit", path, bytes: finishing.frame.slice(), opens: "finish" });
+  turn.out.push({ type: "transmit", path, bytes: link.seal(NOTHING), opens: "finish" });
   const waitMs = HANDSHAKE_RESEND_MS * 2 ** finishing.sendings++;
   const at = Math.min(turn.now + waitMs, finishing.begunAt + HANDSHAKE_TIMEOUT_MS);
   core.timers.set(link.is.id, at as typeof turn.now, "handshake finish resend");

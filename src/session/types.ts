@@ -137,6 +137,8 @@ export type SessionOut<Member> =
     readonly path: string;
     readonly bytes: Uint8Array;
     readonly ttl?: number;
+    /** A message of our own handshake, to where nobody has proved to be. */
+    readonly opens?: "hello" | "finish";
   }
   /** A session can be used from now on. */
   | {

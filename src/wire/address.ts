@@ -160,9 +160,15 @@ function scopeOfIpv4(bytes: Uint8Array): AddressScope {
   return "global";
 }
 
-/** Source: IANA IPv6 Special-Purpose Address Registry (RFC 6890). */
+/**
+ * Source: IANA IPv6 Special-Purpose Address Registry (RFC 6890). 6to4 (2002::/16) and Teredo
+ * (2001::/32) lead to an IPv4 address inside, perhaps a private one, by tunnels that nobody runs now
+ * (RFC 7526): unusable.
+ */
 function scopeOfIpv6(bytes: Uint8Array): AddressScope {
-  const [a = 0, b = 0] = bytes;
+  const [a = 0, b = 0, c = 0, d = 0] = bytes;
+  if (a === 0x20 && b === 0x02) return "unusable";
+  if (a === 0x20 && b === 0x01 && c === 0 && d === 0) return "unusable";
   if (a === 0xfe && (b & 0xc0) === 0x80) return "link-local";
   if ((a & 0xfe) === 0xfc) return "private";
   if (a === 0 && bytes.subarray(0, 15).every((byte) => byte === 0)) {

@@ -27,9 +27,10 @@ const PEER = peerKey("n".repeat(52) as NetworkId, "p".repeat(52) as NodeId);
 const CONNECT = {
   peer: null,
   path: "192.0.2.1:9000",
+  named: "person",
   key: {} as SessionKey,
   payload: new Uint8Array(),
-};
+} as const;
 
 type Out = NodeOut<Member>;
 

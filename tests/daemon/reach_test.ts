@@ -6,7 +6,7 @@ import { Networks } from "../../src/daemon/networks.ts";
 import type { Joined } from "../../src/daemon/network_loading.ts";
 import type { Peers } from "../../src/daemon/peers.ts";
 import { Reach } from "../../src/daemon/reach.ts";
-import type { Relays } from "../../src/daemon/relays.ts";
+import type { NamedEntry, Relays } from "../../src/daemon/relays.ts";
 import type { NodeRecord } from "../../src/membership/mod.ts";
 import { settle } from "./fake_time.ts";
 import { type Stand, withStand } from "./stand.ts";
@@ -23,7 +23,7 @@ class Rig {
   readonly reach: Reach;
   connected: PeerKey[];
   record: Partial<NodeRecord> | undefined;
-  readonly straight: string[][] = [];
+  readonly straight: NamedEntry[] = [];
 
   constructor(readonly stand: Stand) {
     const networks = new Networks(stand.context, () => null);
@@ -44,8 +44,8 @@ class Rig {
       relays: {
         connected: () => this.connected,
         record: () => Promise.resolve(this.record),
-        connectTo: (_joined: Joined, { addresses }: { addresses: string[] }) => {
-          this.straight.push(addresses);
+        connectTo: (_joined: Joined, entry: NamedEntry) => {
+          this.straight.push(entry);
           stand.connected.add(this.peer);
           return Promise.resolve(this.peer);
         },
@@ -111,15 +111,14 @@ Deno.test(
 );
 
 Deno.test(
-  "without a relay the addresses of the peer's record are tried, those that may be",
+  "without a relay the addresses of the peer's record are tried, as a record's",
   withReach(async (rig) => {
     rig.connected = [];
-    rig.record = {
-      relays: [],
-      addresses: [DIRECT, "169.254.1.1:1", "0.0.0.0:1", "192.168.1.9:9000"],
-    };
+    rig.record = { relays: [], addresses: [DIRECT, "192.168.1.9:9000"] };
     await rig.reach.peer(rig.peer);
-    assert.deepEqual(rig.straight, [[DIRECT, "192.168.1.9:9000"]]);
+    const id = rig.peer.split("/")[1];
+    const addresses = [DIRECT, "192.168.1.9:9000"];
+    assert.deepEqual(rig.straight, [{ id, addresses, named: "record" }]);
   }),
 );
 

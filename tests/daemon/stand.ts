@@ -66,6 +66,8 @@ export class Stand {
   onConnect: (connect: Connected) => PeerKey | Promise<PeerKey> = () => {
     throw new OmertaError("unreachable", "Nobody answers there");
   };
+  /** Where a session may be opened: everywhere, unless the test says so. */
+  mayOpen: (path: string) => boolean = () => true;
   readonly inputs: NodeIn[] = [];
   readonly logged: string[] = [];
   /** What tasks in the background failed with. */
@@ -158,6 +160,7 @@ export class Stand {
         isConnected: (peer: PeerKey) => this.connected.has(peer),
         activePath: (peer: PeerKey) => this.paths.get(peer) ?? null,
         pathsOf: () => [],
+        mayOpen: (path: string) => this.mayOpen(path),
       },
       serve: (name: string, handler: CallHandler<CallName>) =>
         void this.#handlers.set(name, handler),

@@ -24,9 +24,10 @@ e2e("a member gets nothing that it has no right to", { plan: HARD }, async (lab)
   const { ready } = await startProvider(lab.provider, invite, ["--dry-run"]);
   await lab.consumer.json(["network", "join", "-"], { stdin: invite });
   const vm = await lab.consumer.json(["consumer", "request", "--dry-run"]);
-  const [traitor, victim] = [
+  const [traitor, victim, named] = [
     await lab.addHost("traitor", "public"),
     await lab.addHost("victim", "public"),
+    await lab.addHost("named", "public"),
   ];
   const before = await datagramsAt(victim);
   const outcome = await traitor.exec(Deno.execPath(), [
@@ -39,6 +40,7 @@ e2e("a member gets nothing that it has no right to", { plan: HARD }, async (lab)
     ready.node.id,
     vm.id,
     victim.address,
+    named.address,
   ], { stdin: rentOnly });
   assertEquals(outcome.code, 0, `status of the traitor (${outcome.stderr})`);
   const got = JSON.parse(outcome.stdout);
@@ -57,10 +59,22 @@ e2e("a member gets nothing that it has no right to", { plan: HARD }, async (lab)
   }
   assertEquals(got.provider.offer, "not-allowed", "relay.offer of a member that is no relay");
 
-  assert(got.named > 4_000, `it named only ${got.named} addresses of the victim`);
+  assert(got.named > 300, `it named only ${got.named} addresses of the victim`);
+  assert(got.named < 2_000, `it was asked for candidates ${got.named / 16} times`);
   const aimed = await datagramsAt(victim) - before;
   assert(aimed < 150, `${aimed} datagrams were aimed at the victim`);
   assert(got.flooded < 300, `${got.flooded} of 400 relay sessions were asked for and given`);
+
+  const untouched = await datagramsAt(named);
+  for (let i = 0; i < 3; i++) {
+    await lab.consumer.fails(["mesh", "ping", got.id, "--count", "1"], {
+      exit: 5,
+      code: "unreachable",
+    });
+  }
+  const knocked = await datagramsAt(named) - untouched;
+  assert(knocked <= 8, `${knocked} datagrams went to where its record points`);
+  assert(knocked > 0, "nobody tried the addresses of its record: the test sees nothing");
 
   const after = await lab.consumer.json(["consumer", "status", vm.id]);
   assertEquals(after.state, "ready", "the other's VM after it all");

@@ -89,7 +89,15 @@ Deno.test("whoever answers at an address may be taken where nobody is named", ()
   const world = new World();
   const [a, b] = [world.host(), world.host()];
   const { shown: payload } = a;
-  a.take({ type: "connect", token: 9, peer: null, path: b.local, key: world.key, payload });
+  a.take({
+    type: "connect",
+    token: 9,
+    peer: null,
+    path: b.local,
+    named: "person",
+    key: world.key,
+    payload,
+  });
   world.run(200);
   assert.deepEqual(a.heard("connected"), [{ type: "connected", token: 9, peer: b.peer }]);
 });
@@ -273,7 +281,15 @@ function joining(world: World): { joiner: Host; admitter: Host; peer: PeerKey } 
   admitter.take({ type: "keys", keys: [...world.accepted(admitter), accepted] });
   const payload = new Uint8Array();
   const peer = admitter.identity.id;
-  joiner.take({ type: "connect", token: 1, peer, path: admitter.local, key, payload });
+  joiner.take({
+    type: "connect",
+    token: 1,
+    peer,
+    path: admitter.local,
+    named: "person",
+    key,
+    payload,
+  });
   world.run(300);
   return { joiner, admitter, peer: peerKey(network, peer) };
 }

@@ -44,6 +44,7 @@ import {
   type NodeOut,
   type Question,
 } from "../../src/node/mod.ts";
+import type { Namer } from "../../src/path/mod.ts";
 import type { AcceptedKey, RpcResult, SessionKey } from "../../src/session/mod.ts";
 import { formatAddress, formatPath, parsePath } from "../../src/wire/mod.ts";
 
@@ -107,6 +108,7 @@ export class Host {
     readonly identity: Identity,
     readonly certificate: Uint8Array,
     readonly nat: Nat | null,
+    readonly direct: boolean,
   ) {
     this.machine = this.#fresh();
   }
@@ -138,10 +140,15 @@ export class Host {
   }
 
   /** Begins a session; returns the token. */
-  connect(to: Host, path = to.local, key: SessionKey = this.world.key): number {
+  connect(
+    to: Host,
+    path = to.local,
+    key: SessionKey = this.world.key,
+    named: Namer = "person",
+  ): number {
     const token = this.#nextToken++;
     const { shown: payload } = this;
-    this.take({ type: "connect", token, peer: to.identity.id, path, key, payload });
+    this.take({ type: "connect", token, peer: to.identity.id, path, named, key, payload });
     return token;
   }
 
@@ -188,6 +195,7 @@ export class Host {
       staticKey: generateKeyPair(random),
       random,
       verifyPeer: this.world.verifyPeer,
+      direct: this.direct,
     });
   }
 }
@@ -196,6 +204,8 @@ export class Host {
 export interface HostOptions {
   readonly grants?: readonly Grant[];
   readonly nat?: NatKind;
+  /** Whether peers behind a relay may be met directly. */
+  readonly direct?: boolean;
   /** Milliseconds after `EPOCH_MS` at which the certificate was issued. */
   readonly issuedMs?: number;
 }
@@ -246,7 +256,7 @@ export class World {
   }
 
   /** A member at 203.0.113.N, or behind a NAT there. */
-  host({ grants = ["rent", "provide"], nat, issuedMs = 0 }: HostOptions = {}): Host {
+  host({ grants = ["rent", "provide"], nat, direct = true, issuedMs = 0 }: HostOptions = {}): Host {
     const n = this.hosts.length + 1;
     const identity = generateIdentity(this.random).identity;
     const certificate = issueCertificate({
@@ -259,7 +269,7 @@ export class World {
     });
     const local = nat === undefined ? `203.0.113.${n}:9000` : `192.168.${n}.2:9000`;
     const behind = nat === undefined ? null : new Nat(`203.0.113.${n}`, nat);
-    const host = new Host(this, local, identity, certificate, behind);
+    const host = new Host(this, local, identity, certificate, behind, direct);
     this.hosts.push(host);
     host.take({ type: "keys", keys: this.accepted(host) });
     const prefixes = [local.replace(/\.\d+:.*$/, ".0/24")];
@@ -273,9 +283,15 @@ export class World {
   }
 
   /** Two hosts behind NATs with sessions to a relay and, through it, to each other. */
-  relayedPair(nats: readonly [NatKind, NatKind]): { relay: Host; a: Host; b: Host; path: string } {
+  relayedPair(
+    nats: readonly [NatKind, NatKind],
+    options: HostOptions = {},
+  ): { relay: Host; a: Host; b: Host; path: string } {
     const relay = this.host({ grants: ["relay"] });
-    const [a, b] = nats.map((nat) => this.host({ nat })) as [Host, Host];
+    const [a, b] = nats.map((nat, i) => this.host({ ...i === 0 ? options : {}, nat })) as [
+      Host,
+      Host,
+    ];
     a.connect(relay);
     b.connect(relay);
     this.run(200);

@@ -4,38 +4,52 @@ import {
   ALL_RATE,
   ANSWERED_MS,
   HOST_RATE,
+  PEER_RATE,
   PROBE_WINDOW_MS,
   ProbeBudget,
+  type Shot,
 } from "../../src/path/budget.ts";
+import { openingAllowance } from "../../src/path/mod.ts";
 import { at } from "./samples.ts";
 
 const HERE = "192.0.2.1:9000";
 const THERE = "192.0.2.2:9000";
 
+/** A ping where so many within the window are allowed. */
+function ping(path: string, datagrams: number, by = `peer of ${path}`): Shot {
+  const allowance = datagrams === Infinity ? null : { datagrams, bytes: Infinity };
+  return { path, by, bytes: 96, allowance };
+}
+
+/** The first message of a handshake, to an address that a record names. */
+function hello(path: string, by = "somebody"): Shot {
+  return { path, by, bytes: 1_200, allowance: openingAllowance("record", "hello") };
+}
+
 function spent(count: number, path = HERE): ProbeBudget {
   const budget = new ProbeBudget();
-  for (let i = 0; i < count; i++) budget.spend(path, at(i));
+  for (let i = 0; i < count; i++) budget.spend(ping(path, 28), at(i));
   return budget;
 }
 
 Deno.test("ProbeBudget allows so many pings and no more within the window", () => {
-  assert.equal(spent(2).allows(HERE, 3, at(10)), true);
-  assert.equal(spent(3).allows(HERE, 3, at(10)), false);
-  assert.equal(spent(3).allows(HERE, 4, at(10)), true);
-  assert.equal(spent(3).allows(HERE, 3, at(PROBE_WINDOW_MS - 1)), false);
-  assert.equal(spent(3).allows(HERE, 3, at(PROBE_WINDOW_MS)), true);
+  assert.equal(spent(2).allows(ping(HERE, 3), at(10)), true);
+  assert.equal(spent(3).allows(ping(HERE, 3), at(10)), false);
+  assert.equal(spent(3).allows(ping(HERE, 4), at(10)), true);
+  assert.equal(spent(3).allows(ping(HERE, 3), at(PROBE_WINDOW_MS - 1)), false);
+  assert.equal(spent(3).allows(ping(HERE, 3), at(PROBE_WINDOW_MS)), true);
 });
 
 Deno.test("ProbeBudget counts each address by itself, and a relay's sessions as one", () => {
-  assert.equal(spent(3).allows(THERE, 3, at(10)), true);
-  assert.equal(spent(3, `${HERE}#00000001`).allows(`${HERE}#00000002`, 3, at(10)), false);
+  assert.equal(spent(3).allows(ping(THERE, 3), at(10)), true);
+  assert.equal(spent(3, `${HERE}#00000001`).allows(ping(`${HERE}#00000002`, 3), at(10)), false);
 });
 
 Deno.test("ProbeBudget sets no limit where somebody answered lately", () => {
   const budget = spent(3);
   budget.answered(HERE, at(100));
-  assert.equal(budget.allows(HERE, 0, at(99 + ANSWERED_MS)), true);
-  assert.equal(budget.allows(HERE, 0, at(100 + ANSWERED_MS)), false);
+  assert.equal(budget.allows(ping(HERE, 0), at(99 + ANSWERED_MS)), true);
+  assert.equal(budget.allows(ping(HERE, 0), at(100 + ANSWERED_MS)), false);
 });
 
 Deno.test("ProbeBudget counts anew where somebody answered long ago", () => {
@@ -43,33 +57,73 @@ Deno.test("ProbeBudget counts anew where somebody answered long ago", () => {
   budget.answered(HERE, at(100));
   const later = at(200 + ANSWERED_MS);
   for (let i = 0; i < 3; i++) {
-    assert.equal(budget.allows(HERE, 3, later), true);
-    budget.spend(HERE, later);
+    assert.equal(budget.allows(ping(HERE, 3), later), true);
+    budget.spend(ping(HERE, 3), later);
   }
-  assert.equal(budget.allows(HERE, 3, later), false);
+  assert.equal(budget.allows(ping(HERE, 3), later), false);
 });
 
 Deno.test("ProbeBudget lets an address be opened once within the window", () => {
   const budget = new ProbeBudget();
-  assert.equal(budget.open(HERE, at(0)), true);
-  assert.equal(budget.open(HERE, at(1)), false);
-  assert.equal(budget.open(THERE, at(1)), true);
-  assert.equal(budget.open(HERE, at(PROBE_WINDOW_MS)), true);
+  assert.equal(budget.open(ping(HERE, 1), at(0)), true);
+  assert.equal(budget.open(ping(HERE, 1), at(1)), false);
+  assert.equal(budget.open(ping(THERE, 1), at(1)), true);
+  assert.equal(budget.open(ping(HERE, 1), at(PROBE_WINDOW_MS)), true);
 });
 
-Deno.test("ProbeBudget forgets the oldest address beyond its limit", () => {
+Deno.test("ProbeBudget forgets nothing that counts: without room, nothing is sent", () => {
   const budget = spent(3);
-  for (let i = 0; i < ADDRESSES_MAX; i++) budget.spend(`192.0.2.3:${i + 1}`, at(5));
-  assert.equal(budget.allows(HERE, 3, at(10)), true);
-  assert.equal(budget.allows("192.0.2.3:1", 1, at(10)), false);
+  for (let i = 1; i < ADDRESSES_MAX; i++) budget.spend(ping(`192.0.2.3:${i}`, 3), at(5));
+  assert.equal(budget.allows(ping(HERE, 3), at(10)), false, "a victim's count begins anew");
+  assert.equal(budget.allows(ping("198.51.100.1:1", 3), at(10)), false);
+  const later = at(PROBE_WINDOW_MS + 100);
+  assert.equal(budget.allows(ping("198.51.100.1:1", 3), later), true);
+});
+
+Deno.test("ProbeBudget gives one peer a share, and others what it leaves", () => {
+  const budget = new ProbeBudget();
+  const hosts = Array.from({ length: 3_000 }, (_, i) => `10.${i >> 8}.${i & 255}.1:1`);
+  const reached = (by: string, nowMs: number) =>
+    hosts.filter((host) => {
+      const shot = ping(host, 3, by);
+      if (!budget.allows(shot, at(nowMs))) return false;
+      budget.spend(shot, at(nowMs));
+      return true;
+    }).length;
+  assert.equal(reached("greedy", 0), PEER_RATE.burst);
+  assert.equal(reached("greedy", 1_000), PEER_RATE.perS);
+  assert.equal(reached("modest", 1_000), PEER_RATE.burst);
+});
+
+Deno.test("ProbeBudget sends one first message to where a record points, in any window", () => {
+  const budget = new ProbeBudget();
+  const knock = (nowMs: number) => {
+    if (!budget.allows(hello(HERE), at(nowMs))) return false;
+    budget.spend(hello(HERE), at(nowMs));
+    return true;
+  };
+  assert.deepEqual([0, 1, PROBE_WINDOW_MS - 1].map(knock), [true, false, false]);
+  assert.equal(knock(PROBE_WINDOW_MS), true);
+  budget.answered(HERE, at(20_000));
+  assert.deepEqual([20_001, 20_002].map(knock), [true, true]);
+});
+
+Deno.test("ProbeBudget counts a first message by its size: 64 pings to a host, or five of those", () => {
+  const budget = new ProbeBudget();
+  const knocked = ports("192.0.2.1").filter((path) => {
+    if (!budget.allows(hello(path, path), at(0))) return false;
+    budget.spend(hello(path, path), at(0));
+    return true;
+  });
+  assert.equal(knocked.length, 5);
 });
 
 /** How many of `paths` get a ping each at one moment. */
 function pinged(budget: ProbeBudget, paths: Iterable<string>, nowMs = 0): number {
   let count = 0;
   for (const path of paths) {
-    if (!budget.allows(path, 3, at(nowMs))) continue;
-    budget.spend(path, at(nowMs));
+    if (!budget.allows(ping(path, 3), at(nowMs))) continue;
+    budget.spend(ping(path, 3), at(nowMs));
     count++;
   }
   return count;
@@ -90,11 +144,11 @@ Deno.test("ProbeBudget bounds what all hosts get together, openers too", () => {
   const hosts = Array.from({ length: 3_000 }, (_, i) => `10.${i >> 8}.${i & 255}.1:1`);
   assert.equal(pinged(new ProbeBudget(), hosts), ALL_RATE.burst);
   const budget = new ProbeBudget();
-  assert.equal(hosts.filter((host) => budget.open(host, at(0))).length, ALL_RATE.burst);
+  assert.equal(hosts.filter((host) => budget.open(ping(host, 1), at(0))).length, ALL_RATE.burst);
 });
 
 Deno.test("ProbeBudget does not bound paths of our own choice", () => {
   const budget = new ProbeBudget();
   pinged(budget, ports("192.0.2.1"));
-  assert.equal(budget.allows("192.0.2.1:9", Infinity, at(0)), true);
+  assert.equal(budget.allows(ping("192.0.2.1:9", Infinity), at(0)), true);
 });

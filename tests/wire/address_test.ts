@@ -120,6 +120,10 @@ const SCOPES: Readonly<Record<AddressScope, readonly string[]>> = {
     "::",
     "ff02::1",
     "fec0::1",
+    "2002:a00:1::1", // 6to4, of 10.0.0.1
+    "2002:808:808::1",
+    "2001:0:808:808::1", // Teredo
+    "2001::1",
     "x",
   ],
 };

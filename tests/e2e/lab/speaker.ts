@@ -66,7 +66,12 @@ export class Speaker {
   async connect(
     connect: Pick<Extract<NodeIn, { type: "connect" }>, "peer" | "path" | "key" | "payload">,
   ): Promise<void> {
-    const ended = await this.#begin((token) => ({ type: "connect", token, ...connect }));
+    const ended = await this.#begin((token) => ({
+      type: "connect",
+      token,
+      named: "person",
+      ...connect,
+    }));
     if (ended.type !== "connect-failed") return;
     throw new Error(`not connected: ${ended.reason} ${ended.detail ?? ""}`.trim());
   }

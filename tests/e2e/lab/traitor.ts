@@ -2,7 +2,7 @@
  * A member of ill will, run inside a namespace: it has an invite, speaks the protocol with the project's
  * own machine, and asks for all that it has no right to.
  *
- *     deno run -A traitor.ts PROVIDER VM VICTIM < invite
+ *     deno run -A traitor.ts PROVIDER VM VICTIM NAMED < invite
  *
  * Prints a JSON line: what became of each attempt.
  *
@@ -56,14 +56,19 @@ async function join(traitor: Speaker, invite: Invite): Promise<Membership> {
   return { network, relay, path, key, payload };
 }
 
-function ownRecord(traitor: Speaker, network: NetworkId, roles: readonly Role[]): Uint8Array {
+/** Its record, which says that it listens at four ports of somebody else. */
+function ownRecord(
+  traitor: Speaker,
+  { network, named }: { readonly network: NetworkId; readonly named: string },
+  roles: readonly Role[],
+): Uint8Array {
   return signRecord(traitor.identity, {
     network,
     seq: Date.now(),
     alias: "traitor",
     roles,
     staticKey: traitor.staticKey.publicKey,
-    addresses: [],
+    addresses: [1, 2, 3, 4].map((port) => `${named}:${port}`),
     relays: [],
     capabilities: {},
     publishedAtMs: Date.now(),
@@ -72,16 +77,17 @@ function ownRecord(traitor: Speaker, network: NetworkId, roles: readonly Role[])
 }
 
 /** What a relay must not do for it. */
-async function wrongRelay(traitor: Speaker, { network, relay }: Membership) {
+async function wrongRelay(traitor: Speaker, { network, relay }: Membership, named: string) {
+  const record = { network, named };
   const listed = await traitor.call(relay, "record.list", { after: null });
   const others = "answer" in listed ? listed.answer.records : [];
   const publish = async (record: Uint8Array) =>
     codeOf(await traitor.call(relay, "record.publish", { record }));
   return {
     others: await Promise.all(others.map(publish)),
-    asRelay: await publish(ownRecord(traitor, network, ["relay"])),
-    asProvider: await publish(ownRecord(traitor, network, ["provider"])),
-    plain: await publish(ownRecord(traitor, network, [])),
+    asRelay: await publish(ownRecord(traitor, record, ["relay"])),
+    asProvider: await publish(ownRecord(traitor, record, ["provider"])),
+    plain: await publish(ownRecord(traitor, record, [])),
     withItself: codeOf(await traitor.call(relay, "relay.allocate", { peer: traitor.identity.id })),
     withNobody: codeOf(
       await traitor.call(relay, "relay.allocate", {
@@ -131,14 +137,14 @@ async function aim(traitor: Speaker, provider: PeerKey, victim: string): Promise
   return named;
 }
 
-async function main([providerId = "", vm = "", victim = ""]: string[]): Promise<void> {
+async function main([providerId = "", vm = "", victim = "", named = ""]: string[]): Promise<void> {
   const text = await new Response(Deno.stdin.readable).text();
   const invite = parseInvite(text.trim());
   if (!invite.ok) throw new Error(`the invite is ${invite.reason}`);
   const traitor = new Speaker();
   const membership = await join(traitor, invite.value);
   const { network, relay, path, key, payload } = membership;
-  const outcome = { relay: await wrongRelay(traitor, membership) };
+  const outcome = { relay: await wrongRelay(traitor, membership, named) };
   const peer = providerId as NodeId;
   const allocated = await traitor.call(relay, "relay.allocate", { peer });
   if (!("answer" in allocated)) throw new Error(`no relay session: ${allocated.code}`);
@@ -146,12 +152,12 @@ async function main([providerId = "", vm = "", victim = ""]: string[]): Promise<
   await traitor.connect({ peer, path: `${path}#${session}`, key, payload });
   const provider = peerKey(network, peer);
   const wrong = await wrongProvider(traitor, provider, vm);
-  const named = await aim(traitor, provider, victim);
+  const aimed = await aim(traitor, provider, victim);
   const floods = await Promise.all(
     Array.from({ length: 400 }, () => traitor.call(relay, "relay.allocate", { peer })),
   );
   const flooded = floods.filter((one) => "answer" in one).length;
-  const all = { ...outcome, provider: wrong, named, flooded };
+  const all = { id: traitor.identity.id, ...outcome, provider: wrong, named: aimed, flooded };
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(all)}\n`));
   traitor.close();
 }
