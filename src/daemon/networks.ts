@@ -18,8 +18,6 @@ import {
   type Grant,
   GRANTS,
   importNetwork,
-  type InviteRow,
-  inviteSecrets,
   type IsRevoked,
   nextEpoch,
   nothingRevoked,
@@ -38,6 +36,7 @@ import {
 } from "../session/mod.ts";
 import { Admitting } from "./admitting.ts";
 import type { Context } from "./context.ts";
+import { gatesText, openGates, shutGates } from "./gates.ts";
 import { type InviteOrder, Inviting, type MadeInvite } from "./inviting.ts";
 import {
   capital,
@@ -189,28 +188,17 @@ export class Networks {
 
   /** The keys with which this node answers handshakes: of members, and by invites that are open. */
   acceptedKeys(): AcceptedKey[] {
-    const nowMs = this.#context.wallMs();
-    const all = this.list().map((joined) => ({ joined, payload: this.shown(joined) }));
-    const epochs = all.map(({ joined, payload }) => ({ ...this.key(joined), payload }));
-    const invites = all.flatMap(({ joined, payload }) => {
-      const open = joined.admitter?.invites.open(nowMs) ?? [];
-      return open.map((invite) => ({
-        ...inviteGate(invite),
-        network: joined.row.id,
-        kind: "invite" as const,
-        payload,
-      }));
-    });
-    return [...epochs, ...invites].slice(0, ACCEPTED_KEYS_MAX);
+    const all = this.list().map((joined) => ({ ...this.key(joined), payload: this.shown(joined) }));
+    const invites = this.list().flatMap((joined) =>
+      openGates(joined, { payload: this.shown(joined), nowMs: this.#context.wallMs() })
+    );
+    return [...all, ...invites].slice(0, ACCEPTED_KEYS_MAX);
   }
 
   /** The keys of invites that are over: whoever comes by one is told why, and no more. */
   refusedKeys(): RefusedKey[] {
     const nowMs = this.#context.wallMs();
-    return this.list()
-      .flatMap(({ admitter }) => admitter?.invites.over(nowMs) ?? [])
-      .slice(-ACCEPTED_KEYS_MAX)
-      .map(({ invite, reason }) => ({ ...inviteGate(invite), reason }));
+    return this.list().flatMap((joined) => shutGates(joined, nowMs)).slice(-ACCEPTED_KEYS_MAX);
   }
 
   /** The key with which this node begins handshakes with members. */
@@ -529,25 +517,14 @@ export class Networks {
     return isTaken ? `${name.slice(0, 25)}-${network.slice(0, 6)}` : name;
   }
 
-  /** Which invites are open, which are over: changes by time alone. */
   #gatesNow(): string {
-    const nowMs = this.#context.wallMs();
-    const books = this.list().flatMap(({ admitter }) => admitter?.invites ?? []);
-    return books.map((invites) =>
-      [...invites.open(nowMs), ...invites.over(nowMs)].map((gate) =>
-        "invite" in gate ? `${gate.invite.id} ${gate.reason}` : gate.id
-      ).join()
-    ).join(";");
+    return this.list().map((joined) => gatesText(joined, this.#context.wallMs())).join(";");
   }
 
   #changed(): void {
     this.#gates = this.#gatesNow();
     for (const listener of this.#onChange) listener();
   }
-}
-
-function inviteGate({ secret }: InviteRow): ReturnType<typeof inviteSecrets> {
-  return inviteSecrets(Uint8Array.fromHex(secret));
 }
 
 /** The epoch after an admission. @throws {OmertaError} `refused` where it contradicts what is known. */

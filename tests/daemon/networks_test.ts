@@ -725,6 +725,7 @@ Deno.test(
     founder.networks.refresh();
     assert.deepEqual(count(), [2, 1]);
     founder.restart();
+    founder.networks.refresh();
     assert.deepEqual(count(), [2, 1]);
     assert.deepEqual(founder.stand.store.redemptions.count(), 0, "they went with the invite");
   }),
