@@ -108,7 +108,7 @@ func omerta_net_send(h C.int32_t, batch *C.uint8_t, length C.int32_t) C.int32_t 
 func omerta_net_command(h C.int32_t, text *C.uint8_t, length C.int32_t, out *C.uint8_t, capacity C.int32_t) C.int32_t {
 	n := lookup(h)
 	if n == nil {
-		return C.int32_t(copy(view(out, capacity), encode(fail("internal", "the network is closed").document())))
+		return C.int32_t(copy(view(out, capacity), encode(errClosed.document())))
 	}
 	return C.int32_t(n.command(view(text, length), view(out, capacity)))
 }

@@ -56,3 +56,16 @@ func busyLife(t *testing.T) {
 		r.provider.closeOnce()
 	})
 }
+
+func TestACommandOnAClosedNodeDoesNothing(t *testing.T) {
+	n := openTest(t)
+	n.closeOnce()
+	answer := n.run("tunnel.open", map[string]any{
+		"tunnel": renterTunnel, "peer": "nobody", "mode": "device", "mtu": 1280, "keepaliveS": 25,
+		"privateKey": newKeys(t).private, "peerKey": newKeys(t).public,
+		"address": renterAddress, "peerAddress": guestAddress,
+	})
+	if answer["ok"] != false || answer["message"] != "the network is closed" || len(n.tunnels) != 0 {
+		t.Fatal(answer)
+	}
+}

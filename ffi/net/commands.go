@@ -15,6 +15,8 @@ func (e *opError) document() map[string]any {
 	return map[string]any{"ok": false, "code": e.code, "message": e.message}
 }
 
+var errClosed = fail("internal", "the network is closed")
+
 // untakenAnswer keeps an answer that did not fit the caller's memory, so that the repeated call gets
 // it and the operation does not run twice.
 type untakenAnswer struct{ command, answer []byte }
@@ -23,6 +25,9 @@ type untakenAnswer struct{ command, answer []byte }
 func (n *node) command(text, out []byte) int {
 	n.commandMu.Lock()
 	defer n.commandMu.Unlock()
+	if n.isClosed() { // while this waited
+		return copy(out, encode(errClosed.document()))
+	}
 	answer := n.untaken.answer
 	if answer == nil || !bytes.Equal(n.untaken.command, text) {
 		answer = n.answer(text)

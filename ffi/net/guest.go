@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,9 @@ import (
 // SEQPACKET, not DGRAM: it keeps datagrams apart too, and its end is seen by the other side.
 type guestEnd struct {
 	tunnel  *tunnel
-	control string // the helper's socket
+	control string          // the helper's socket
+	ctx     context.Context // of the attachment, ended by close
+	cancel  context.CancelFunc
 	socket  *net.UnixConn
 	exit    exit
 	in      *ring
@@ -29,22 +32,52 @@ type guestEnd struct {
 }
 
 func newGuest(t *tunnel, control string) *guestEnd {
-	return &guestEnd{tunnel: t, control: control, in: newRing(), closed: make(chan struct{})}
+	g := &guestEnd{tunnel: t, control: control, in: newRing(), closed: make(chan struct{})}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	return g
 }
 
+// start begins to attach, which ends with the event guest-attached: the helper may be slow to answer, and
+// JavaScript's thread never waits.
 func (g *guestEnd) start() *opError {
 	ours, theirs, err := socketpair()
 	if err != nil {
 		return fail("internal", "socketpair: "+err.Error())
 	}
-	defer theirs.Close()
 	g.socket = ours
 	if g.exit.raw, err = ours.SyscallConn(); err != nil {
+		theirs.Close()
 		return fail("internal", err.Error())
 	}
-	if failed := attach(g.control, theirs); failed != nil {
-		return failed
+	n := g.tunnel.node
+	g.running.Add(1)
+	n.running.Add(1)
+	go func() {
+		defer n.running.Done()
+		defer g.running.Done()
+		failed := fail("internal", "the native library met a defect")
+		n.shelter("the attachment of a guest", func() { failed = g.attach(theirs) })
+		g.attached(failed)
+	}()
+	return nil
+}
+
+// attached tells how the attachment ended. Where it failed there is no tunnel any more.
+func (g *guestEnd) attached(failed *opError) {
+	event := map[string]any{"tunnel": g.tunnel.id, "ok": failed == nil}
+	switch {
+	case failed == nil:
+		g.run()
+	case g.tunnel.node.releaseTunnel(g.tunnel):
+		g.shut()
+		fallthrough
+	default:
+		event["code"], event["message"] = failed.code, failed.message
 	}
+	g.tunnel.node.mail.event("guest-attached", g.tunnel.id, event)
+}
+
+func (g *guestEnd) run() {
 	g.running.Add(2)
 	for _, work := range []func(){g.fromGuest, g.toGuest} {
 		go func() {
@@ -54,7 +87,6 @@ func (g *guestEnd) start() *opError {
 			}
 		}()
 	}
-	return nil
 }
 
 // socketpair makes the pair: our end for Go's poller, the other as a file to pass on.
@@ -78,15 +110,17 @@ func socketpair() (*net.UnixConn, *os.File, error) {
 	return conn.(*net.UnixConn), theirs, nil
 }
 
-// attach hands the file to the helper and reads its answer. JavaScript's thread waits for it, so it is
-// given little time; the helper answers at once.
-func attach(controlPath string, file *os.File) *opError {
+// attach hands the file to the helper and reads its answer.
+func (g *guestEnd) attach(file *os.File) *opError {
+	defer file.Close()
 	dialer := net.Dialer{Timeout: attachTimeout}
-	control, err := dialer.Dial("unix", controlPath)
+	control, err := dialer.DialContext(g.ctx, "unix", g.control)
 	if err != nil {
 		return fail("vm-failed", "the VM's helper cannot be reached: "+err.Error())
 	}
 	defer control.Close()
+	stop := context.AfterFunc(g.ctx, func() { control.Close() })
+	defer stop()
 	if err := exchangeAttach(control.(*net.UnixConn), file); err != nil {
 		return fail("vm-failed", "the VM's helper did not attach: "+err.Error())
 	}
@@ -197,10 +231,16 @@ func (g *guestEnd) deliver(datagrams [][]byte) {
 
 func (g *guestEnd) close() {
 	close(g.closed)
+	g.shut()
+	g.running.Wait()
+}
+
+// shut ends whatever its goroutines wait for.
+func (g *guestEnd) shut() {
+	g.cancel()
 	g.exit.closing.Store(true)
 	g.in.close()
 	if g.socket != nil {
 		g.socket.Close()
 	}
-	g.running.Wait()
 }

@@ -232,8 +232,24 @@ type rental struct {
 	control          string
 }
 
+// attach opens the provider's end of a tunnel and waits until the helper has taken its own.
+func (n *testNode) attach(control string) {
+	n.t.Helper()
+	n.must("tunnel.open", map[string]any{
+		"tunnel": guestTunnel, "peer": "renter", "remote": renterTunnel, "mode": "guest", "control": control,
+	})
+	if attached := n.event("guest-attached"); attached["ok"] != true || attached["tunnel"] != float64(guestTunnel) {
+		n.t.Fatal(attached)
+	}
+}
+
 // rent joins the two nodes over the given paths (from the renter's view, from the provider's view).
 func rent(t *testing.T, renter, provider *testNode, toProvider, toRenter string) *rental {
+	t.Helper()
+	return rentWith(t, renter, provider, toProvider, toRenter, 25)
+}
+
+func rentWith(t *testing.T, renter, provider *testNode, toProvider, toRenter string, keepaliveS int) *rental {
 	t.Helper()
 	renterKeys, guestKeys := newKeys(t), newKeys(t)
 	control := filepath.Join(t.TempDir(), "c")
@@ -247,13 +263,11 @@ func rent(t *testing.T, renter, provider *testNode, toProvider, toRenter string)
 	t.Cleanup(guest.Close)
 	renter.must("peer.set", map[string]any{"peer": "provider", "active": toProvider})
 	provider.must("peer.set", map[string]any{"peer": "renter", "active": toRenter})
-	provider.must("tunnel.open", map[string]any{
-		"tunnel": guestTunnel, "peer": "renter", "remote": renterTunnel, "mode": "guest", "control": control,
-	})
+	provider.attach(control)
 	renter.must("tunnel.open", map[string]any{
 		"tunnel": renterTunnel, "peer": "provider", "remote": guestTunnel, "mode": "device",
 		"privateKey": renterKeys.private, "peerKey": guestKeys.public,
-		"address": renterAddress, "peerAddress": guestAddress, "mtu": 1280, "keepaliveS": 25,
+		"address": renterAddress, "peerAddress": guestAddress, "mtu": 1280, "keepaliveS": keepaliveS,
 	})
 	return &rental{renter, provider, guest, control}
 }

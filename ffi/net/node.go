@@ -110,6 +110,12 @@ func (n *node) enter() bool {
 	return true
 }
 
+func (n *node) isClosed() bool {
+	n.gate.Lock()
+	defer n.gate.Unlock()
+	return n.closed
+}
+
 func (n *node) leave() { n.running.Done() }
 
 // send puts a batch of control datagrams on the wire: records of u32 length of what follows, u8 time

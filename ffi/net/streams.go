@@ -137,7 +137,7 @@ func (n *node) acceptStreams(listener *net.UnixListener) {
 func (n *node) admitPending(conn net.Conn) bool {
 	n.streams.Lock()
 	defer n.streams.Unlock()
-	if len(n.streams.pending) >= pendingMax {
+	if n.isClosed() || len(n.streams.pending) >= pendingMax {
 		return false
 	}
 	n.streams.pending[conn] = struct{}{}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -88,11 +89,24 @@ func TestAPingGoesThroughTheTunnel(t *testing.T) {
 }
 
 func TestATunnelWorksWhenTheGuestInitiates(t *testing.T) {
+	renter, provider := openTest(t), openTest(t)
+	r := rentWith(t, renter, provider, provider.address(), renter.address(), 0) // the renter says nothing first
+	guest := tcpip.AddrFrom16(netip.MustParseAddr(guestAddress).As16())
+	to := tcpip.AddrFrom16(netip.MustParseAddr(renterAddress).As16())
+	r.guest.Net.Send(echoRequest(guest, to, 1)) // what the guard drops needs a handshake all the same
+	renter.event("tunnel-up")
+	renter.dropped(dropUninvited, 1)
+	go echo(r.listen(7))
+	exchange(t, r.stream(7), "hello")
+}
+
+func TestAClosedTunnelIsNotFound(t *testing.T) {
 	r := rentDirect(t)
-	r.renter.event("tunnel-up") // the renter's keepalive began it
 	r.renter.must("tunnel.close", map[string]any{"tunnel": renterTunnel})
-	if answer := r.renter.run("tunnel.status", map[string]any{"tunnel": renterTunnel}); answer["code"] != "not-found" {
-		t.Fatal(answer)
+	for _, op := range []string{"tunnel.status", "tunnel.close"} {
+		if answer := r.renter.run(op, map[string]any{"tunnel": renterTunnel}); answer["code"] != "not-found" {
+			t.Fatal(answer)
+		}
 	}
 }
 
@@ -110,19 +124,27 @@ func TestTheRemoteIdMayComeLater(t *testing.T) {
 func TestTunnelFramesAreTakenOnlyOnPathsOfThePeer(t *testing.T) {
 	r := rentDirect(t)
 	r.renter.event("tunnel-up")
-	before := r.renter.must("tunnel.status", map[string]any{"tunnel": renterTunnel})["rxBytes"]
+	received := func() any {
+		return r.renter.must("tunnel.status", map[string]any{"tunnel": renterTunnel})["rxBytes"]
+	}
+	before := received()
 	foreign := stranger(t)
 	r.renter.from(foreign, tunnelFrame(renterTunnel, 64))
 	r.renter.dropped(dropForeignPath, 1)
 	r.renter.from(foreign, relayFrame(fromRelay, 9, tunnelFrame(renterTunnel, 64)))
 	r.renter.dropped(dropForeignPath, 2)
-	_ = before
+	if received() != before {
+		t.Fatal("a frame on a foreign path was delivered")
+	}
 	r.renter.must("peer.set", map[string]any{
 		"peer": "provider", "active": r.provider.address(), "accept": []string{foreign.LocalAddr().String()},
 	})
 	r.renter.from(foreign, tunnelFrame(renterTunnel, 64))
 	r.renter.from(foreign, relayFrame(fromRelay, 9, tunnelFrame(renterTunnel, 64)))
 	r.renter.dropped(dropForeignPath, 3)
+	if got := received(); got != before.(float64)+64 {
+		t.Fatalf("on the accepted path %v bytes came, want 64", got.(float64)-before.(float64))
+	}
 }
 
 // relayedRental is a rental whose nodes reach each other through a relay only.
@@ -162,6 +184,7 @@ func TestAStreamLivesThroughAChangeOfPathWithoutAHandshake(t *testing.T) {
 		})
 	}
 	exchange(t, conn, "what was under way has arrived")
+	relay.rest() // but for an acknowledgement
 	before := relay.relay.tunnel.packets.Load()
 	exchange(t, conn, "directly")
 	if after := relay.relay.tunnel.packets.Load(); after != before {
@@ -170,6 +193,19 @@ func TestAStreamLivesThroughAChangeOfPathWithoutAHandshake(t *testing.T) {
 	if r.handshakes() != handshakes {
 		t.Fatal("there was another handshake")
 	}
+}
+
+// rest waits until the relay has nothing to forward: both ends send directly by now, so what is still
+// under way is what loopback and two goroutines hold.
+func (n *testNode) rest() {
+	n.t.Helper()
+	last, since := n.relay.tunnel.packets.Load(), time.Now()
+	eventually(n.t, func() bool {
+		if packets := n.relay.tunnel.packets.Load(); packets != last {
+			last, since = packets, time.Now()
+		}
+		return time.Since(since) > 250*time.Millisecond
+	}, func() string { return "the relay goes on forwarding" })
 }
 
 // handshakes tells handshakes apart by the time of the last one.
@@ -269,9 +305,7 @@ func TestTheTunnelsAttachmentCanBeMadeAnew(t *testing.T) {
 	r := rentDirect(t)
 	r.renter.event("tunnel-up")
 	r.provider.must("tunnel.close", map[string]any{"tunnel": guestTunnel})
-	r.provider.must("tunnel.open", map[string]any{
-		"tunnel": guestTunnel, "peer": "renter", "remote": renterTunnel, "mode": "guest", "control": r.control,
-	})
+	r.provider.attach(r.control)
 	r.renter.must("tunnel.ping", map[string]any{"tunnel": renterTunnel, "probe": 1, "timeoutMs": 5000})
 	if ping := r.renter.event("probe-done"); ping["ok"] != true {
 		t.Fatal(ping)
@@ -281,14 +315,63 @@ func TestTheTunnelsAttachmentCanBeMadeAnew(t *testing.T) {
 	}
 }
 
-func TestAGuestWhoseHelperIsNotThereIsRefused(t *testing.T) {
+func TestAGuestWhoseHelperIsNotThereIsToldOf(t *testing.T) {
 	n := openTest(t)
-	answer := n.run("tunnel.open", map[string]any{"tunnel": 1, "peer": "p", "mode": "guest", "control": "/nowhere"})
-	if answer["code"] != "vm-failed" {
-		t.Fatal(answer)
+	n.must("tunnel.open", map[string]any{"tunnel": 1, "peer": "p", "mode": "guest", "control": "/nowhere"})
+	if attached := n.event("guest-attached"); attached["ok"] != false || attached["code"] != "vm-failed" {
+		t.Fatal(attached)
 	}
 	if stats := n.must("stats", nil); stats["tunnels"] != 0.0 || stats["peers"] != 0.0 {
 		t.Fatal(stats)
+	}
+}
+
+// slowHelper takes a connection on its control socket and says nothing.
+func slowHelper(t *testing.T) (control string, asked <-chan net.Conn) {
+	t.Helper()
+	control = filepath.Join(t.TempDir(), "c")
+	listener, err := net.Listen("unix", control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	conns := make(chan net.Conn, 1)
+	go func() {
+		if conn, err := listener.Accept(); err == nil {
+			conns <- conn
+		}
+	}()
+	return control, conns
+}
+
+func TestAHelperThatIsSlowToAnswerKeepsNobodyWaiting(t *testing.T) {
+	n := openTest(t)
+	control, asked := slowHelper(t)
+	begin := time.Now()
+	n.must("tunnel.open", map[string]any{"tunnel": 1, "peer": "p", "mode": "guest", "control": control})
+	defer (<-asked).Close()
+	n.must("tunnel.status", map[string]any{"tunnel": 1})
+	n.must("tunnel.close", map[string]any{"tunnel": 1})
+	if took := time.Since(begin); took >= attachTimeout {
+		t.Fatal("commands took ", took)
+	}
+	if attached := n.event("guest-attached"); attached["ok"] != false {
+		t.Fatal(attached)
+	}
+	if stats := n.must("stats", nil); stats["tunnels"] != 0.0 || stats["peers"] != 0.0 {
+		t.Fatal(stats)
+	}
+}
+
+func TestANodeEndsWhileAHelperIsSlowToAnswer(t *testing.T) {
+	n := openTest(t)
+	control, asked := slowHelper(t)
+	begin := time.Now()
+	n.must("tunnel.open", map[string]any{"tunnel": 1, "peer": "p", "mode": "guest", "control": control})
+	defer (<-asked).Close()
+	n.closeOnce()
+	if took := time.Since(begin); took >= attachTimeout {
+		t.Fatal("the end took ", took)
 	}
 }
 

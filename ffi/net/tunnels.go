@@ -97,8 +97,7 @@ type tunnelOpen struct {
 	KeepaliveS  int    `json:"keepaliveS"`
 }
 
-// tunnelOpen puts the tunnel into the table first and starts it then, which may wait for the VM helper,
-// without a lock.
+// tunnelOpen puts the tunnel into the table first and starts it then, without a lock.
 func (n *node) tunnelOpen(args tunnelOpen) (map[string]any, *opError) {
 	t, failed := n.addTunnel(args)
 	if failed != nil {
@@ -150,12 +149,17 @@ func (n *node) addTunnel(args tunnelOpen) (*tunnel, *opError) {
 	return t, nil
 }
 
-func (n *node) releaseTunnel(t *tunnel) {
+// releaseTunnel takes the tunnel out of the table; false when somebody else did.
+func (n *node) releaseTunnel(t *tunnel) bool {
 	n.tables.Lock()
 	defer n.tables.Unlock()
+	if n.tunnels[t.id] != t {
+		return false
+	}
 	delete(n.tunnels, t.id)
 	t.peer.ties--
 	n.forgetPeer(t.peer)
+	return true
 }
 
 // tunnelRef is the argument of operations on one tunnel.
@@ -202,7 +206,9 @@ func (n *node) tunnelClose(args tunnelRef) (map[string]any, *opError) {
 	if failed != nil {
 		return nil, failed
 	}
-	n.releaseTunnel(t)
+	if !n.releaseTunnel(t) {
+		return nil, fail("not-found", "no such tunnel")
+	}
 	t.ending.Store(true)
 	n.dropTickets(t)
 	n.closeForwards(t)

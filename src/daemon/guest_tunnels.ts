@@ -10,22 +10,33 @@ import { guestPlan } from "../tunnel/mod.ts";
 import type { Context } from "./context.ts";
 import type { Created, Hosted } from "./hosted.ts";
 
-/** Opens the way between a guest's helper and its renter, where both are there. */
-export function openGuestTunnel(
+/**
+ * Opens the way between a guest's helper and its renter, where both are there, and claims it.
+ *
+ * @param isWanted Whether the VM still is what it was. What fails for one that is not is no failure.
+ * @returns What `isWanted` says when the helper has answered.
+ */
+export async function openGuestTunnel(
   { net, demands }: Context,
-  vm: HostVm,
-  { created, running }: Hosted,
-): void {
+  { vm, created, running }: Pick<Hosted, "created" | "running"> & { readonly vm: HostVm },
+  isWanted: () => boolean,
+): Promise<boolean> {
   const control = running?.control ?? null;
-  if (created === null || control === null) return;
+  if (created === null || control === null) return true;
   const plan = guestPlan({
     tunnel: created.localTunnel,
     peer: vm.owner,
     remote: created.remoteTunnel,
     control,
   });
-  net.command("tunnel.open", { ...plan });
+  try {
+    await net.attach(plan);
+  } catch (error) {
+    if (isWanted()) throw error;
+  }
+  if (!isWanted()) return false;
   demands.claim(vm.owner, useOf(vm), "busy");
+  return true;
 }
 
 /** Closes it; that it never was open is no failure. */

@@ -362,8 +362,12 @@ export class Provider {
       const running = await this.#runnerOf(vm).start(start, happens);
       if (this.#ending) return running.detach(); // the next node takes it up
       hosted.running = running;
-      if (this.#book.get(vm.id)?.state !== "creating") return await this.#endLate(vm, hosted);
-      openGuestTunnel(this.#context, vm, hosted);
+      const isStarting = () => this.#book.get(vm.id)?.state === "creating" && !this.#ending;
+      const { created } = hosted;
+      const isOpen = isStarting() &&
+        await openGuestTunnel(this.#context, { vm, created, running }, isStarting);
+      if (this.#ending) return running.detach();
+      if (!isOpen) return await this.#endLate(vm, hosted);
       this.#book.launched(vm.id);
       this.#tell(vm.id);
       if (hosted.isUp) this.#happened(vm.id, { type: "ready", bootMs: hosted.bootMs });
@@ -563,7 +567,8 @@ export class Provider {
       const adopted = await this.#adopt(vm, hosted);
       if (adopted === STUCK) return this.#stuck(vm, hosted, "its helper does not answer");
       if (adopted === null) return;
-      openGuestTunnel(this.#context, vm, hosted);
+      const isHeld = () => hosted.running !== null && !this.#ending;
+      if (!await openGuestTunnel(this.#context, { vm, ...hosted }, isHeld)) return;
       this.#changed(adopted);
       this.#context.log.info("took up a VM", { vm: vm.id, state: adopted.state });
       if (adopted.state === "releasing") await this.#stop(adopted);

@@ -13,6 +13,7 @@
  * @module
  */
 import { type ErrorCode, isErrorCode, OmertaError } from "../base/mod.ts";
+import type { GuestPlan } from "../tunnel/mod.ts";
 
 /** What happens in the native library. Fields are as the library gives them. */
 export type NetEvent =
@@ -75,8 +76,23 @@ export interface NetHost {
   heard(path: string): void;
   /** Runs an operation. Throws an `OmertaError` with the library's code when it fails. */
   command(op: string, args?: Readonly<Record<string, unknown>>): Record<string, unknown>;
+  /**
+   * Opens a tunnel into a guest; resolves when the VM's helper has taken its end.
+   *
+   * @throws {OmertaError} `vm-failed` where it does not, or the node ends or the tunnel is closed before.
+   */
+  attach(plan: GuestPlan): Promise<void>;
   /** Ends every stream and tunnel, frees the port; resolves when no native thread is left. */
   close(): Promise<void>;
+}
+
+/** How an attachment ended. */
+interface Attached {
+  readonly type: "guest-attached";
+  readonly tunnel: number;
+  readonly ok: boolean;
+  readonly code?: string;
+  readonly message?: string;
 }
 
 /** Where a ticket of `ticket.add` is to be redeemed. */
@@ -219,6 +235,7 @@ class NativeNet implements NetHost {
   #batchBytes = 0;
   #answer = new Uint8Array(ANSWER_BYTES);
   #closed = false;
+  readonly #attaching = new Map<number, PromiseWithResolvers<void>>();
   /** The datagram that is being handled. */
   #answering: { readonly path: string; readonly local: Uint8Array } | undefined;
 
@@ -252,10 +269,21 @@ class NativeNet implements NetHost {
     return checked(decodeJson(this.#answer.subarray(0, written)));
   }
 
+  attach(plan: GuestPlan): Promise<void> {
+    this.command("tunnel.open", { ...plan });
+    const attaching = Promise.withResolvers<void>();
+    this.#attaching.set(plan.tunnel, attaching);
+    return attaching.promise;
+  }
+
   async close(): Promise<void> {
     if (!this.#closed) {
       this.#flush();
       this.#closed = true;
+      for (const { reject } of this.#attaching.values()) {
+        reject(new OmertaError("vm-failed", "The node is ending"));
+      }
+      this.#attaching.clear();
       await this.#library.waiting.omerta_net_close(this.#handle);
     }
     await this.#polling;
@@ -323,9 +351,18 @@ class NativeNet implements NetHost {
     }
   }
 
+  #attached({ tunnel, ok, code, message }: Attached): void {
+    const attaching = this.#attaching.get(tunnel);
+    this.#attaching.delete(tunnel);
+    if (ok) attaching?.resolve();
+    else attaching?.reject(failure({ code, message }));
+  }
+
   #record(record: Uint8Array): void {
     if (record[0] === KIND_EVENT) {
-      this.#options.onEvent(decodeJson(record.subarray(1)) as unknown as NetEvent);
+      const event = decodeJson(record.subarray(1)) as unknown as NetEvent | Attached;
+      if (event.type === "guest-attached") this.#attached(event);
+      else this.#options.onEvent(event);
       return;
     }
     if (record[0] !== KIND_DATAGRAM) return;
@@ -344,9 +381,13 @@ class NativeNet implements NetHost {
 /** The answer itself, or its failure as an error. */
 function checked(answer: Record<string, unknown>): Record<string, unknown> {
   if (answer["ok"] === true) return answer;
-  const code = String(answer["code"]);
+  throw failure(answer);
+}
+
+function failure(answer: { readonly code?: unknown; readonly message?: unknown }): OmertaError {
+  const code = String(answer.code);
   const known: ErrorCode = isErrorCode(code) ? code : "internal";
-  throw new OmertaError(known, String(answer["message"]));
+  return new OmertaError(known, String(answer.message));
 }
 
 function encodeJson(value: unknown): Uint8Array<ArrayBuffer> {

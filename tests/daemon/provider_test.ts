@@ -234,6 +234,30 @@ Deno.test(
   }),
 );
 
+Deno.test(
+  "a VM that is released while its helper is slow to take the tunnel is released, not failed",
+  withProvider(async (rig) => {
+    const { promise, reject } = Promise.withResolvers<void>();
+    const isAsked = Promise.withResolvers<void>();
+    rig.stand.answers.set("tunnel.open", () => {
+      isAsked.resolve();
+      return promise;
+    });
+    rig.stand.answers.set("tunnel.close", () => {
+      reject(new OmertaError("vm-failed", "the tunnel was closed"));
+      return { ok: true };
+    });
+    const { vm } = await rig.reserve();
+    await rig.create(vm);
+    await isAsked.promise;
+    await rig.release(vm);
+    await settle();
+    assert.equal((await rig.state(vm))?.state, "released");
+    assert.equal(rig.runner.machines.size, 0);
+    assert.deepEqual(rig.stand.logged.filter((line) => line.startsWith("error")), []);
+  }),
+);
+
 const HOSTNAMES = ["", "-", "---", "💥", "a".repeat(32), "VM 1", "x\ny", "..", "é"];
 
 Deno.test(

@@ -213,15 +213,16 @@ export class Stand {
   }
 
   #net(): Context["net"] {
+    const command = (op: string, args: Readonly<Record<string, unknown>> = {}) => {
+      this.commands.push({ op, args });
+      return this.answers.get(op)?.(args, "" as PeerKey) as Record<string, unknown> ?? { ok: true };
+    };
     return {
       port: 9_000,
       send() {},
       heard() {},
-      command: (op, args = {}) => {
-        this.commands.push({ op, args });
-        return this.answers.get(op)?.(args, "" as PeerKey) as Record<string, unknown> ??
-          { ok: true };
-      },
+      command,
+      attach: async (plan) => void await command("tunnel.open", { ...plan }),
       close: () => Promise.resolve(),
     };
   }

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import type { PeerKey } from "../../src/base/mod.ts";
 import { type NetEvent, type NetHost, openNet, splice } from "../../src/host/net.ts";
 import { inDirectory, say } from "./scratch.ts";
 
@@ -158,6 +159,25 @@ netTest(
     }
   },
 );
+
+netTest("attach() tells how it ended, and ends with the node", async () => {
+  const heard = open();
+  const plan = { tunnel: 7, peer: "p" as PeerKey, remote: 0, mode: "guest" } as const;
+  await inDirectory(async (dir) => {
+    const none = { ...plan, control: `${dir}/none` };
+    await assert.rejects(heard.net.attach(none), {
+      code: "vm-failed",
+      message: /cannot be reached/,
+    });
+    assert.throws(() => heard.net.command("tunnel.status", { tunnel: 7 }), { code: "not-found" });
+    using helper = Deno.listen({ transport: "unix", path: `${dir}/slow` });
+    const slow = heard.net.attach({ ...plan, control: `${dir}/slow` });
+    using _asked = await helper.accept();
+    const ended = assert.rejects(slow, { code: "vm-failed" });
+    await heard.net.close();
+    await ended;
+  });
+});
 
 netTest("heard() sends nothing", () =>
   withTwo(async (a, b) => {
