@@ -42,6 +42,7 @@ static const char *const NAMES[DROP_COUNT] = {
     [DROP_DETACHED] = "detached",
     [DROP_NODE_FULL] = "node-full",
     [DROP_GUEST_FULL] = "guest-full",
+    [DROP_RATE] = "rate",
     [DROP_NODE_SIZE] = "node-size",
 };
 

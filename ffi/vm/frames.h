@@ -43,6 +43,7 @@ enum drop {
   DROP_DETACHED,
   DROP_NODE_FULL,
   DROP_GUEST_FULL,
+  DROP_RATE, /* of either side */
   /* the node's datagrams */
   DROP_NODE_SIZE,
   DROP_COUNT

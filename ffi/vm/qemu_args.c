@@ -67,22 +67,30 @@ static void add_boot(struct list *list, const struct qemu_wish *wish) {
     add(list, "%s tsc_early_khz=%ld tsc=reliable", wish->append, wish->tsc_khz);
 }
 
+/* raw is named, never guessed: a guest can write any header into its own disk. No hole is made in it,
+ * for its room may be taken before it is filled again. */
+static void add_disk(struct list *list, const struct qemu_wish *wish) {
+  add_all(list, (const char *const[]){"-add-fd"}, 1);
+  add(list, "fd=%d,set=1", QEMU_FD_DISK);
+  add(list, "-object");
+  add(list, "{\"qom-type\":\"throttle-group\",\"id\":\"rate\",\"limits\":"
+            "{\"iops-total\":%lld,\"bps-total\":%lld}}",
+      (long long)wish->disk_ops, (long long)wish->disk_bytes);
+  const char *const disk[] = {
+      "-blockdev", "driver=file,node-name=file,filename=/dev/fdset/1,discard=ignore",
+      "-blockdev", "driver=raw,node-name=raw,file=file,discard=ignore",
+      "-blockdev", "driver=throttle,node-name=disk,throttle-group=rate,file=raw",
+      "-device",   "virtio-blk-device,drive=disk,werror=stop,rerror=report"};
+  add_all(list, disk, COUNT_OF(disk));
+}
+
 static void add_devices(struct list *list, const struct qemu_wish *wish) {
   add(list, "-chardev");
   add(list, "socket,id=serial,fd=%d", QEMU_FD_SERIAL);
   add_all(list, (const char *const[]){"-serial", "chardev:serial", "-netdev"}, 3);
   add(list, "dgram,id=net,local.type=fd,local.str=%d", QEMU_FD_NIC);
   add_all(list, (const char *const[]){"-device", "virtio-net-device,netdev=net,mac=" GUEST_MAC}, 2);
-  if (!wish->disk) return;
-  add(list, "-add-fd");
-  add(list, "fd=%d,set=1", QEMU_FD_DISK);
-  /* raw is named, never guessed: a guest can write any header into its own disk. No hole is made in
-   * it, for its room may be taken before it is filled again. */
-  const char *const disk[] = {
-      "-blockdev", "driver=file,node-name=file,filename=/dev/fdset/1,discard=ignore",
-      "-blockdev", "driver=raw,node-name=disk,file=file,discard=ignore",
-      "-device",   "virtio-blk-device,drive=disk,werror=stop,rerror=report"};
-  add_all(list, disk, COUNT_OF(disk));
+  if (wish->disk) add_disk(list, wish);
 }
 
 int qemu_args(struct qemu_args *args, const char *qemu, const struct qemu_wish *wish) {

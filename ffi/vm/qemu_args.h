@@ -12,6 +12,8 @@
 struct qemu_wish {
   bool kvm;
   bool disk;
+  int64_t disk_ops; /* that may be done with it in a second, and bytes */
+  int64_t disk_bytes;
   bool version_only; /* start no machine, only the monitor */
   int64_t cpus;
   int64_t memory_mib;

@@ -17,6 +17,13 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+/* What a VM may do in a second where its spec does not say; guesses: what a gigabit link and a slow
+ * SSD carry, so that one VM cannot take all of a faster one. */
+#define WIRE_PACKETS 100000
+#define WIRE_BYTES 125000000
+#define DISK_OPS 5000
+#define DISK_BYTES 200000000
+
 static struct vm vm; /* half a megabyte: not for a stack */
 
 int read_spec(struct spec *spec, enum spec_mode mode, struct failure *failure) {
@@ -122,6 +129,10 @@ static int open_files(const struct spec *spec, struct launch *launch, struct fai
   return launch->initrd < 0 ? -1 : open_disk(spec, launch, failure);
 }
 
+static int64_t or_else(int64_t value, int64_t otherwise) {
+  return value > 0 ? value : otherwise;
+}
+
 static int boot(const struct spec *spec, struct failure *failure) {
   char qemu[PATH_MAX];
   struct tsc_sample begin = tsc_sample();
@@ -131,6 +142,8 @@ static int boot(const struct spec *spec, struct failure *failure) {
   int result = find_qemu(spec->qemu, qemu, failure);
   if (result == 0) result = open_files(spec, &launch, failure);
   launch.wish = (struct qemu_wish){.kvm = spec->kvm, .disk = launch.disk >= 0, .cpus = spec->cpus,
+                                   .disk_ops = or_else(spec->disk_ops, DISK_OPS),
+                                   .disk_bytes = or_else(spec->disk_bytes, DISK_BYTES),
                                    .memory_mib = spec->memory_mib, .append = spec->append};
   if (result == 0 && !spec->kvm) launch.wish.tsc_khz = tsc_khz_since(begin);
   if (result == 0) result = launch_speaking(&launch, &vm.machine, failure);
@@ -159,7 +172,9 @@ static void begin_parts(const struct spec *spec) {
   vm.kvm = spec->kvm;
   vm.ready_ms = vm.kill_at_ms = vm.stopped_at_ms = -1;
   qmp_begin(&vm.qmp, vm.machine.qmp);
-  wire_begin(&vm.wire, vm.machine.nic);
+  struct wire_limits limits = {.packets = or_else(spec->wire_packets, WIRE_PACKETS),
+                               .bytes = or_else(spec->wire_bytes, WIRE_BYTES)};
+  wire_begin(&vm.wire, vm.machine.nic, limits);
   console_begin(&vm.console, vm.folder.console, "OMERTA-READY");
   control_begin(&vm.control, vm.folder.listener);
 }

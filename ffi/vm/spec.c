@@ -33,6 +33,10 @@ static const struct key KEYS[] = {
     {"memory_mib", KIND_NUMBER, BOTH, SPEC_RUN, AT(memory_mib), 64, 1 << 20},
     {"lease_ms", KIND_NUMBER, SPEC_RUN, SPEC_RUN, AT(lease_ms), 1, 366 * DAY_MS},
     {"life_ms", KIND_NUMBER, SPEC_RUN, SPEC_RUN, AT(life_ms), 1, 366 * DAY_MS},
+    {"wire_packets", KIND_NUMBER, SPEC_RUN, 0, AT(wire_packets), 1, 100000000},
+    {"wire_bytes", KIND_NUMBER, SPEC_RUN, 0, AT(wire_bytes), 1, 100000000000},
+    {"disk_ops", KIND_NUMBER, SPEC_RUN, 0, AT(disk_ops), 1, 100000000},
+    {"disk_bytes", KIND_NUMBER, SPEC_RUN, 0, AT(disk_bytes), 1, 100000000000},
     {"timeout_ms", KIND_NUMBER, SPEC_PROBE, SPEC_PROBE, AT(timeout_ms), 100, 600000},
 };
 

@@ -30,6 +30,10 @@ struct spec {
   int64_t lease_ms;
   int64_t life_ms;
   int64_t timeout_ms;
+  int64_t wire_packets; /* a second, each way; these four are 0 where they are left out */
+  int64_t wire_bytes;
+  int64_t disk_ops; /* a second, both ways together */
+  int64_t disk_bytes;
 };
 
 /* Reads `length` bytes of text (a copy is not kept) into `spec`; 0, or -1 with `failure`. */

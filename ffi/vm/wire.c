@@ -8,9 +8,13 @@
 /* How long a full socket may hold a batch; guess: longer than any pause of a living node. */
 #define HOLD_MS 100
 #define SOCKET_BYTES (1 << 20)
+/* For how long who sent too much is not read from: at most 3200 more datagrams a second to drop. */
+#define REST_MS 10
 
-void wire_begin(struct wire *wire, int nic) {
+void wire_begin(struct wire *wire, int nic, struct wire_limits limits) {
   memset(wire, 0, sizeof *wire);
+  struct bucket rate = bucket_begin(limits.packets, limits.bytes, boottime_ms());
+  wire->from_guest_rate = wire->from_node_rate = rate;
   wire->nic = nic;
   wire->node = -1;
 }
@@ -42,12 +46,20 @@ static bool waiting(const struct batch *batch) {
   return batch->first < batch->count;
 }
 
+static bool reads_guest(const struct wire *wire) {
+  return wire->guest_rests_ms == 0 && !waiting(&wire->to_node);
+}
+
+static bool reads_node(const struct wire *wire) {
+  return wire->node_rests_ms == 0 && !waiting(&wire->to_guest);
+}
+
 short wire_nic_events(const struct wire *wire) {
-  return (short)((waiting(&wire->to_node) ? 0 : POLLIN) | (waiting(&wire->to_guest) ? POLLOUT : 0));
+  return (short)((reads_guest(wire) ? POLLIN : 0) | (waiting(&wire->to_guest) ? POLLOUT : 0));
 }
 
 short wire_node_events(const struct wire *wire) {
-  return (short)((waiting(&wire->to_guest) ? 0 : POLLIN) | (waiting(&wire->to_node) ? POLLOUT : 0));
+  return (short)((reads_node(wire) ? POLLIN : 0) | (waiting(&wire->to_node) ? POLLOUT : 0));
 }
 
 /* Prepares all 32 to receive; the count received, or 0. */
@@ -123,8 +135,14 @@ static void read_guest(struct wire *wire) {
   unsigned got = receive(batch, wire->nic, &ended);
   batch->first = batch->count = 0;
   batch->since_ms = boottime_ms();
+  bucket_fill(&wire->from_guest_rate, batch->since_ms);
   wire->from_guest += got;
   for (unsigned i = 0; i < got; i++) {
+    if (!bucket_take(&wire->from_guest_rate, batch->messages[i].msg_len)) {
+      wire->dropped[DROP_RATE]++;
+      wire->guest_rests_ms = batch->since_ms + REST_MS;
+      continue;
+    }
     struct verdict verdict = judge(&batch->messages[i], batch->bytes[i]);
     if (verdict.kind == VERDICT_DROP) wire->dropped[verdict.reason]++;
     if (verdict.kind == VERDICT_ARP) answer_arp(wire);
@@ -148,10 +166,14 @@ static void read_node(struct wire *wire) {
   unsigned got = receive(batch, wire->node, &ended);
   batch->first = batch->count = 0;
   batch->since_ms = boottime_ms();
+  bucket_fill(&wire->from_node_rate, batch->since_ms);
   for (unsigned i = 0; i < got; i++) {
     size_t length = batch->messages[i].msg_len;
     bool cut = batch->messages[i].msg_hdr.msg_flags & MSG_TRUNC;
-    if (cut || length == 0 || length > FRAME_PAYLOAD_MAX)
+    if (!bucket_take(&wire->from_node_rate, length)) {
+      wire->dropped[DROP_RATE]++;
+      wire->node_rests_ms = batch->since_ms + REST_MS;
+    } else if (cut || length == 0 || length > FRAME_PAYLOAD_MAX)
       wire->dropped[DROP_NODE_SIZE]++;
     else
       queue_frame(batch, i, length);
@@ -162,7 +184,7 @@ static void read_node(struct wire *wire) {
 
 void wire_nic_ready(struct wire *wire, short events) {
   if (events & POLLOUT) flush_to_guest(wire);
-  if ((events & POLLIN) && !waiting(&wire->to_node)) read_guest(wire);
+  if ((events & POLLIN) && reads_guest(wire)) read_guest(wire);
 }
 
 void wire_node_ready(struct wire *wire, short events) {
@@ -171,7 +193,7 @@ void wire_node_ready(struct wire *wire, short events) {
     return;
   }
   if (events & POLLOUT) flush_to_node(wire);
-  if (wire->node >= 0 && (events & POLLIN) && !waiting(&wire->to_guest)) read_node(wire);
+  if (wire->node >= 0 && (events & POLLIN) && reads_node(wire)) read_node(wire);
 }
 
 static int64_t batch_deadline(const struct batch *batch) {
@@ -179,12 +201,18 @@ static int64_t batch_deadline(const struct batch *batch) {
 }
 
 int64_t wire_deadline(const struct wire *wire) {
-  int64_t node = batch_deadline(&wire->to_node), guest = batch_deadline(&wire->to_guest);
-  if (node < 0 || guest < 0) return node < 0 ? guest : node;
-  return node < guest ? node : guest;
+  int64_t at[] = {batch_deadline(&wire->to_node), batch_deadline(&wire->to_guest),
+                  wire->guest_rests_ms > 0 ? wire->guest_rests_ms : -1,
+                  wire->node_rests_ms > 0 ? wire->node_rests_ms : -1};
+  int64_t first = -1;
+  for (size_t i = 0; i < COUNT_OF(at); i++)
+    if (at[i] >= 0 && (first < 0 || at[i] < first)) first = at[i];
+  return first;
 }
 
 void wire_give_up(struct wire *wire, int64_t now_ms) {
+  if (wire->guest_rests_ms <= now_ms) wire->guest_rests_ms = 0;
+  if (wire->node_rests_ms <= now_ms) wire->node_rests_ms = 0;
   if (waiting(&wire->to_node) && batch_deadline(&wire->to_node) <= now_ms)
     drop_batch(wire, &wire->to_node, DROP_NODE_FULL);
   if (waiting(&wire->to_guest) && batch_deadline(&wire->to_guest) <= now_ms)

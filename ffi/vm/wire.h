@@ -7,10 +7,14 @@
  * Per direction one batch of 32 waits at most 100 ms for room at its goal; meanwhile nothing is
  * read from its source, so the queues before it fill and their owners drop. Then it is dropped and
  * counted. Nothing here ever blocks.
+ *
+ * Each direction has a bucket of packets and bytes. What comes beyond it is dropped and counted, and
+ * then for 10 ms nothing is read from where it came, so that a flood costs no processor either.
  */
 #ifndef OMERTA_WIRE_H
 #define OMERTA_WIRE_H
 
+#include "bucket.h"
 #include "frames.h"
 #include "util.h"
 
@@ -34,11 +38,18 @@ struct wire {
   int node; /* -1: nothing is attached */
   uint64_t dropped[DROP_COUNT];
   uint64_t from_guest, to_node_total, to_guest_total;
+  struct bucket from_guest_rate, from_node_rate;
+  int64_t guest_rests_ms, node_rests_ms; /* until when it is not read from; 0: it is */
   struct batch to_node;
   struct batch to_guest;
 };
 
-void wire_begin(struct wire *wire, int nic);
+/* What may pass in a second, each way. */
+struct wire_limits {
+  int64_t packets, bytes;
+};
+
+void wire_begin(struct wire *wire, int nic, struct wire_limits limits);
 /* Takes over `fd`; the one before is closed. -1 (and `fd` is the caller's) if it is of no use. */
 int wire_attach(struct wire *wire, int fd);
 void wire_detach(struct wire *wire);
@@ -48,7 +59,7 @@ short wire_node_events(const struct wire *wire);
 /* Handles what poll said. */
 void wire_nic_ready(struct wire *wire, short events);
 void wire_node_ready(struct wire *wire, short events);
-/* When a waiting batch must be given up, or -1; and doing so. */
+/* When a waiting batch must be given up, or a rest ends, or -1; and doing so. */
 int64_t wire_deadline(const struct wire *wire);
 void wire_give_up(struct wire *wire, int64_t now_ms);
 /* Adds `{"reason":count,…}` of all reasons that occurred. */

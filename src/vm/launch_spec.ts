@@ -20,10 +20,24 @@ export interface LaunchSpec {
   readonly accel: "kvm" | "tcg";
   /** A raw disk for `/data`, or `undefined`. */
   readonly disk?: string | undefined;
+  /** What it may do at most; the helper's own limits where it is left out. */
+  readonly rates?: LaunchRates | undefined;
   readonly leaseMs: number;
   /** From now. */
   readonly lifeMs: number;
 }
+
+/** What a VM may do in a second: datagrams each way, reads and writes together. */
+export interface LaunchRates {
+  readonly wirePackets: number;
+  readonly wireBytes: number;
+  readonly diskOps: number;
+  readonly diskBytes: number;
+}
+
+/** As the helper's own bounds: above what any machine does. */
+const RATE_OPS_MAX = 1e8;
+const RATE_BYTES_MAX = 1e11;
 
 /** Longest specification that the helper reads. */
 export const LAUNCH_SPEC_BYTES_MAX = 64 * 1024;
@@ -40,6 +54,7 @@ export function launchSpec(spec: LaunchSpec): string {
     ["memory_mib", whole("memoryMib", spec.memoryMib, MEMORY_MIB_MIN, MEMORY_MIB_MAX)],
     ["accel", spec.accel],
     ...(spec.disk === undefined ? [] : [["disk", absolute("disk", spec.disk)] as const]),
+    ...rateFields(spec.rates),
     ["lease_ms", whole("leaseMs", spec.leaseMs, LEASE_MS_MIN, LIFE_MS_MAX)],
     ["life_ms", whole("lifeMs", spec.lifeMs, 1, LIFE_MS_MAX)],
   ];
@@ -48,6 +63,16 @@ export function launchSpec(spec: LaunchSpec): string {
     throw new RangeError(`Cannot write launch specification: longer than ${LAUNCH_SPEC_BYTES_MAX}`);
   }
   return text;
+}
+
+function rateFields(rates: LaunchRates | undefined): readonly (readonly [string, string])[] {
+  if (rates === undefined) return [];
+  return [
+    ["wire_packets", whole("wirePackets", rates.wirePackets, 1, RATE_OPS_MAX)],
+    ["wire_bytes", whole("wireBytes", rates.wireBytes, 1, RATE_BYTES_MAX)],
+    ["disk_ops", whole("diskOps", rates.diskOps, 1, RATE_OPS_MAX)],
+    ["disk_bytes", whole("diskBytes", rates.diskBytes, 1, RATE_BYTES_MAX)],
+  ];
 }
 
 function absolute(what: string, path: string): string {

@@ -305,6 +305,23 @@ vmTest(
     }),
 );
 
+vmTest("a disk is no faster than its rate", () =>
+  withVm({ disk: true }, async (vm) => {
+    await vm.start({ disk_ops: 20 });
+    const { bootMs } = await vm.until("ready");
+    // Formatting and mounting takes some 150 operations, which else are done in no time.
+    assert.ok((bootMs ?? 0) > 5000, `it booted in ${bootMs} ms`);
+  }));
+
+vmTest(
+  "what a guest sends beyond its rate is dropped, and counted as that",
+  () =>
+    withVm({ fake: "flood" }, async (vm) => {
+      await vm.start({ wire_packets: 100 });
+      await vm.connected((client) => until(client, ({ dropped }) => (dropped["rate"] ?? 0) > 100));
+    }),
+);
+
 Deno.test({
   name: "a helper leaves its node's control group for one beside it",
   ignore: !isPossible || !isRoot(),

@@ -32,6 +32,14 @@ life_ms=86400000
   );
 });
 
+const RATES = { wirePackets: 1, wireBytes: 2, diskOps: 3, diskBytes: 4 };
+
+Deno.test("launchSpec() writes the rates that it is given, and none otherwise", () => {
+  const lines = "wire_packets=1\nwire_bytes=2\ndisk_ops=3\ndisk_bytes=4\n";
+  strictEqual(launchSpec({ ...SPEC, rates: RATES }).includes(lines), true);
+  strictEqual(launchSpec(SPEC).includes("wire_"), false);
+});
+
 Deno.test("launchSpec() leaves the disk out where there is none", () => {
   strictEqual(launchSpec(SPEC).includes("disk"), false);
 });
@@ -45,6 +53,7 @@ const WRONG: readonly [string, Partial<LaunchSpec>][] = [
   ["half a CPU", { cpus: 0.5 }],
   ["little memory", { memoryMib: 64 }],
   ["a short lease", { leaseMs: 29_999 }],
+  ["no rate", { rates: { ...RATES, diskOps: 0 } }],
   ["no life", { lifeMs: 0 }],
   ["endless life", { lifeMs: Infinity }],
   ["a long specification", { append: "a".repeat(70_000) }],

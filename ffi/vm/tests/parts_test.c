@@ -1,4 +1,5 @@
 /* Tests of the small parts: lease, console, monitor, text, levels of confinement, command line. */
+#include "../bucket.h"
 #include "../cgroup.h"
 #include "../console.h"
 #include "../features.h"
@@ -27,6 +28,25 @@ static void lease_follows_its_formula(void) {
   CHECK(lease_life_left(&lease, 12000) == 0);
   lease = lease_begin(0, 5000, 100); /* a lease longer than the life */
   CHECK(lease.deadline_ms == 100);
+}
+
+static unsigned taken(struct bucket *bucket, size_t bytes) {
+  unsigned count = 0;
+  while (bucket_take(bucket, bytes)) count++;
+  return count;
+}
+
+static void bucket_follows_its_rates(void) {
+  struct bucket bucket = bucket_begin(10000, 1000000, 0);
+  CHECK(taken(&bucket, 1) == 1000); /* a tenth of a second */
+  bucket_fill(&bucket, 1);
+  CHECK(taken(&bucket, 1) == 10);
+  bucket_fill(&bucket, 51);
+  CHECK(taken(&bucket, 1000) == 100); /* its bytes are fewer than its packets by now */
+  bucket_fill(&bucket, 50); /* a clock that went back */
+  CHECK(taken(&bucket, 1000) == 0);
+  bucket_fill(&bucket, INT64_MAX);
+  CHECK(taken(&bucket, 1) == 1000);
 }
 
 static struct console console;
@@ -204,10 +224,12 @@ static void command_line_follows_accel(void) {
   CHECK(strstr(after(&args, "-cpu"), "la57=off") != NULL);
   CHECK_TEXT(after(&args, "-blockdev"), "");
   wish.kvm = wish.disk = true;
+  wish.disk_ops = 7, wish.disk_bytes = 8000;
   CHECK(qemu_args(&args, "/q", &wish) == 0);
   CHECK_TEXT(after(&args, "-append"), "a -device x");
   CHECK_TEXT(after(&args, "-accel"), "kvm");
   CHECK_TEXT(after(&args, "-cpu"), "host,vmx=off,svm=off");
+  CHECK(strstr(after(&args, "-object"), "\"limits\":{\"iops-total\":7,\"bps-total\":8000}") != NULL);
   CHECK(strstr(after(&args, "-blockdev"), "filename=/dev/fdset/1") != NULL);
 }
 
@@ -238,6 +260,7 @@ static void tsc_is_measured_alike_twice(void) {
 int main(void) {
   static const struct test tests[] = {
       {"a lease follows its formula", lease_follows_its_formula},
+      {"a bucket follows its rates", bucket_follows_its_rates},
       {"the console finds only the whole line", console_finds_only_the_whole_line},
       {"the console finds a line that comes in pieces", console_finds_a_line_in_pieces},
       {"the console is bounded and keeps the latest", console_is_bounded_and_keeps_the_latest},

@@ -25,8 +25,14 @@ static void reads_all_keys(void) {
   CHECK(spec.lease_ms == 60000 && spec.life_ms == 86400000);
 }
 
+static void reads_limits(void) {
+  CHECK(parse(SPEC_RUN, GOOD "wire_packets=1\nwire_bytes=2\ndisk_ops=3\ndisk_bytes=4\n") == 0);
+  CHECK(spec.wire_packets == 1 && spec.wire_bytes == 2 && spec.disk_ops == 3 && spec.disk_bytes == 4);
+}
+
 static void leaves_options_out(void) {
   CHECK(parse(SPEC_RUN, GOOD) == 0);
+  CHECK(spec.wire_packets == 0 && spec.wire_bytes == 0 && spec.disk_ops == 0 && spec.disk_bytes == 0);
   CHECK_TEXT(spec.seed, "");
   CHECK_TEXT(spec.disk, "");
 }
@@ -45,6 +51,7 @@ struct wrong {
 
 static const struct wrong WRONG[] = {
     {SPEC_RUN, GOOD "colour=red\n", "internal", "spec: unknown key 'colour'"},
+    {SPEC_RUN, GOOD "wire_bytes=0\n", "bad-size", "spec: wire_bytes is no number from 1 to 100000000000"},
     {SPEC_RUN, GOOD "timeout_ms=3000\n", "internal", "spec: unknown key 'timeout_ms'"},
     {SPEC_PROBE, "accel=tcg\n", "internal", "spec: unknown key 'accel'"},
     {SPEC_RUN, GOOD "cpus=2\n", "internal", "spec: cpus stands twice"},
@@ -110,6 +117,7 @@ static void refuses_every_truncation(void) {
 int main(void) {
   static const struct test tests[] = {
       {"reads all keys of a run", reads_all_keys},
+      {"reads limits", reads_limits},
       {"seed and disk may be left out", leaves_options_out},
       {"reads a probe", reads_a_probe},
       {"refuses each wrong line with its code and sentence", refuses_each_wrong_spec},

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 static struct wire wire;
+static struct wire_limits limits;
 static int guest, node; /* the far ends */
 
 static void attach(int type) {
@@ -17,12 +18,17 @@ static void attach(int type) {
   node = pair[1];
 }
 
-static void begin(void) {
+static void begin_within(int64_t packets, int64_t bytes) {
   int pair[2];
+  limits = (struct wire_limits){packets, bytes};
   CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0);
-  wire_begin(&wire, pair[0]);
+  wire_begin(&wire, pair[0], limits);
   guest = pair[1];
   attach(SOCK_DGRAM);
+}
+
+static void begin(void) {
+  begin_within(1000000, 1000000000);
 }
 
 static void end(void) {
@@ -181,6 +187,43 @@ static void refuses_other_descriptors(void) {
   end();
 }
 
+static unsigned count_at(int fd) {
+  uint8_t bytes[2048];
+  unsigned count = 0;
+  while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) count++;
+  return count;
+}
+
+/* At one a second, after a batch: all of what came with the first too many is gone, and no more is
+ * read before the rest is over. */
+static void holds_a_guest_to_its_rate(void) {
+  begin_within(1, 1000000000);
+  for (int i = 0; i < 40; i++) guest_sends(10);
+  turn(), turn();
+  CHECK(count_at(node) == 32 && wire.dropped[DROP_RATE] == 8);
+  CHECK(!(wire_nic_events(&wire) & POLLIN) && (wire_node_events(&wire) & POLLIN));
+  guest_sends(10);
+  turn();
+  CHECK(wire.from_guest == 40);
+  int64_t rested = wire_deadline(&wire);
+  CHECK(rested > 0);
+  wire_give_up(&wire, rested - 1);
+  CHECK(!(wire_nic_events(&wire) & POLLIN));
+  wire_give_up(&wire, rested);
+  CHECK((wire_nic_events(&wire) & POLLIN) && wire_deadline(&wire) == -1);
+  end();
+}
+
+static void holds_a_node_to_its_rate(void) {
+  static uint8_t bytes[FRAME_PAYLOAD_MAX];
+  begin_within(1000000, 1);
+  for (int i = 0; i < 60; i++) CHECK(send(node, bytes, sizeof bytes, MSG_DONTWAIT) > 0);
+  turn(), turn();
+  CHECK(count_at(guest) == 44 && wire.dropped[DROP_RATE] == 16); /* 64 KiB */
+  CHECK(!(wire_node_events(&wire) & POLLIN) && (wire_nic_events(&wire) & POLLIN));
+  end();
+}
+
 static void survives_a_guest_that_left(void) {
   begin();
   close(guest);
@@ -203,6 +246,8 @@ int main(void) {
       {"the latest attachment wins", the_latest_attachment_wins},
       {"a node that left is noticed", notices_both_kinds},
       {"only unix datagram and seqpacket sockets are taken", refuses_other_descriptors},
+      {"a guest that sends too much is held to its rate", holds_a_guest_to_its_rate},
+      {"a node that sends too much is held to its rate", holds_a_node_to_its_rate},
       {"a QEMU that ends does no harm", survives_a_guest_that_left},
   };
   return RUN_TESTS("wire", tests);
