@@ -15,6 +15,7 @@ import type { NetHost } from "../host/net.ts";
 import type { Member } from "../membership/mod.ts";
 import {
   type Answer,
+  BODY_BYTES_MAX,
   type CallName,
   encodeBody,
   encodeRefusal,
@@ -267,6 +268,7 @@ export class Loop {
     try {
       const caller = this.#callerOf(request);
       const body = encodeBody(await this.#handle(request.name, request.body, caller));
+      if (body.length > BODY_BYTES_MAX) throw tooLong(request.name, body.length);
       this.input({ type: "answer", peer, kind, call, ok: true, body });
     } catch (error) {
       if (!(error instanceof OmertaError)) this.#onDefect(error);
@@ -323,6 +325,11 @@ export class Loop {
     const waitMs = Math.max(0, wakeup.at - this.#now());
     this.#timer = setTimeout(() => this.input({ type: "wake" }), waitMs);
   }
+}
+
+/** No call carries that: who asked is told at once, and does not wait for what cannot come. */
+function tooLong(name: string, bytes: number): RangeError {
+  return new RangeError(`Cannot answer ${name} with ${bytes} bytes: a call has ${BODY_BYTES_MAX}`);
 }
 
 /** Why a session did not come to be. */

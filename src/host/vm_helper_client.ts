@@ -35,6 +35,8 @@ export interface HelperWatch {
 const ANSWER_MS = 5_000;
 /** QEMU is killed after 500 ms; the rest as above. */
 const STOP_MS = 10_000;
+/** Requests of one connection that wait at once. Guess: a handful is usual. */
+const WAITING_MAX = 32;
 /** Twice the longest line that a helper writes. */
 const LINE_CHARS_MAX = 32 * 1024;
 
@@ -102,6 +104,7 @@ class Lines {
   readonly #decoder = new TextDecoder();
   #rest = "";
   #closed = false;
+  #waiting = 0;
   /** The request before; each waits for the one in front. */
   #previous: Promise<unknown> = Promise.resolve();
 
@@ -119,7 +122,10 @@ class Lines {
 
   /** Sends a line and takes the next one that comes; `undefined` at the end. */
   ask(request: string, timeoutMs: number): Promise<string | undefined> {
-    const answer = this.#previous.then(() => this.#exchange(request, timeoutMs));
+    if (this.#waiting >= WAITING_MAX) return Promise.reject(busy());
+    this.#waiting++;
+    const answer = this.#previous.then(() => this.#exchange(request, timeoutMs))
+      .finally(() => this.#waiting--);
     this.#previous = answer.catch(() => {}); // each caller sees its own failure
     return answer;
   }
@@ -165,6 +171,10 @@ class Lines {
 
 function late(timeoutMs: number): OmertaError {
   return new OmertaError("vm-failed", `The VM's helper did not answer within ${timeoutMs} ms`);
+}
+
+function busy(): OmertaError {
+  return new OmertaError("vm-failed", "Too much is asked of the VM's helper at once");
 }
 
 async function writeAll(connection: Deno.UnixConn, bytes: Uint8Array): Promise<void> {

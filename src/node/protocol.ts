@@ -84,7 +84,11 @@ const vmState = v.strictObject({
 });
 
 const nothing = v.strictObject({});
-const vms = v.pipe(v.array(vmId), v.maxLength(VMS_PER_CALL_MAX));
+const vms = v.pipe(
+  v.array(vmId),
+  v.maxLength(VMS_PER_CALL_MAX),
+  v.check((ids) => new Set(ids).size === ids.length), // each once: answering has its price
+);
 const vmStates = v.strictObject({ vms: v.pipe(v.array(vmState), v.maxLength(VMS_PER_CALL_MAX)) });
 const addresses = v.strictObject({ addresses: v.pipe(v.array(address), v.maxLength(16)) });
 

@@ -392,6 +392,26 @@ Deno.test(
   }),
 );
 
+Deno.test(
+  "an answer that no call can carry is a refusal at once, and a defect here",
+  withLoop(async (rig) => {
+    const reason = "x".repeat(500);
+    const state = {
+      vm: "a".repeat(16),
+      state: "failed",
+      leaseLeftMs: null,
+      lifeLeftMs: null,
+      bootMs: null,
+      reason,
+      endReason: "failed",
+    } as const;
+    rig.loop.serve("vm.status", () => ({ vms: Array(40).fill(state) }));
+    const refused = await rig.asked("vm.status", { vms: [] });
+    assert.equal(refused.ok, false);
+    assert.equal(rig.defects.length, 1);
+  }),
+);
+
 // Doing what the machine says --------------------------------------------------------------------
 
 Deno.test(

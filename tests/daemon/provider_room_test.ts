@@ -1,6 +1,8 @@
 /** What a provider lends is there: of the policy, of the machine, for this owner. */
 import assert from "node:assert/strict";
 import { type PeerKey, peerKey, splitPeerKey, type VmId } from "../../src/base/mod.ts";
+import { fitted } from "../../src/daemon/hosted_rows.ts";
+import { BODY_BYTES_MAX, encodeBody, parseAnswer, VMS_PER_CALL_MAX } from "../../src/node/mod.ts";
 import { settle } from "./fake_time.ts";
 import { DAY, HOUR, withProvider } from "./lend_rig.ts";
 import { someNetwork } from "./stand.ts";
@@ -94,3 +96,21 @@ Deno.test(
     await assert.rejects(rig.reserve({ key: "k" }, elsewhere), full);
   }, { livingPerOwnerMax: 1 }),
 );
+
+Deno.test("the states of 64 VMs that failed at length fit into one answer, with a reason each", () => {
+  const message = {
+    vm: "a".repeat(16),
+    state: "failed",
+    leaseLeftMs: null,
+    lifeLeftMs: null,
+    bootMs: 86_400_000,
+    reason: `it could not be run: ${"€".repeat(470)}`,
+    endReason: "guest-exit",
+  } as const;
+  const vms = fitted(Array(VMS_PER_CALL_MAX).fill(message));
+  const body = encodeBody({ vms });
+  assert.ok(body.length <= BODY_BYTES_MAX, `${body.length} bytes`);
+  assert.ok(vms.every(({ reason }) => reason?.startsWith("it could not be run: €")));
+  assert.equal(parseAnswer("vm.status", body).ok, true);
+  assert.ok((fitted([message])[0]?.reason?.length ?? 0) > 150);
+});

@@ -34,6 +34,7 @@ Deno.test(
     ]);
     await settle();
     assert.equal((await rig.state(vm))?.state, "booting");
+    assert.equal(rig.runner.only.start.requirements.image, DIGEST, "boots what was promised");
     const [tunnel] = rig.stand.commanded("tunnel.open");
     assert.deepEqual([tunnel?.["tunnel"], tunnel?.["remote"], tunnel?.["mode"]], [
       created.tunnel,

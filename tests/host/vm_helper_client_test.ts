@@ -147,3 +147,22 @@ Deno.test(
     });
   }),
 );
+
+Deno.test(
+  "no more than a few requests of one connection wait for a helper that is silent",
+  inDirectory(async (dir) => {
+    const listener = Deno.listen({ transport: "unix", path: `${dir}/ctl.sock` });
+    const client = await connectHelper(dir);
+    const asked = Array.from({ length: 100 }, () => client.renew(1_000));
+    const refused = asked.slice(32).map((request) =>
+      assert.rejects(request, { code: "vm-failed", message: /Too much is asked/ })
+    );
+    await Promise.all(refused);
+    const waiting = asked.slice(0, 32).map((request) =>
+      assert.rejects(request, { code: "vm-failed" })
+    );
+    client.close();
+    listener.close();
+    await Promise.all(waiting);
+  }),
+);

@@ -163,7 +163,11 @@ const REFUSED: readonly (readonly [string, CallName, object])[] = [
   ["an address without a port", "path.candidates", { addresses: ["192.0.2.1"] }],
   ["a name for an address", "path.candidates", { addresses: ["example.org:1"] }],
   ["too many addresses", "path.candidates", { addresses: Array(17).fill(address) }],
-  ["too many VMs", "vm.status", { vms: Array(65).fill(vm) }],
+  ["one VM twice", "vm.status", { vms: [vm, vm] }],
+  ["one VM twice", "vm.renew", { vms: [vm, vm] }],
+  ["too many VMs", "vm.status", {
+    vms: Array.from({ length: 65 }, () => toBase32(random.bytes(10))),
+  }],
   ["a VM's id in capitals", "vm.release", { vm: vm.toUpperCase() }],
   ["a record of 1025 bytes", "record.publish", { record: new Uint8Array(1_025) }],
   ["a secret of 31 bytes", "redeem", { s: new Uint8Array(31) }],
