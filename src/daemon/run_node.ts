@@ -142,6 +142,9 @@ class NodeRun {
     const identity = identityFromSeed(loadIdentitySeed(this.#paths, systemRandom));
     const store = openStore(this.#paths.database);
     this.#closers.push(() => store.close());
+    for (const { rowid: _, ...row } of store.setAside) {
+      this.#log.error("a damaged row of the database was set aside", row);
+    }
     this.#alias ??= store.values.get("alias") as string | undefined ?? null;
     if (this.#options.alias !== null) store.values.put("alias", this.#options.alias);
     const { net, deliver } = await this.#openNet(store);

@@ -10,7 +10,10 @@
  */
 import { Database } from "./store/database.ts";
 import * as membership from "./store/membership_tables.ts";
+import { jsonFault } from "./store/codecs.ts";
+import { VALUES } from "./store/json.ts";
 import { MIGRATIONS } from "./store/schema.ts";
+import type { SetAside } from "./store/set_aside.ts";
 import { Table } from "./store/table.ts";
 import * as vms from "./store/vm_tables.ts";
 
@@ -26,8 +29,13 @@ export interface Values {
   delete(key: string): void;
 }
 
+/** A row that does not parse: it was put away when the database was opened. */
+export type { SetAside } from "./store/set_aside.ts";
+
 /** The open database of a node. Its methods throw `disk-full` and `state-damaged`. */
 export interface Store {
+  /** What was damaged, and was put away so that the rest lives. */
+  readonly setAside: readonly SetAside[];
   readonly values: Values;
   readonly networks: Table<membership.NetworkRow, "id">;
   readonly oldEpochKeys: Table<membership.OldEpochKeyRow, "network" | "epoch">;
@@ -57,10 +65,33 @@ export interface Store {
  */
 export function openStore(path: string): Store {
   const db = Database.open(path, MIGRATIONS);
+  try {
+    return settled(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** The tables of a database, once every row in them is known to be right. */
+function settled(db: Database): Store {
+  const tables = openTables(db);
+  const setAside = Object.values(tables).flatMap((table) => table.settle());
   const before = (table: string, column: string, ms: number) =>
     db.run(`DELETE FROM ${table} WHERE ${column} < ?`, [ms]);
   return {
+    ...tables,
+    setAside: [...settleValues(db), ...setAside],
     values: values(db),
+    transaction: (work) => db.transaction(work),
+    pruneRecords: (nowMs) => before("records", "expires_at_ms", nowMs),
+    pruneHosted: (ms) => before("hosted", "ended_at_ms", ms),
+    close: () => db.close(),
+  };
+}
+
+function openTables(db: Database) {
+  return {
     networks: new Table(db, membership.NETWORKS),
     oldEpochKeys: new Table(db, membership.OLD_EPOCH_KEYS),
     invites: new Table(db, membership.INVITES),
@@ -72,11 +103,26 @@ export function openStore(path: string): Store {
     rentals: new Table(db, vms.RENTALS),
     hosted: new Table(db, vms.HOSTED),
     providers: new Table(db, vms.PROVIDERS),
-    transaction: (work) => db.transaction(work),
-    pruneRecords: (nowMs) => before("records", "expires_at_ms", nowMs),
-    pruneHosted: (ms) => before("hosted", "ended_at_ms", ms),
-    close: () => db.close(),
   };
+}
+
+/** Puts away single values that are not what their readers take. */
+function settleValues(db: Database): SetAside[] {
+  const rows = db.all("SELECT key, value FROM kv");
+  const bad = rows.flatMap(({ key, value }) => {
+    const name = String(key);
+    const isRight = Object.hasOwn(VALUES, name) ? VALUES[name] : undefined;
+    const why = jsonFault(value, isRight ?? (() => true));
+    return why === undefined ? [] : [{ table: "kv", key: name, column: "value", why, rowid: 0 }];
+  });
+  for (const { key, why } of bad) {
+    db.run(
+      "INSERT INTO set_aside (origin, key, why, row) SELECT 'kv', key, ?, quote(value) FROM kv WHERE key = ?",
+      [why, key],
+    );
+    db.run("DELETE FROM kv WHERE key = ?", [key]);
+  }
+  return bad;
 }
 
 function values(db: Database): Values {

@@ -104,10 +104,13 @@ function isPeerKey(json: unknown): json is PeerKey {
 }
 
 function areTimes(row: Readonly<Record<string, unknown>>): boolean {
-  return Number.isSafeInteger(row["requestedAtMs"]) && Number.isSafeInteger(row["deadlineMs"]) &&
-    [row["readyAtMs"], row["lifeEndsAtMs"]].every((time) =>
-      time === null || Number.isSafeInteger(time)
-    );
+  return isTime(row["requestedAtMs"]) && isTime(row["deadlineMs"]) &&
+    [row["readyAtMs"], row["lifeEndsAtMs"]].every((time) => time === null || isTime(time));
+}
+
+/** Whether it is a moment that a date can tell. Source: ECMA-262 §21.4.1.1. */
+function isTime(json: unknown): boolean {
+  return Number.isSafeInteger(json) && Math.abs(json as number) <= 8.64e15;
 }
 
 function isRequirements(json: unknown): json is Requirements {

@@ -5,6 +5,7 @@ import { requireLeavable } from "../../src/daemon/leaving.ts";
 import { Networks } from "../../src/daemon/networks.ts";
 import type { Joined } from "../../src/daemon/network_loading.ts";
 import type { HostedRow, RentalRow } from "../../src/host/store.ts";
+import { ROWS } from "../host/rows.ts";
 import { withDirectory } from "../host/scratch.ts";
 import { FakeTime } from "./fake_time.ts";
 import { Stand } from "./stand.ts";
@@ -27,42 +28,11 @@ function withNetwork(test: (stand: Stand, joined: Joined) => void): () => Promis
 const member = ({ row }: Joined) => ({ row, admitter: null });
 
 function rental({ row: { id: network } }: Joined, letter: string): RentalRow {
-  return {
-    id: letter.repeat(16) as VmId,
-    network,
-    provider: "p".repeat(52) as RentalRow["provider"],
-    key: null,
-    name: null,
-    state: "ready",
-    request: {},
-    secrets: null,
-    hostKey: null,
-    leaseMs: 1,
-    leaseExpiresAtMs: null,
-    requestedAtMs: 0,
-    readyAtMs: null,
-    checkedAtMs: null,
-    endedAtMs: null,
-    document: {},
-  };
+  return { ...ROWS.rentals, id: letter.repeat(16) as VmId, network, key: null, name: null };
 }
 
 function hosted({ row: { id: network } }: Joined, deadlineMs: number): HostedRow {
-  return {
-    id: "h".repeat(16) as VmId,
-    network,
-    owner: "o".repeat(52) as HostedRow["owner"],
-    key: null,
-    state: "ready",
-    spec: {},
-    secrets: null,
-    localTunnel: null,
-    remoteTunnel: null,
-    deadlineMs,
-    createdAtMs: 0,
-    endedAtMs: null,
-    row: {},
-  };
+  return { ...ROWS.hosted, id: "h".repeat(16) as VmId, network, deadlineMs };
 }
 
 Deno.test(
@@ -80,7 +50,7 @@ Deno.test(
   "who rents in a network is told what it rents, names first",
   withNetwork((stand, joined) => {
     const { rentals } = stand.store;
-    rentals.put({ ...rental(joined, "a"), endedAtMs: 5, state: "ended" });
+    rentals.put({ ...rental(joined, "a"), endedAtMs: 5, state: "released" });
     rentals.put({ ...rental(joined, "b"), state: "releasing" });
     requireLeavable(stand.context, member(joined));
     for (const letter of "cdefg") rentals.put(rental(joined, letter));

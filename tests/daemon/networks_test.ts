@@ -458,7 +458,7 @@ Deno.test(
     const { joiner, founder } = parties;
     const { member } = joined(parties);
     for (let i = 0; i < 12; i++) {
-      const id = `${"a".repeat(51)}${"abcdefghijkl"[i]}` as Entry["id"];
+      const id = `${"abcdefghijkl"[i]}${"a".repeat(51)}` as Entry["id"];
       joiner.networks.addEntry(member, { id, addresses: [`192.0.2.${i}:9000`] });
     }
     joiner.networks.addEntry(member, { id: founder.stand.identity.id, addresses: ["new:1"] });

@@ -558,7 +558,12 @@ Deno.test(
     rig.stand.store.hosted.put({ ...row, row: { nonsense: true } });
     await rig.restart();
     assert.equal(rig.provider.used().vms, 0);
-    assert.ok(rig.stand.logged.some((line) => line.startsWith("error a VM's row cannot be read")));
+    assert.deepEqual(
+      rig.stand.store.setAside.map(({ table, key, column }) => [table, key, column]),
+      [
+        ["hosted", vm, "row"],
+      ],
+    );
     assert.equal(rig.runner.machines.size, 0);
   }),
 );

@@ -1,47 +1,16 @@
 /** The database: rows as put, nothing half-done, nothing silently replaced. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import type { NetworkId, NodeId, VmId } from "../../src/base/mod.ts";
+import type { VmId } from "../../src/base/mod.ts";
 import { type NetworkRow, openStore, type RentalRow } from "../../src/host/store.ts";
 import { Database } from "../../src/host/store/database.ts";
 import { MIGRATIONS } from "../../src/host/store/schema.ts";
+import { NETWORK, NODE, ROWS } from "./rows.ts";
 import { inDirectory, Program } from "./scratch.ts";
 
 const WRITER = new URL("fake_writer.ts", import.meta.url).pathname;
-const NETWORK = "n".repeat(52) as NetworkId;
-const NODE = "a".repeat(52) as NodeId;
-
-const network: NetworkRow = {
-  id: NETWORK,
-  name: "home",
-  joinedAtMs: 1_795_000_000_000,
-  enabled: true,
-  epoch: 1,
-  epochKey: new Uint8Array(32).fill(7),
-  authoritySeed: null,
-  certificate: Uint8Array.of(1, 2, 3),
-  admitter: NODE,
-  bootstrap: { addresses: ["192.0.2.1:9000"] },
-};
-
-const rental: RentalRow = {
-  id: "vmaaaaaaaaaaaaaa" as VmId,
-  network: NETWORK,
-  provider: NODE,
-  key: "job-1",
-  name: "web",
-  state: "requested",
-  request: { cpu: 2 },
-  secrets: Uint8Array.of(9),
-  hostKey: null,
-  leaseMs: 3_600_000,
-  leaseExpiresAtMs: null,
-  requestedAtMs: 1,
-  readyAtMs: null,
-  checkedAtMs: null,
-  endedAtMs: null,
-  document: {},
-};
+const network: NetworkRow = ROWS.networks;
+const rental: RentalRow = ROWS.rentals;
 
 function withDatabase(test: (path: string) => void): () => void {
   return () => {

@@ -17,7 +17,7 @@ import {
   type SQLOutputValue,
   type StatementSync,
 } from "node:sqlite";
-import { OmertaError } from "../../base/errors.ts";
+import { type ErrorDetails, OmertaError } from "../../base/errors.ts";
 import { diskFull, PRIVATE_FILE, removeIfThere, syncDirectory } from "../files.ts";
 import { octal } from "../state.ts";
 
@@ -107,6 +107,19 @@ export class Database {
     } finally {
       this.#db.exec("PRAGMA synchronous = FULL");
     }
+  }
+
+  /** The error that a row is not as this program writes it. */
+  damagedRow(
+    { table, key, column, why }: {
+      readonly table: string;
+      readonly key: string;
+      readonly column: string;
+      readonly why: string;
+    },
+  ): OmertaError {
+    const what = `holds a damaged row of ${table}, ${key}: its ${column} cannot be read, ${why}`;
+    return damaged(this.#path, what, { fields: { table, key, column, why } });
   }
 
   close(): void {
@@ -211,7 +224,7 @@ function named(path: string, error: unknown): unknown {
     case SQLITE_IOERR:
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return damaged(path, `cannot be read: ${(error as Error).message}`, error);
+      return damaged(path, `cannot be read: ${(error as Error).message}`, { cause: error });
     default:
       return error;
   }
@@ -229,9 +242,13 @@ function conflict(cause: unknown): OmertaError {
   return new OmertaError("exists", `Something else has the same ${columns}`, { cause });
 }
 
-function damaged(path: string, what: string, cause?: unknown): OmertaError {
+function damaged(
+  path: string,
+  what: string,
+  more: Pick<ErrorDetails, "cause" | "fields"> = {},
+): OmertaError {
   return new OmertaError("state-damaged", `${path} ${what}`, {
-    cause,
+    ...more,
     hint: "Restore the state directory from a backup. Without one move this file away: the node " +
       "keeps its identity, and must join its networks again.",
   });

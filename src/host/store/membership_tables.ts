@@ -4,7 +4,27 @@
  * @module
  */
 import type { NetworkId, NodeId } from "../../base/mod.ts";
-import { boolean, bytes, integer, json, nullable, type TableShape, text } from "./table.ts";
+import { isId } from "../../base/mod.ts";
+import {
+  boolean,
+  bytes,
+  bytesOf,
+  integer,
+  jsonOf,
+  nullable,
+  text,
+  textOf,
+  time,
+} from "./codecs.ts";
+import { isBootstrap, isGrants } from "./json.ts";
+import type { TableShape } from "./table.ts";
+
+/** Bytes of an Ed25519 seed, a network's key, and an invite's secret. */
+const KEY_BYTES = 32;
+
+const networkId = textOf<NetworkId>("id of a network", isId);
+const nodeId = textOf<NodeId>("id of a node", isId);
+const grants = jsonOf("list of grants", isGrants);
 
 /** A network that this node belongs to. */
 export interface NetworkRow {
@@ -101,90 +121,97 @@ export interface PinRow {
 /** Networks, by id. */
 export const NETWORKS: TableShape<NetworkRow, "id"> = {
   name: "networks",
+  damaged: "refuse",
   key: ["id"],
   columns: {
-    id: text<NetworkId>(),
+    id: networkId,
     name: text(),
-    joinedAtMs: integer,
+    joinedAtMs: time,
     enabled: boolean,
     epoch: integer,
-    epochKey: bytes,
-    authoritySeed: nullable(bytes),
+    epochKey: bytesOf(KEY_BYTES),
+    authoritySeed: nullable(bytesOf(KEY_BYTES)),
     certificate: nullable(bytes),
-    admitter: nullable(text<NodeId>()),
-    bootstrap: json,
+    admitter: nullable(nodeId),
+    bootstrap: jsonOf("list of entries", isBootstrap),
   },
 };
 
 /** Keys of past epochs, by network and epoch. */
 export const OLD_EPOCH_KEYS: TableShape<OldEpochKeyRow, "network" | "epoch"> = {
   name: "old_epoch_keys",
+  damaged: "set-aside",
   key: ["network", "epoch"],
   columns: {
-    network: text<NetworkId>(),
+    network: networkId,
     epoch: integer,
-    epochKey: bytes,
-    retiredAtMs: integer,
+    epochKey: bytesOf(KEY_BYTES),
+    retiredAtMs: time,
   },
 };
 
 /** Invites made here, by id. */
 export const INVITES: TableShape<InviteRow, "id"> = {
   name: "invites",
+  damaged: "set-aside",
   key: ["id"],
   columns: {
     id: text(),
-    network: text<NetworkId>(),
-    secret: bytes,
-    grants: json,
-    createdAtMs: integer,
-    expiresAtMs: integer,
+    network: networkId,
+    secret: bytesOf(KEY_BYTES),
+    grants,
+    createdAtMs: time,
+    expiresAtMs: time,
     usesMax: nullable(integer),
-    revokedAtMs: nullable(integer),
+    revokedAtMs: nullable(time),
     label: nullable(text()),
     redeemed: integer,
-    redeemedAtMs: nullable(integer),
+    redeemedAtMs: nullable(time),
   },
 };
 
 /** Redemptions, by invite and subject. */
 export const REDEMPTIONS: TableShape<RedemptionRow, "invite" | "subject"> = {
   name: "redemptions",
+  damaged: "set-aside",
   key: ["invite", "subject"],
-  columns: { invite: text(), subject: text<NodeId>(), atMs: integer },
+  columns: { invite: text(), subject: nodeId, atMs: time },
 };
 
 /** Members admitted here, by network and node. */
 export const MEMBERS: TableShape<MemberRow, "network" | "node"> = {
   name: "members",
+  damaged: "set-aside",
   key: ["network", "node"],
   columns: {
-    network: text<NetworkId>(),
-    node: text<NodeId>(),
-    grants: json,
-    admittedAtMs: integer,
+    network: networkId,
+    node: nodeId,
+    grants,
+    admittedAtMs: time,
     invite: nullable(text()),
-    expiresAtMs: integer,
+    expiresAtMs: time,
   },
 };
 
 /** Revocations, by network and node. */
 export const REVOCATIONS: TableShape<RevocationRow, "network" | "node"> = {
   name: "revocations",
+  damaged: "refuse",
   key: ["network", "node"],
-  columns: { network: text<NetworkId>(), node: text<NodeId>(), bytes, atMs: integer },
+  columns: { network: networkId, node: nodeId, bytes, atMs: time },
 };
 
 /** Records, by network and node. Not durable: members publish their records again and again. */
 export const RECORDS: TableShape<RecordRow, "network" | "node"> = {
   name: "records",
+  damaged: "set-aside",
   key: ["network", "node"],
   columns: {
-    network: text<NetworkId>(),
-    node: text<NodeId>(),
+    network: networkId,
+    node: nodeId,
     seq: integer,
     bytes,
-    expiresAtMs: integer,
+    expiresAtMs: time,
   },
   isDurable: false,
 };
@@ -192,11 +219,12 @@ export const RECORDS: TableShape<RecordRow, "network" | "node"> = {
 /** Pinned names, by network and name. */
 export const PINS: TableShape<PinRow, "network" | "name"> = {
   name: "pins",
+  damaged: "set-aside",
   key: ["network", "name"],
   columns: {
-    network: text<NetworkId>(),
+    network: networkId,
     name: text(),
-    node: text<NodeId>(),
-    pinnedAtMs: integer,
+    node: nodeId,
+    pinnedAtMs: time,
   },
 };

@@ -156,5 +156,14 @@ CREATE TABLE providers (
 ) STRICT;
 `;
 
+const SET_ASIDE = `
+CREATE TABLE set_aside (
+  origin TEXT NOT NULL,
+  key TEXT NOT NULL,
+  why TEXT NOT NULL,
+  row TEXT NOT NULL
+) STRICT;
+`;
+
 /** From an empty database to the newest version. */
-export const MIGRATIONS: Migrations = [VERSION_1, MEMBERS_AND_INVITES, PROVIDERS];
+export const MIGRATIONS: Migrations = [VERSION_1, MEMBERS_AND_INVITES, PROVIDERS, SET_ASIDE];

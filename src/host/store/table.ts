@@ -4,55 +4,16 @@
  * Rows are put whole, by an upsert that never deletes: `INSERT OR REPLACE` would take the rows
  * that refer to it along.
  *
+ * A row that does not parse is found when the database is opened, before anybody asks for it: where
+ * nothing lives without it, opening fails and names it; else it is set aside and the rest lives.
+ *
  * @module
  */
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
+import { OmertaError } from "../../base/mod.ts";
+import { BadColumn, type Codec } from "./codecs.ts";
 import type { Database } from "./database.ts";
-
-/** How a field is kept in a column. */
-export interface Codec<T> {
-  encode(value: T): SQLInputValue;
-  decode(value: SQLOutputValue): T;
-}
-
-/** A number that SQLite keeps as INTEGER: counts, sizes, milliseconds. */
-export const integer: Codec<number> = {
-  encode: (value) => value,
-  decode: (value) => Number(value),
-};
-
-/** True and false as 1 and 0. */
-export const boolean: Codec<boolean> = {
-  encode: (value) => value ? 1 : 0,
-  decode: (value) => value !== 0,
-};
-
-/** Bytes; the caller's are copied, those that come back are the caller's own. */
-export const bytes: Codec<Uint8Array> = { encode: (value) => value, decode: asBytes };
-
-/** Any JSON value. What comes back is whatever was put: its reader knows the type. */
-export const json: Codec<unknown> = {
-  encode: (value) => JSON.stringify(value ?? null),
-  decode: (value) => JSON.parse(String(value)),
-};
-
-/** Text, or one of its branded kinds. */
-export function text<T extends string = string>(): Codec<T> {
-  return { encode: (value) => value, decode: (value) => String(value) as T };
-}
-
-/** The same, where null stands for "none" or "unknown". */
-export function nullable<T>(codec: Codec<T>): Codec<T | null> {
-  return {
-    encode: (value) => value === null ? null : codec.encode(value),
-    decode: (value) => value === null ? null : codec.decode(value),
-  };
-}
-
-function asBytes(value: SQLOutputValue): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  throw new TypeError(`Cannot read a BLOB column: value is ${typeof value}`);
-}
+import { type SetAside, setAside } from "./set_aside.ts";
 
 /** The codecs of all fields of a row. */
 export type Codecs<Row> = { readonly [Field in keyof Row]-?: Codec<Row[Field]> };
@@ -62,6 +23,8 @@ export interface TableShape<Row, Key extends keyof Row & string> {
   readonly name: string;
   readonly key: readonly Key[];
   readonly columns: Codecs<Row>;
+  /** What becomes of a row that does not parse: it keeps the node from starting, or is put away. */
+  readonly damaged: "refuse" | "set-aside";
   /** False: a crash of the machine may lose the last writes, which then need not wait for it. */
   readonly isDurable?: boolean;
 }
@@ -102,6 +65,49 @@ export class Table<Row extends object, Key extends keyof Row & string> {
     return this.#db.all(sql, values).map((row) => this.#decode(row));
   }
 
+  /**
+   * Looks at every row, and sets aside those that do not parse.
+   *
+   * @returns what was set aside.
+   * @throws {OmertaError} `state-damaged` for the first one that the node cannot live without.
+   */
+  settle(): SetAside[] {
+    const { name, damaged } = this.#shape;
+    const rows = this.#db.all(this.#survey());
+    const bad = rows.flatMap((row) => this.#fault(row) ?? []);
+    for (const fault of bad) {
+      if (damaged === "refuse") throw this.#db.damagedRow(fault);
+      setAside(this.#db, name, this.#fields.map(columnName), fault);
+    }
+    return bad;
+  }
+
+  /** A query for all rows, in which no number is too large to be looked at. */
+  #survey(): string {
+    const max = Number.MAX_SAFE_INTEGER;
+    const columns = this.#fields.map(columnName).map((column) =>
+      `CASE WHEN typeof(${column}) = 'integer' AND ${column} NOT BETWEEN -${max} AND ${max} ` +
+      `THEN CAST(${column} AS TEXT) ELSE ${column} END AS ${column}`
+    );
+    return `SELECT rowid AS survey_rowid, ${columns.join(", ")} FROM ${this.#shape.name}`;
+  }
+
+  #fault(row: Record<string, SQLOutputValue>): SetAside | undefined {
+    try {
+      this.#decode(row);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof OmertaError)) throw error;
+      const { column, why } = error.fields as Pick<SetAside, "column" | "why">;
+      const { name: table } = this.#shape;
+      return { table, key: this.#keyText(row), column, why, rowid: Number(row.survey_rowid) };
+    }
+  }
+
+  #keyText(row: Record<string, SQLOutputValue>): string {
+    return this.#shape.key.map((field) => String(row[columnName(field)])).join(" ").slice(0, 120);
+  }
+
   /** How many rows have those values. */
   count(where: Partial<Row> = {}): number {
     const { clause, values } = this.#where(where);
@@ -136,10 +142,23 @@ export class Table<Row extends object, Key extends keyof Row & string> {
 
   #decode(row: Record<string, SQLOutputValue>): Row {
     const fields = this.#fields.map((field) => {
-      const value = row[columnName(field)] ?? null;
-      return [field, this.#shape.columns[field].decode(value)];
+      return [field, this.#decodeField(field, row)];
     });
     return Object.fromEntries(fields) as Row;
+  }
+
+  #decodeField<Field extends keyof Row & string>(
+    field: Field,
+    row: Record<string, SQLOutputValue>,
+  ): Row[Field] {
+    const column = columnName(field);
+    try {
+      return this.#shape.columns[field].decode(row[column] ?? null);
+    } catch (error) {
+      if (!(error instanceof BadColumn)) throw error;
+      const { name: table } = this.#shape;
+      throw this.#db.damagedRow({ table, key: this.#keyText(row), column, why: error.message });
+    }
   }
 }
 

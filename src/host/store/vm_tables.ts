@@ -6,7 +6,31 @@
  * @module
  */
 import type { NetworkId, NodeId, VmId } from "../../base/mod.ts";
-import { bytes, integer, json, nullable, type TableShape, text } from "./table.ts";
+import { isAlias, isId, isVmId } from "../../base/mod.ts";
+import { bytesOf, integer, jsonOf, lease, nullable, text, textOf, time, uint32 } from "./codecs.ts";
+import { isHostedSpec, isKey, isMarketRow, isRentalDocument, isRentalRequest } from "./json.ts";
+import type { TableShape } from "./table.ts";
+
+/** What a rented VM's state may be. */
+const RENTAL_STATES: readonly string[] = [
+  "requested",
+  "reserved",
+  "creating",
+  "booting",
+  "ready",
+  "releasing",
+  "released",
+  "failed",
+  "lost",
+];
+
+/** Bytes of a WireGuard key. */
+const KEY_BYTES = 32;
+
+const vmId = textOf<VmId>("id of a VM", isVmId);
+const networkId = textOf<NetworkId>("id of a network", isId);
+const nodeId = textOf<NodeId>("id of a node", isId);
+const key = nullable(textOf("key of a request", isKey));
 
 /** A VM that this node rents. */
 export interface RentalRow {
@@ -69,58 +93,61 @@ export interface ProviderRow {
 /** Providers, by network and node. */
 export const PROVIDERS: TableShape<ProviderRow, "network" | "node"> = {
   name: "providers",
+  damaged: "set-aside",
   key: ["network", "node"],
   columns: {
-    network: text<NetworkId>(),
-    node: text<NodeId>(),
-    trustedAtMs: nullable(integer),
-    servedAtMs: nullable(integer),
+    network: networkId,
+    node: nodeId,
+    trustedAtMs: nullable(time),
+    servedAtMs: nullable(time),
     failures: integer,
-    failedAtMs: nullable(integer),
+    failedAtMs: nullable(time),
   },
 };
 
 /** Rented VMs, by id. */
 export const RENTALS: TableShape<RentalRow, "id"> = {
   name: "rentals",
+  damaged: "set-aside",
   key: ["id"],
   columns: {
-    id: text<VmId>(),
-    network: text<NetworkId>(),
-    provider: text<NodeId>(),
-    key: nullable(text()),
-    name: nullable(text()),
-    state: text(),
-    request: json,
-    secrets: nullable(bytes),
+    id: vmId,
+    network: networkId,
+    provider: nodeId,
+    key,
+    name: nullable(textOf("name", isAlias)),
+    state: textOf("state of a VM", (state) => RENTAL_STATES.includes(state)),
+    request: jsonOf("request", isRentalRequest),
+    secrets: nullable(bytesOf(KEY_BYTES)),
     hostKey: nullable(text()),
-    leaseMs: integer,
-    leaseExpiresAtMs: nullable(integer),
-    requestedAtMs: integer,
-    readyAtMs: nullable(integer),
-    checkedAtMs: nullable(integer),
-    endedAtMs: nullable(integer),
-    document: json,
+    leaseMs: lease,
+    leaseExpiresAtMs: nullable(time),
+    requestedAtMs: time,
+    readyAtMs: nullable(time),
+    checkedAtMs: nullable(time),
+    endedAtMs: nullable(time),
+    document: jsonOf("document of a VM", isRentalDocument),
   },
 };
 
 /** Lent VMs, by id. */
 export const HOSTED: TableShape<HostedRow, "id"> = {
   name: "hosted",
+  damaged: "set-aside",
   key: ["id"],
   columns: {
-    id: text<VmId>(),
-    network: text<NetworkId>(),
-    owner: text<NodeId>(),
-    key: nullable(text()),
+    id: vmId,
+    network: networkId,
+    owner: nodeId,
+    key,
     state: text(),
-    spec: json,
-    secrets: nullable(bytes),
-    localTunnel: nullable(integer),
-    remoteTunnel: nullable(integer),
-    deadlineMs: nullable(integer),
-    createdAtMs: integer,
-    endedAtMs: nullable(integer),
-    row: json,
+    spec: jsonOf("specification of a VM", isHostedSpec),
+    secrets: nullable(bytesOf(KEY_BYTES)),
+    localTunnel: nullable(uint32),
+    remoteTunnel: nullable(uint32),
+    deadlineMs: nullable(time),
+    createdAtMs: time,
+    endedAtMs: nullable(time),
+    row: jsonOf("row of the market", isMarketRow),
   },
 };
