@@ -62,6 +62,8 @@ const CHECK_MS = 2_000;
 const RELEASE_MS = 15_000;
 /** A living node gives a sign of life this often at least. Source: the design's lease rule. */
 const HEARTBEAT_MS_MAX = 60_000;
+/** No provider, and no damaged row, makes them more frequent. Guess. */
+const HEARTBEAT_MS_MIN = 1_000;
 /** How long a VM whose request was cut off may take to answer. Guess: its boot, 10-fold. */
 const FINISH_MS = 120_000;
 /** Pauses between attempts to reach the provider of an open tunnel. Guess. */
@@ -611,8 +613,7 @@ export class Consumer {
     clearTimeout(this.#heartbeat);
     if (this.#ending) return;
     const living = [...this.#rentals.values()].filter((r) => !hasEnded(r.state));
-    const leases = living.map((rental) => rental.leaseMs / 3);
-    const waitMs = Math.min(HEARTBEAT_MS_MAX, ...leases);
+    const waitMs = heartbeatMs(living.map(({ leaseMs }) => leaseMs));
     this.#heartbeat = setTimeout(() => {
       this.#forget();
       this.#context.background("renew leases", () => this.#renew());
@@ -664,6 +665,12 @@ export class Consumer {
 
 /** Nobody gives up what must go on. */
 const NEVER = new AbortController().signal;
+
+/** When the next signs of life are due: often enough for the shortest lease, whatever it is. */
+export function heartbeatMs(leasesMs: readonly number[]): number {
+  const wanted = Math.min(HEARTBEAT_MS_MAX, ...leasesMs.map((leaseMs) => leaseMs / 3));
+  return Math.max(HEARTBEAT_MS_MIN, wanted);
+}
 
 function byProvider(rentals: readonly Rental[]): Map<PeerKey, Rental[]> {
   return Map.groupBy(rentals, providerOf);

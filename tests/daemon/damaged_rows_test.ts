@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Instant } from "../../src/base/mod.ts";
+import { heartbeatMs } from "../../src/daemon/consumer.ts";
 import { NO_PATH } from "../../src/daemon/peers.ts";
 import { fromRow, sshAddress, vmDocument } from "../../src/daemon/rental.ts";
 import { BadColumn, type Codec } from "../../src/host/store/codecs.ts";
@@ -69,7 +70,7 @@ for (const column of ["request", "document"] as const) {
           vmDocument(rental, { networkName: "home", path: NO_PATH, sshCommand: null }),
         );
         sshAddress(rental);
-        assert.ok(rental.leaseMs / 3 >= 300, "a heartbeat that rests in between");
+        assert.ok(heartbeatMs([rental.leaseMs]) >= 1_000, "signs of life that rest in between");
       }),
       { numRuns: 2_000 },
     );
@@ -93,4 +94,10 @@ Deno.test("a lent VM whose row is damaged anywhere is set aside, or usable", () 
     }),
     { numRuns: 2_000 },
   );
+});
+
+Deno.test("no lease, however short, makes signs of life that never rest", () => {
+  for (const leaseMs of [0, 1, 299, 2_999]) assert.equal(heartbeatMs([3_600_000, leaseMs]), 1_000);
+  assert.equal(heartbeatMs([30_000]), 10_000);
+  assert.equal(heartbeatMs([]), 60_000);
 });

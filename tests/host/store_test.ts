@@ -75,15 +75,21 @@ Deno.test(
   "what an older build wrote of members and invites is read by this one",
   withDatabase((path) => {
     const old = Database.open(path, MIGRATIONS.slice(0, 1));
-    old.run("INSERT INTO networks VALUES (?, 'home', 1, 1, 1, x'07', NULL, NULL, NULL, '{}')", [
-      NETWORK,
-    ]);
-    for (const [id, uses] of [["one", 1], ["all", null]] as const) {
-      old.run("INSERT INTO invites VALUES (?, ?, x'09', '[\"rent\"]', 1, 9, ?, NULL, NULL)", [
-        id,
+    old.run(
+      "INSERT INTO networks VALUES (?, 'home', 1, 1, 1, zeroblob(32), NULL, NULL, NULL, '{\"entries\":[]}')",
+      [
         NETWORK,
-        uses,
-      ]);
+      ],
+    );
+    for (const [id, uses] of [["one", 1], ["all", null]] as const) {
+      old.run(
+        "INSERT INTO invites VALUES (?, ?, zeroblob(32), '[\"rent\"]', 1, 9, ?, NULL, NULL)",
+        [
+          id,
+          NETWORK,
+          uses,
+        ],
+      );
     }
     for (const [id, atMs] of [["one", 3], ["all", 5]] as const) {
       old.run("INSERT INTO redemptions VALUES (?, ?, ?)", [id, NODE, atMs]);

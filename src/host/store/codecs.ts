@@ -22,11 +22,8 @@ export interface Codec<T> {
 /** Latest moment that a date can be, in Unix milliseconds. Source: ECMA-262 §21.4.1.1. */
 export const TIME_MS_MAX = 8_640_000_000_000_000;
 
-/** Longest duration that is kept. Guess: ten years, above whatever may be asked for. */
+/** Longest duration that is kept: ten years, the longest life that a provider may tell. */
 export const DURATION_MS_MAX = 10 * 366 * 86_400_000;
-
-/** The shortest lease that is kept. Guess: far below the shortest that may be asked for. */
-export const LEASE_MS_MIN = 1_000;
 
 /** A whole number from `min` to `max`, kept as INTEGER. */
 function wholeNumber(what: string, min: number, max: number): Codec<number> {
@@ -50,8 +47,8 @@ export const integer = wholeNumber("number", 0, Number.MAX_SAFE_INTEGER);
 /** A moment in Unix milliseconds. */
 export const time = wholeNumber("time", 0, TIME_MS_MAX);
 
-/** A lease in milliseconds: no timer that follows from it may never rest. */
-export const lease = wholeNumber("lease", LEASE_MS_MIN, DURATION_MS_MAX);
+/** A span of time in milliseconds. */
+export const duration = wholeNumber("duration", 0, DURATION_MS_MAX);
 
 /** A number of 32 bits. */
 export const uint32 = wholeNumber("number of 32 bits", 0, 2 ** 32 - 1);

@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { isAlias, isId } from "../../base/mod.ts";
 import { CONFINEMENTS, isRequestKey, parseHostRow } from "../../market/mod.ts";
 import { GRANTS } from "../../membership/mod.ts";
-import { DURATION_MS_MAX, LEASE_MS_MIN, TIME_MS_MAX } from "./codecs.ts";
+import { DURATION_MS_MAX, TIME_MS_MAX } from "./codecs.ts";
 
 /** Whether JSON is what its column may hold. */
 export type JsonCheck = (value: unknown) => boolean;
@@ -21,7 +21,7 @@ const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const uint32 = v.pipe(whole, v.maxValue(2 ** 32 - 1));
 const ownTunnel = v.pipe(uint32, v.minValue(1));
 const time = v.pipe(whole, v.maxValue(TIME_MS_MAX));
-const lease = v.pipe(whole, v.minValue(LEASE_MS_MIN), v.maxValue(DURATION_MS_MAX));
+const duration = v.pipe(whole, v.maxValue(DURATION_MS_MAX));
 const hex32 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const spentMs = v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0)));
 
@@ -54,7 +54,7 @@ export const isRentalRequest = is(v.looseObject({
   memoryBytes: whole,
   storageBytes: whole,
   image: v.string(),
-  leaseMs: lease,
+  leaseMs: duration,
 }));
 
 /** The rest of a rented VM. */
@@ -70,7 +70,7 @@ export const isRentalDocument = is(v.looseObject({
   isolation: v.nullable(v.picklist(["hardware", "emulated"])),
   confinement: v.nullable(v.picklist(CONFINEMENTS)),
   imageDigest: v.nullable(hex32),
-  lifeMs: whole,
+  lifeMs: duration,
   lifeEndsAtMs: v.nullable(time),
   providerKnown: v.boolean(),
   dryRun: v.boolean(),

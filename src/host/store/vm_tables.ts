@@ -7,7 +7,17 @@
  */
 import type { NetworkId, NodeId, VmId } from "../../base/mod.ts";
 import { isAlias, isId, isVmId } from "../../base/mod.ts";
-import { bytesOf, integer, jsonOf, lease, nullable, text, textOf, time, uint32 } from "./codecs.ts";
+import {
+  bytesOf,
+  duration,
+  integer,
+  jsonOf,
+  nullable,
+  text,
+  textOf,
+  time,
+  uint32,
+} from "./codecs.ts";
 import { isHostedSpec, isKey, isMarketRow, isRentalDocument, isRentalRequest } from "./json.ts";
 import type { TableShape } from "./table.ts";
 
@@ -120,7 +130,7 @@ export const RENTALS: TableShape<RentalRow, "id"> = {
     request: jsonOf("request", isRentalRequest),
     secrets: nullable(bytesOf(KEY_BYTES)),
     hostKey: nullable(text()),
-    leaseMs: lease,
+    leaseMs: duration,
     leaseExpiresAtMs: nullable(time),
     requestedAtMs: time,
     readyAtMs: nullable(time),
