@@ -13,6 +13,7 @@ import {
 } from "../../src/membership/mod.ts";
 import { encodeBody, encodeRefusal, parseAnswer, parseRefusal } from "../../src/node/mod.ts";
 import type { SessionKey } from "../../src/session/mod.ts";
+import { pathSource } from "../../src/wire/mod.ts";
 import { connected, EPOCH_MS, type Host, type NatKind, World } from "./world.ts";
 
 const DAY_MS = 86_400_000;
@@ -300,7 +301,28 @@ Deno.test("a joiner comes in with no grants, in a session that is no member's", 
   assert.deepEqual([up?.kind, up?.member.grants, up?.member.certificate], ["invite", [], null]);
   assert.equal(joiner.heard("peer-up")[0]?.kind, "invite");
   assert.equal(admitter.machine.isConnected(joiner.peer), false);
+  assert.equal(admitter.machine.sourceOf(joiner.peer, "invite"), pathSource(joiner.local));
   assert.deepEqual([admitter.heard("routes"), joiner.heard("routes")], [[], []]);
+});
+
+Deno.test("by an invite that is over nobody comes in, and hears why", () => {
+  const world = new World();
+  const { joiner, admitter, peer } = joining(world);
+  joiner.take({ type: "disconnect", peer, kind: "invite" });
+  const { network } = world.network;
+  const key = { ...inviteSecrets(new Uint8Array(32).fill(5)), network, kind: "invite" as const };
+  const refused = [{ ...key, reason: "invite-revoked" }];
+  admitter.take({ type: "keys", keys: world.accepted(admitter), refused });
+  const input = { type: "connect", token: 9, named: "person", path: admitter.local } as const;
+  joiner.take({ ...input, peer: admitter.identity.id, key, payload: new Uint8Array() });
+  world.run(300);
+  assert.deepEqual(
+    joiner.heard("connect-failed").map(({ token, reason, detail }) => [token, reason, detail]),
+    [
+      [9, "refused", "invite-revoked"],
+    ],
+  );
+  assert.equal(admitter.heard("peer-up").length, 1);
 });
 
 Deno.test("a joiner's call is handed over as a joiner's, also one that members have answered", () => {
