@@ -131,7 +131,8 @@ async function learn(
     );
     networks.learnEntry(known, entry);
   } catch (error) {
-    if (networks.entries(known).length === 0) throw notJoined(invite, error, context.wallMs());
+    const isNeeded = signal.aborted || networks.entries(known).length === 0;
+    if (isNeeded) throw notJoined(invite, error, context.wallMs());
     context.log.warn("nobody answers where the invite leads: its addresses are not kept");
   }
 }

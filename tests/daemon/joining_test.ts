@@ -109,6 +109,12 @@ Deno.test(
     assert.deepEqual(await join(text), { joined, isNew: false });
     assert.deepEqual(networks.entries(joined), before);
     assert.match(stand.logged.at(-1) ?? "", /^warn nobody answers where the invite leads/);
+    const controller = new AbortController();
+    stand.onConnect = () => {
+      controller.abort();
+      return Promise.reject(new OmertaError("timeout", "The command was given up"));
+    };
+    await assert.rejects(join(text, controller.signal), { code: "timeout" });
   }),
 );
 
