@@ -65,7 +65,7 @@ export function unsoundDocument({ id, name, epoch }: NetworkRow): NetworkDoc {
 /** That no relay of a network answers. */
 export function noRelay(network: string): OmertaError {
   return new OmertaError("no-relay", `No relay of ${network} answers`, {
-    hint: "Is the relay's host up, and does this machine have a network?",
+    hint: "Is the relay's host up, and has this machine a network, and the right time?",
   });
 }
 

@@ -136,13 +136,17 @@ export class Reach {
       }
     }
     const addresses = record?.addresses ?? [];
-    if (addresses.length === 0) throw failures[0] ?? this.#unreachable(joined, peer);
-    try {
-      const id = splitPeerKey(peer).node;
-      await this.#relays.connectTo(joined, { id, addresses, named: "record" });
-    } catch (error) {
-      throw failures[0] ?? error;
+    const { node: id } = splitPeerKey(peer);
+    if (addresses.length > 0) {
+      try {
+        await this.#relays.connectTo(joined, { id, addresses, named: "record" });
+        return;
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    throw failures.find((each) => !isUnreachable(each)) ??
+      this.#unreachable(joined, { peer, record, cause: failures[0] });
   }
 
   /** Relays that serve the peer first, then the others with which we are connected. */
@@ -182,15 +186,34 @@ export class Reach {
     return formatPath({ address: at.value.address, session });
   }
 
-  #unreachable(joined: Joined, peer: PeerKey): OmertaError {
-    const node = splitPeerKey(peer).node.slice(0, 8);
+  #unreachable(
+    joined: Joined,
+    { peer, record, cause }: {
+      readonly peer: PeerKey;
+      readonly record: NodeRecord | undefined;
+      readonly cause: unknown;
+    },
+  ): OmertaError {
+    const short = splitPeerKey(peer).node.slice(0, 8);
+    const alias = record?.alias ?? null;
+    const name = alias === null ? short : `${alias} (${short})`;
     if (this.#relays.connected(joined.row.id).length === 0) {
       return noRelay(joined.row.name);
     }
-    return new OmertaError("unreachable", `The peer ${node} is not registered at any relay`, {
-      hint: "Is its node running? See `omerta mesh peers`.",
-    });
+    return new OmertaError(
+      "unreachable",
+      `The peer ${name} is offline: no relay knows where it is`,
+      {
+        hint: "Does its node run, and reach a relay? See `omerta mesh peers` for when it was seen.",
+        cause,
+      },
+    );
   }
+}
+
+/** Whether nobody answered, or a relay said that the peer is not there. */
+function isUnreachable(error: unknown): boolean {
+  return error instanceof OmertaError && error.code === "unreachable";
 }
 
 /** A person's reason stands; a timer's is that the peer is not there. */

@@ -2,12 +2,17 @@
 import assert from "node:assert/strict";
 import { OmertaError, peerKey } from "../../src/base/mod.ts";
 import { generateIdentity, type Identity } from "../../src/crypto/mod.ts";
-import { resolvePeer } from "../../src/daemon/market.ts";
+import { openMarket, resolvePeer } from "../../src/daemon/market.ts";
 import { Networks } from "../../src/daemon/networks.ts";
 import { NO_PATH, type Peers } from "../../src/daemon/peers.ts";
 import { pingPeer } from "../../src/daemon/pinging.ts";
 import type { Relays } from "../../src/daemon/relays.ts";
-import { RECORD_LIFE_MS, signRecord, verifyRecord } from "../../src/membership/mod.ts";
+import {
+  type NodeFacts,
+  RECORD_LIFE_MS,
+  signRecord,
+  verifyRecord,
+} from "../../src/membership/mod.ts";
 import { settle } from "./fake_time.ts";
 import { type Stand, withStand } from "./stand.ts";
 
@@ -26,8 +31,14 @@ function rig(stand: Stand) {
       for (const [identity, alias] of told) put(identity, alias);
       return Promise.resolve();
     },
+    isCutOff: () => state.isCutOff,
+    tellsOfOtherTimes: () => state.isOfOtherTimes,
   } as unknown as Relays;
-  const put = (identity: Identity, alias: string | null) => {
+  const state = { isCutOff: false, isOfOtherTimes: false };
+  const peers = { pathTo: () => NO_PATH } as unknown as Peers;
+  const market = openMarket(stand.context, { networks, peers, relays });
+  const providers = () => market.providers(joined.row.id, NEVER);
+  const put = (identity: Identity, alias: string | null, lent: Partial<NodeFacts> = {}) => {
     const nowMs = stand.wallMs();
     const network = joined.row.id;
     const bytes = signRecord(identity, {
@@ -41,6 +52,7 @@ function rig(stand: Stand) {
       capabilities: {},
       publishedAtMs: nowMs,
       expiresAtMs: nowMs + RECORD_LIFE_MS,
+      ...lent,
     });
     const verified = verifyRecord(bytes, { network, nowMs });
     assert.ok(verified.ok);
@@ -49,7 +61,7 @@ function rig(stand: Stand) {
   const resolve = (name: string) =>
     resolvePeer(stand.context, { networks, relays }, { network: joined.row.id, name });
   const tell = (...records: typeof told) => void (told = records);
-  return { joined, put, tell, resolve, asked: () => asked };
+  return { joined, put, tell, resolve, providers, market, state, asked: () => asked };
 }
 
 const somebody = (stand: Stand) => generateIdentity(stand.random).identity;
@@ -136,6 +148,51 @@ Deno.test(
     await assert.rejects(resolve(bob.id.slice(0, 7)), { code: "not-found" });
     stand.store.pins.delete({ name: begun });
     await assert.rejects(resolve(begun), { code: "ambiguous" });
+  }),
+);
+
+// Providers --------------------------------------------------------------------------------------
+
+Deno.test(
+  "providers are those of the records, with what they offer and how they are called",
+  withStand(async (stand) => {
+    const { joined, put, providers, market } = rig(stand);
+    const [bob, carol] = [somebody(stand), somebody(stand)];
+    const walls = { isolation: "hardware", confinement: "full" };
+    put(bob, "bob", { roles: ["provider"], capabilities: { accepting: true, cpu: 2, ...walls } });
+    put(carol, null, { roles: ["relay"] });
+    put(stand.identity, "self", { roles: ["provider"] });
+    const [found, ...others] = await providers();
+    assert.deepEqual([found?.node, found?.rttMs, others], [bob.id, null, []]);
+    assert.deepEqual([found?.offer.cpu, found?.offer.isolation, found?.offer.confinement], [
+      2,
+      "hardware",
+      "full",
+    ]);
+    assert.equal(market.aliasOf(joined.row.id, bob.id), "bob");
+    assert.equal(market.aliasOf(joined.row.id, carol.id), null);
+    assert.equal(market.networkName(joined.row.id), "home");
+  }),
+);
+
+Deno.test(
+  "why there is no provider is told: nobody lends, only this node, other times, no relay",
+  withStand(async (stand) => {
+    const { put, providers, state } = rig(stand);
+    const fails = async (code: string, message: RegExp, hint: RegExp) => {
+      const error = await providers().then(() => assert.fail("there is one"), (error) => error);
+      assert.ok(error instanceof OmertaError);
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      assert.match(error.hint ?? "", hint);
+    };
+    await fails("no-provider", /^No provider of home is known$/, /omerta provider/);
+    state.isOfOtherTimes = true;
+    await fails("no-provider", /of another time/, /clock/);
+    state.isCutOff = true;
+    await fails("no-relay", /No relay of home answers/, /relay/);
+    put(stand.identity, null, { roles: ["provider"] });
+    await fails("no-provider", /is this node itself/, /--state/);
   }),
 );
 

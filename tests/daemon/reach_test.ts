@@ -24,6 +24,11 @@ class Rig {
   connected: PeerKey[];
   record: Partial<NodeRecord> | undefined;
   readonly straight: NamedEntry[] = [];
+  /** Who answers at the addresses of the peer's record. */
+  connectTo: () => Promise<PeerKey> = () => {
+    this.stand.connected.add(this.peer);
+    return Promise.resolve(this.peer);
+  };
 
   constructor(readonly stand: Stand) {
     const networks = new Networks(stand.context, () => null);
@@ -46,8 +51,7 @@ class Rig {
         record: () => Promise.resolve(this.record),
         connectTo: (_joined: Joined, entry: NamedEntry) => {
           this.straight.push(entry);
-          stand.connected.add(this.peer);
-          return Promise.resolve(this.peer);
+          return this.connectTo();
         },
       } as unknown as Relays,
     });
@@ -131,6 +135,27 @@ Deno.test(
     await assert.rejects(rig.reach.peer(rig.peer), { code: "unreachable" });
     rig.connected = [];
     await assert.rejects(rig.reach.peer(rig.peer), { code: "no-relay" });
+  }),
+);
+
+Deno.test(
+  "a peer that no relay knows of is told as offline, by its alias and id, in words of ours",
+  withReach(async (rig) => {
+    const said = { fields: { said_by: "r" } };
+    rig.stand.answer("relay.allocate", () => {
+      throw new OmertaError("unreachable", "relay r says: not registered", said);
+    });
+    rig.record = { alias: "gpu", addresses: [DIRECT], relays: [] };
+    rig.connectTo = () => Promise.reject(new OmertaError("unreachable", "No address answers"));
+    const short = rig.peer.split("/")[1]?.slice(0, 8);
+    await assert.rejects(rig.reach.peer(rig.peer), {
+      code: "unreachable",
+      message: `The peer gpu (${short}) is offline: no relay knows where it is`,
+    });
+    rig.stand.answer("relay.allocate", () => {
+      throw new OmertaError("refused", "relay r says: no room for another session", said);
+    });
+    await assert.rejects(rig.reach.peer(rig.peer), { code: "refused" });
   }),
 );
 

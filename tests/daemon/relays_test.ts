@@ -274,6 +274,23 @@ Deno.test(
 );
 
 Deno.test(
+  "records of another time are left out, and that they came is known until the next look",
+  withRelays(async (rig) => {
+    rig.open();
+    rig.enter();
+    await rig.time.advance(200);
+    const { id } = rig.joined.row;
+    const records = [rig.record(generateIdentity(rig.stand.random).identity)];
+    rig.stand.answer("record.list", () => ({ records, next: null }));
+    for (const [days, isOther] of [[-2, true], [0, false], [2, true]] as const) {
+      rig.stand.wallSkewMs = days * 86_400_000;
+      await rig.relays.refresh(id, NEVER);
+      assert.equal(rig.relays.tellsOfOtherTimes(id), isOther, `${days} days off`);
+    }
+  }),
+);
+
+Deno.test(
   "a directory without end is read to a limit",
   withRelays(async (rig) => {
     rig.open();
