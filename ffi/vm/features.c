@@ -24,11 +24,15 @@ const char *feature_name(enum feature feature) {
   return FEATURES[feature].name;
 }
 
-const char *feature_level(unsigned missing) {
+/* The first ABI that keeps signals in: Linux 6.12. */
+#define LANDLOCK_SCOPES 6
+
+const char *feature_level(unsigned missing, int landlock_abi) {
   if (missing == 0) return "full";
   if (!HAS(missing, NET_NS) && !HAS(missing, PID_NS) && !HAS(missing, PRIVATE_ROOT))
     return "namespaces";
-  return HAS(missing, LANDLOCK) ? "basic" : "landlock";
+  bool keeps_signals = !HAS(missing, PID_NS) || landlock_abi >= LANDLOCK_SCOPES;
+  return !HAS(missing, LANDLOCK) && keeps_signals ? "landlock" : "basic";
 }
 
 void feature_list(struct text *text, unsigned missing) {

@@ -6,7 +6,8 @@
  *
  *   full        nothing is missing
  *   namespaces  QEMU has its own network, processes and root directory; something else is missing
- *   landlock    not that, but Landlock bounds the files that it can open
+ *   landlock    not that, but Landlock bounds the files that it can open, and, with its ABI 6 or
+ *               in a PID namespace, which processes it can signal
  *   basic       what is never left out: no new privileges, no capabilities, limits, QEMU's and
  *               our system call filters
  */
@@ -35,8 +36,9 @@ enum feature {
 
 /* The name under which a feature is reported, such as "user-ns". */
 const char *feature_name(enum feature feature);
-/* The name of the level that is left without the features in `missing`. */
-const char *feature_level(unsigned missing);
+/* The name of the level that is left without the features in `missing`, with that ABI of Landlock
+ * (0: none). */
+const char *feature_level(unsigned missing, int landlock_abi);
 /* Adds `["user-ns",…]`. */
 void feature_list(struct text *text, unsigned missing);
 /* Features without those that cannot be had without `lost`, and without `lost` itself. */

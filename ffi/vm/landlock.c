@@ -24,8 +24,13 @@ static uint64_t known_rights(int abi) {
   return (1u << bits) - 1;
 }
 
-static int create(uint64_t *handled, bool isolate) {
+int landlock_abi(void) {
   int abi = (int)syscall(NR_LANDLOCK_CREATE_RULESET, NULL, 0, 1);
+  return abi < 0 ? 0 : abi;
+}
+
+static int create(uint64_t *handled, bool isolate) {
+  int abi = landlock_abi();
   if (abi < 1) return -1;
   struct abi_landlock_ruleset rules = {.fs = known_rights(abi)};
   if (isolate && abi >= 4) rules.net = 3;    /* bind and connect of TCP */

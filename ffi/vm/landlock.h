@@ -9,6 +9,9 @@
 
 #include "reach.h"
 
+/* The version of Landlock that this kernel has; 0: none. */
+int landlock_abi(void);
+
 /* Bounds this process to reading `reach` and the open files `fds` (-1 entries are skipped), and to
  * /dev/kvm if `kvm`; no TCP, no abstract sockets, no signals to outside. 0, or -1 with errno. */
 int landlock_reader(const struct reach *reach, const int *fds, size_t count, bool kvm);

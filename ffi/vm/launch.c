@@ -3,6 +3,7 @@
 
 #include "init.h"
 #include "jail.h"
+#include "landlock.h"
 #include "linux_abi.h"
 #include "user.h"
 
@@ -178,6 +179,7 @@ static int spawn_degrading(struct jail *jail, struct machine *machine, struct fa
     jail->features = features_without(jail->features, (enum feature)feature, jail->root);
   }
   machine->missing = all & ~jail->features;
+  machine->landlock_abi = HAS(machine->missing, LANDLOCK) ? 0 : landlock_abi();
   return 0;
 }
 

@@ -19,6 +19,7 @@ struct machine {
   int nic;    /* datagrams: the guest's Ethernet frames */
   int err;    /* what QEMU says on stdout and stderr */
   unsigned missing;   /* features that this QEMU has not got */
+  int landlock_abi;   /* 0: none */
   char why[256];      /* what the kernel said, for the log */
   int64_t started_ms; /* CLOCK_BOOTTIME */
 };

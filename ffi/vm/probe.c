@@ -6,7 +6,7 @@
  *   version (QEMU without a machine) → /dev/kvm opens? → boot → marker | end | STOP | deadline
  *
  * One line on stdout: {"accel":"kvm"|"tcg","reason":…,"boot_ms":…,"qemu":…,"tsc_khz":…,
- * "level":…,"missing":[…]}; what is not known is null.
+ * "level":…,"missing":[…],"landlock_abi":…}; what is not known is null.
  */
 #include "console.h"
 #include "launch.h"
@@ -35,6 +35,7 @@ struct verdict {
   int64_t boot_ms; /* -1: did not boot */
   char version[32];
   unsigned missing;
+  int landlock_abi;
   long tsc_khz;
 };
 
@@ -59,6 +60,7 @@ static int find_version(const char *qemu, struct verdict *verdict, struct failur
     if (qmp_readable(&qmp) < 0) break;
   memcpy(verdict->version, qmp.version, sizeof verdict->version);
   verdict->missing = machine.missing;
+  verdict->landlock_abi = machine.landlock_abi;
   machine_destroy(&machine);
   return 0;
 }
@@ -140,6 +142,7 @@ static void boot_kvm(const struct spec *spec, struct launch *launch, struct verd
     return;
   }
   verdict->missing = machine.missing;
+  verdict->landlock_abi = machine.landlock_abi;
   console_begin(&console, -1, "OMERTA-PROBE");
   qmp_begin(&qmp, machine.qmp);
   if (lockdown(-1, false, &failure) == 0)
@@ -179,10 +182,10 @@ static void print(const struct verdict *verdict) {
     text_add(&text, ",\"boot_ms\":%lld,", (long long)verdict->boot_ms);
   text_field(&text, "qemu", verdict->version);
   text_add(&text, ",\"tsc_khz\":%ld,", verdict->tsc_khz);
-  text_field(&text, "level", feature_level(verdict->missing));
+  text_field(&text, "level", feature_level(verdict->missing, verdict->landlock_abi));
   text_add(&text, ",\"missing\":");
   feature_list(&text, verdict->missing);
-  text_add(&text, "}\n");
+  text_add(&text, ",\"landlock_abi\":%d}\n", verdict->landlock_abi);
   int ignored = write_all(STDOUT_FILENO, line, text.used); /* nobody is left to be told */
   (void)ignored;
 }

@@ -184,8 +184,9 @@ static void log_launch(void) {
   struct text text;
   text_begin(&text, missing, sizeof missing);
   feature_list(&text, vm.machine.missing);
-  log_line(&vm.log, "QEMU is process %d, level %s, missing %s", vm.machine.qemu,
-           feature_level(vm.machine.missing), missing);
+  log_line(&vm.log, "QEMU is process %d, level %s, missing %s, Landlock %d", vm.machine.qemu,
+           feature_level(vm.machine.missing, vm.machine.landlock_abi), missing,
+           vm.machine.landlock_abi);
   if (vm.machine.why[0] != 0) log_line(&vm.log, "%s", vm.machine.why);
 }
 

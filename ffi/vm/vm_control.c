@@ -26,8 +26,9 @@ static void add_times(const struct vm *vm, struct text *text) {
 
 static void add_confinement(const struct vm *vm, struct text *text) {
   text_add(text, ",\"accel\":\"%s\",\"level\":\"%s\",\"missing\":", vm->kvm ? "kvm" : "tcg",
-           feature_level(vm->machine.missing));
+           feature_level(vm->machine.missing, vm->machine.landlock_abi));
   feature_list(text, vm->machine.missing);
+  text_add(text, ",\"landlock_abi\":%d", vm->machine.landlock_abi);
 }
 
 static void add_frames(const struct vm *vm, struct text *text) {

@@ -29,6 +29,8 @@ export interface HelperStatus {
   readonly level: ConfinementLevel;
   /** The parts of the jail that this system did not give, such as `user-ns`. */
   readonly missing: readonly string[];
+  /** The version of Landlock that bounds QEMU; 0: none. */
+  readonly landlockAbi: number;
   /** Whether a node's socket is attached. */
   readonly attached: boolean;
   /** Frames and datagrams dropped, by reason. */
@@ -52,6 +54,8 @@ export interface ProbeVerdict {
   readonly tscKhz: number;
   readonly level: ConfinementLevel;
   readonly missing: readonly string[];
+  /** The version of Landlock that bounds QEMU; 0: none. */
+  readonly landlockAbi: number;
 }
 
 /** Why a VM ended. */
@@ -90,6 +94,7 @@ export function parseStatus(fields: Fields): HelperStatus {
     accel: oneOf(fields, "accel", ACCELS),
     level: oneOf(fields, "level", LEVELS),
     missing: texts(fields, "missing"),
+    landlockAbi: count(fields, "landlock_abi"),
     attached: fields["attached"] === true,
     dropped: counts(object(fields, "dropped")),
     frames: { in: count(frames, "in"), out: count(frames, "out") },
@@ -108,6 +113,7 @@ export function parseVerdict(fields: Fields): ProbeVerdict {
     tscKhz: count(fields, "tsc_khz"),
     level: oneOf(fields, "level", LEVELS),
     missing: texts(fields, "missing"),
+    landlockAbi: count(fields, "landlock_abi"),
   };
 }
 

@@ -13,6 +13,7 @@ const GOOD: ProbeVerdict = {
   tscKhz: 1,
   level: "full",
   missing: [],
+  landlockAbi: 7,
 };
 const BAD: ProbeVerdict = {
   ...GOOD,

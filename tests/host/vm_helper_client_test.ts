@@ -23,6 +23,7 @@ const STATUS = {
   accel: "tcg",
   level: "namespaces",
   missing: ["landlock"],
+  landlock_abi: 0,
   attached: false,
   dropped: { ipv6: 3 },
   frames: { in: 4, out: 5 },
@@ -93,7 +94,7 @@ Deno.test("a verdict and an end are read strictly", () => {
     tsc_khz: 1,
     level: "full",
   };
-  assert.equal(parseVerdict({ ...verdict, missing: [] }).tscKhz, 1);
+  assert.equal(parseVerdict({ ...verdict, missing: [], landlock_abi: 7 }).tscKhz, 1);
   assert.throws(() => parseVerdict(verdict), { code: "vm-failed" });
   assert.equal(parseExit('{"reason":"lease","detail":"d"}').reason, "lease");
   assert.throws(() => parseExit('{"reason":"boredom","detail":"d"}'), { code: "vm-failed" });

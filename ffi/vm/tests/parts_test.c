@@ -191,11 +191,16 @@ static void text_escapes_and_ends(void) {
 static void levels_follow_what_is_missing(void) {
   unsigned no_userns = 1u << FEATURE_USER_NS, no_landlock = 1u << FEATURE_LANDLOCK;
   unsigned no_net = 1u << FEATURE_NET_NS;
-  CHECK_TEXT(feature_level(0), "full");
-  CHECK_TEXT(feature_level(no_userns), "namespaces");
-  CHECK_TEXT(feature_level(no_landlock), "namespaces");
-  CHECK_TEXT(feature_level(no_net), "landlock");
-  CHECK_TEXT(feature_level(no_net | no_landlock), "basic");
+  unsigned no_pid = 1u << FEATURE_PID_NS;
+  CHECK_TEXT(feature_level(0, 1), "full");
+  CHECK_TEXT(feature_level(no_userns, 1), "namespaces");
+  CHECK_TEXT(feature_level(no_landlock, 0), "namespaces");
+  CHECK_TEXT(feature_level(no_net, 1), "landlock");
+  CHECK_TEXT(feature_level(no_net | no_landlock, 0), "basic");
+  /* Before ABI 6 nothing else keeps QEMU from signalling the processes of its user. */
+  CHECK_TEXT(feature_level(no_net | no_pid, 6), "landlock");
+  CHECK_TEXT(feature_level(no_net | no_pid, 5), "basic");
+  CHECK_TEXT(feature_level(no_pid, 5), "basic");
 }
 
 static void without_user_ns_a_user_has_no_others(void) {
