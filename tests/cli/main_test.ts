@@ -904,6 +904,60 @@ Deno.test("consumer ssh runs ssh with the VM's options and ends with its status"
   ok(line.includes(`ProxyCommand=/opt/omerta consumer proxy ${VM.id} --state /state --quiet`));
 });
 
+/** How `omerta ssh web` ends where ssh says 255 and then the VM stands so. */
+async function failedSession(...stands: Partial<typeof VM>[]) {
+  const terminal = new FakeTerminal();
+  terminal.childStatus = 255;
+  const answers = stands.map((change) => ({ ...VM, ...change }));
+  const node = new FakeNode({
+    "consumer.sshTarget": { targets: [TARGET] },
+    "consumer.status": () => answers.shift() ?? Promise.reject(new Error("gone")),
+  });
+  const { status, stderr } = await runWith(["ssh", "web"], node, terminal);
+  deepStrictEqual(node.calls[1], {
+    method: "consumer.status",
+    input: { vm: TARGET.id },
+    start: false,
+  });
+  return { status, stderr };
+}
+
+Deno.test("consumer ssh says why a session failed: the VM's time was over, with exit 7", async () => {
+  const end = { reason: "expired", detail: null, at: VM.requested_at } as const;
+  const { status, stderr } = await failedSession({ state: "released", end });
+  strictEqual(status, 7);
+  match(stderr, /^omerta: The VM web has ended: its lease, or .*, was over\.\n +Rent another/);
+});
+
+Deno.test("consumer ssh says why a session failed: every other end, with ssh's own status", async () => {
+  const words = {
+    "released": /it was released/,
+    "evicted": /the provider's owner took it back/,
+    "oom": /more memory than it may/,
+    "guest-exit": /powered itself off/,
+    "failed": /could not be run/,
+    "lost": /does not know it any more/,
+    "disk": /disk is full/,
+  } as const;
+  for (const reason of Object.keys(words) as (keyof typeof words)[]) {
+    const end = { reason, detail: "\x1bhostile", at: VM.requested_at };
+    const before = reason === "evicted" ? [{ state: "releasing" } as const] : [];
+    const { status, stderr } = await failedSession(...before, { state: "released", end });
+    strictEqual(status, 255, reason);
+    match(stderr, /^omerta: The VM web has ended: /);
+    match(stderr, words[reason]);
+    ok(!stderr.includes("hostile"), "a provider's words stand under --verbose only");
+  }
+});
+
+Deno.test("consumer ssh leaves a VM that runs to ssh's words, and says that a provider is silent", async () => {
+  deepStrictEqual(await failedSession({}), { status: 255, stderr: "" });
+  deepStrictEqual(await failedSession(), { status: 255, stderr: "" });
+  const { status, stderr } = await failedSession({ checked_at: "2026-11-20T11:59:59Z" });
+  strictEqual(status, 255);
+  match(stderr, /^The provider of VM web does not answer, either\.\n$/);
+});
+
 Deno.test("ssh, proxy, forward and extend of a VM that has ended are exit 7, with the reason", async () => {
   const ended = () => {
     throw new OmertaError("lease-ended", "VM web has ended: the guest stopped");

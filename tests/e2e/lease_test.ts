@@ -1,5 +1,13 @@
 /** Leases of real machines: what renews them keeps the machine itself, and without it the machine ends. */
-import { assert, assertEquals, type Lab, startProvider, startRelay, until } from "./lab.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  type Lab,
+  startProvider,
+  startRelay,
+  until,
+} from "./lab.ts";
 import { e2e } from "./lab/e2e.ts";
 
 const LEASE_MS = 30_000;
@@ -28,6 +36,9 @@ e2e("a VM outlives two leases with its renter's node, and ends one lease after i
   const livedMs = Date.now() - diedAt;
   assert(livedMs > LEASE_MS / 3, `the VM ended ${livedMs} ms after its renter: its lease was cut`);
   assertEquals((await lab.provider.json(["provider", "status"])).vms, [], "VMs that are lent");
+  const late = await lab.consumer.run(["consumer", "ssh", vm.id, "true"]);
+  assertEquals(late.code, 7, `ssh after the lease (${late.stderr})`);
+  assertMatch(late.stderr, /has ended: .*lease/, "why ssh failed");
 });
 
 /** Looks, until `atMs`, that the very same machine runs. */

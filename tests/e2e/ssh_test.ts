@@ -5,9 +5,11 @@ import {
   assertMatch,
   type Doc,
   type Host,
+  type Lab,
   type Outcome,
   startProvider,
   startRelay,
+  within,
 } from "./lab.ts";
 import { e2e } from "./lab/e2e.ts";
 
@@ -32,7 +34,7 @@ e2e("a VM takes thirty ssh sessions at once, sixty on one connection, and files"
   await request(consumer, ["--name", "small", "--memory", "128M"]);
   const small = await consumer.run(["consumer", "ssh", "small", "--", "tmux new -d; tmux ls"]);
   assertMatch(small.stdout, /^0: 1 windows/, `a VM of 128 MiB (${small.stderr})`);
-  await consumer.json(["consumer", "release", "small"]);
+  await evictionIsTold(lab);
   await lab.provider.noVms();
 });
 
@@ -81,6 +83,17 @@ function assertAll(outcomes: readonly Outcome[]): void {
   const failed = outcomes.filter(({ code, stdout }, i) => code !== 0 || stdout !== `${i}\n`);
   const said = failed.map(({ code, stderr }) => `${code}: ${stderr}`).join("\n");
   assertEquals(failed.length, 0, `failed of ${outcomes.length} sessions\n${said}\n`);
+}
+
+/** The owner of the hardware takes it back while a session is open. */
+async function evictionIsTold({ consumer, provider }: Lab): Promise<void> {
+  const session = consumer.start(["consumer", "ssh", "small", "echo in; sleep 600"]);
+  assertEquals(await session.line("the session", 60_000), "in", "what the session says");
+  await provider.json(["provider", "evict", "--all"]);
+  const { code } = await within("the session's end", 60_000, session.ended);
+  assertEquals(code, 255, "status of an evicted session");
+  const said = await Deno.readTextFile(consumer.log);
+  assertMatch(said, /The VM small has ended: the provider's owner took it back/, "why it ended");
 }
 
 async function jobsStay(host: Host, config: string): Promise<void> {

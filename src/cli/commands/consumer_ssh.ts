@@ -21,6 +21,7 @@ import {
   must,
   reference,
 } from "../values.ts";
+import { SSH_FAILED, tellWhy } from "../ssh_failure.ts";
 
 /** The port of sshd. */
 const SSH_PORT = 22;
@@ -34,7 +35,7 @@ export const ssh = command({
   details: [
     "This runs the system's OpenSSH with the VM's own key and host key; nothing of your ssh configuration or agent is used.",
     "Flags of omerta stand before the command's first word; from that word on, or from --, all is the command's. Where the ID is left out, -- must stand before the command.",
-    "It exits with the status of the remote command, and with 255 where the connection itself failed.",
+    "It exits with the status of the remote command, and with 255 where the connection itself failed: it then asks how the VM stands, says why it ended, and exits with 7 where its lease had.",
   ],
   words: "[ID]",
   wordsMin: 0,
@@ -59,7 +60,9 @@ export const ssh = command({
     // ssh reads options after the destination, too: -- ends them.
     const line = [program, ...batch, ...tty, ...args, ...rest === null ? [] : ["--", ...rest]];
     out.detail(`${line.join(" ")} (state ${node.state})`);
-    return await inForeground(invocation, line);
+    const status = await inForeground(invocation, line);
+    if (status === SSH_FAILED) await tellWhy(invocation, target.id);
+    return status;
   },
 });
 
