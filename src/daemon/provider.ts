@@ -34,29 +34,26 @@ import { tunnelAddress } from "../tunnel/mod.ts";
 import { ENTROPY_BYTES, guestHostname, guestSeed, parseSshPublicKey } from "../vm/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
-import { closeGuestTunnel, freshTunnel, openGuestTunnel } from "./guest_tunnels.ts";
+import { freshTunnel } from "./guest_tunnels.ts";
 import {
   callError,
   createdAnswer,
   type Hosted,
   isolationOf,
   newHosted,
-  ownWord,
   refusalError,
   rentedWords,
   requireSameDryness,
   requireVmSize,
-  takeUpDryRun,
 } from "./hosted.ts";
 import { fitted, loadRows, vmMessage, writeRow } from "./hosted_rows.ts";
+import { LentMachines } from "./lent_machines.ts";
 import type { Caller } from "./loop.ts";
 import { Renewals } from "./renewals.ts";
-import { STUCK, type VmFigures, type VmHappening, type VmRunner } from "./vm_runner.ts";
+import type { VmFigures, VmRunner } from "./vm_runner.ts";
 
 /** Ended VMs are remembered on the disk for so long. Guess: a day. */
 const ENDED_KEPT_MS = 86_400_000;
-/** How long the end of a machine is waited for before the owner is answered. Guess. */
-const STOP_WAIT_MS = 10_000;
 /** Ended VMs pile up no further than this between two sweeps; what is stuck is tried again. */
 const SWEEP_EVERY_MS = 30_000;
 /** A renewal that finds another one under way comes again. Guess. */
@@ -101,6 +98,7 @@ export class Provider {
   readonly #book: HostBook;
   readonly #hosted = new Map<VmId, Hosted>();
   readonly #renewals = new Renewals();
+  readonly #machines: LentMachines;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #sweepAt: Instant;
   #ending = false;
@@ -111,7 +109,21 @@ export class Provider {
     this.#context = context;
     this.#book = new HostBook(policy, context.random, loadRows(context, policy, this.#hosted));
     this.#sweepAt = after(context.now(), SWEEP_EVERY_MS);
+    this.#machines = this.#openMachines();
     this.#serve();
+  }
+
+  #openMachines(): LentMachines {
+    return new LentMachines({
+      ...this.#parts,
+      book: this.#book,
+      hosted: this.#hosted,
+      renewals: this.#renewals,
+      tell: (id) => this.#tell(id),
+      changed: (vm) => this.#changed(vm),
+      touch: (vm) => this.#touch(vm),
+      nameOf: (peer) => this.#name(peer),
+    });
   }
 
   get policy(): Policy {
@@ -142,8 +154,8 @@ export class Provider {
     const known = new Set(this.#book.living().map((vm) => vm.id));
     const strays = this.#parts.runner.found().filter((id) => !known.has(id));
     await Promise.all([
-      ...this.#book.living().map((vm) => this.#takeUp(vm)),
-      ...strays.map((id) => this.#endStray(id)),
+      ...this.#book.living().map((vm) => this.#machines.takeUp(vm)),
+      ...strays.map((id) => this.#machines.endStray(id)),
     ]);
   }
 
@@ -158,7 +170,7 @@ export class Provider {
       this.#book.living().map(async (vm) => {
         const { running = null, stuck = null } = this.#hosted.get(vm.id) ?? {};
         const figures = await running?.figures().catch(() => null) ?? null;
-        const pid = figures?.pid ?? await this.#runnerOf(vm).pidOf(vm.id);
+        const pid = figures?.pid ?? await this.#machines.runnerOf(vm).pidOf(vm.id);
         return { vm, figures, pid, stuck };
       }),
     );
@@ -168,17 +180,14 @@ export class Provider {
   async evict(id: VmId): Promise<void> {
     const evicted = this.#book.evict(id);
     if (!evicted.ok) throw new OmertaError("not-found", `No VM ${id} is lent here`);
-    await this.#stop(evicted.value);
+    await this.#machines.stop(evicted.value);
   }
 
   /** Lets go of all machines without ending them. */
   detach(): void {
     this.#ending = true;
     clearTimeout(this.#timer);
-    for (const { running, gone } of this.#hosted.values()) {
-      running?.detach();
-      gone.resolve();
-    }
+    this.#machines.detach();
   }
 
   // Calls ------------------------------------------------------------------------------------
@@ -229,7 +238,7 @@ export class Provider {
   }
 
   #reserved(vm: HostVm, existing: boolean): Answer<"vm.reserve"> {
-    const { accelerator, confinement } = this.#runnerOf(vm);
+    const { accelerator, confinement } = this.#machines.runnerOf(vm);
     const { lifeMsMax } = this.#book.policy;
     const lifeMs = vm.lifeEndsAt === null ? lifeMsMax : vm.lifeEndsAt - this.#context.now();
     return {
@@ -281,7 +290,7 @@ export class Provider {
         this.#begin(vm, hosted, { ...question, sshKeys });
       } catch (error) {
         const detail = error instanceof OmertaError ? error.message : null;
-        this.#happened(vm.id, { type: "ended", reason: "failed", detail });
+        this.#machines.happened(vm.id, { type: "ended", reason: "failed", detail });
         throw error;
       }
     }
@@ -311,7 +320,7 @@ export class Provider {
     const { peer: owner } = caller;
     const released = this.#book.release(owner, question.vm as VmId);
     if (!released.ok) throw callError(released.reason, question.vm);
-    return this.#message(await this.#stop(released.value));
+    return this.#message(await this.#machines.stop(released.value));
   }
 
   #requireGrant(caller: Caller): void {
@@ -350,115 +359,7 @@ export class Provider {
       authorizedKeys: question.sshKeys,
       hostname: guestHostname(question.hostname),
     });
-    this.#context.background(`start VM ${vm.id}`, () => this.#launch(vm, hosted, seed));
-  }
-
-  async #launch(vm: HostVm, hosted: Hosted, seed: Uint8Array): Promise<void> {
-    const happens = (happening: VmHappening) => this.#happened(vm.id, happening);
-    const lifeMs = (vm.lifeEndsAt ?? 0) - this.#context.now();
-    try {
-      const image = hosted.imageDigest ?? vm.requirements.image;
-      const start = { id: vm.id, requirements: { ...vm.requirements, image }, lifeMs, seed };
-      const running = await this.#runnerOf(vm).start(start, happens);
-      if (this.#ending) return running.detach(); // the next node takes it up
-      hosted.running = running;
-      const isStarting = () => this.#book.get(vm.id)?.state === "creating" && !this.#ending;
-      const { created } = hosted;
-      const isOpen = isStarting() &&
-        await openGuestTunnel(this.#context, { vm, created, running }, isStarting);
-      if (this.#ending) return running.detach();
-      if (!isOpen) return await this.#endLate(vm, hosted);
-      this.#book.launched(vm.id);
-      this.#tell(vm.id);
-      if (hosted.isUp) this.#happened(vm.id, { type: "ready", bootMs: hosted.bootMs });
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      hosted.end = { reason: "failed", detail };
-      this.#context.log.error("a VM could not be started", { vm: vm.id, detail });
-      await hosted.running?.stop().catch(() => {}); // what then still runs is killed
-      this.#happened(vm.id, { type: "ended", reason: "failed", detail });
-    }
-  }
-
-  /** It was released or its time ended while it started. */
-  async #endLate(vm: HostVm, hosted: Hosted): Promise<void> {
-    await hosted.running?.stop();
-    this.#happened(vm.id, { type: "ended", reason: "released", detail: null });
-  }
-
-  #happened(id: VmId, happening: VmHappening): void {
-    const hosted = this.#hosted.get(id);
-    const vm = this.#book.get(id);
-    if (hosted === undefined || vm === undefined || isEnded(vm.state) || this.#ending) return;
-    if (happening.type === "ready") {
-      hosted.bootMs = happening.bootMs;
-      hosted.isUp = true;
-      if (this.#book.ready(id, this.#context.now())) this.#tell(id);
-      return;
-    }
-    const end = hosted.end ?? happening;
-    this.#context.background(`end VM ${id}`, () => this.#end(id, hosted, end));
-  }
-
-  /** The machine said that it ended: so it is as soon as nothing of it runs, if need be by force. */
-  async #end(id: VmId, hosted: Hosted, end: NonNullable<Hosted["end"]>): Promise<void> {
-    const vm = this.#book.get(id);
-    if (vm === undefined || isEnded(vm.state) || hosted.isEnding) return;
-    const runner = this.#runnerOf(vm);
-    hosted.isEnding = true;
-    try {
-      const isGone = await runner.isGone(id) || await runner.kill(id);
-      if (this.#ending) return;
-      if (!isGone) return this.#stuck(vm, hosted, "its helper runs on, and cannot be killed");
-      this.#ended(vm, hosted, end);
-      await runner.sweep(id);
-    } finally {
-      hosted.isEnding = false;
-      if (hosted.stuck === null) hosted.gone.resolve();
-    }
-  }
-
-  #ended(vm: HostVm, hosted: Hosted, { reason, detail }: NonNullable<Hosted["end"]>): void {
-    const ended = this.#book.ended(vm.id, reason, detail);
-    const why = ended?.endReason ?? reason;
-    const say = why === "failed" || why === "lost" ? "warn" : "info";
-    const by = this.#name(vm.owner);
-    this.#context.log[say]("a VM ended", { vm: vm.id, by, reason: why, detail });
-    hosted.running = null;
-    hosted.stuck = null;
-    this.#tell(vm.id);
-    this.#renewals.forget(vm.id);
-    closeGuestTunnel(this.#context, vm, hosted);
-  }
-
-  /** Something of it may run that nobody can reach: its room stays taken, and it is tried again. */
-  #stuck(vm: HostVm, hosted: Hosted, why: string): void {
-    if (hosted.stuck === null) this.#context.log.warn(`a VM is stuck: ${why}`, { vm: vm.id });
-    hosted.stuck = why;
-  }
-
-  /** Ends the machine of a VM that is releasing; resolves with the VM as it is then. */
-  async #stop(vm: HostVm): Promise<HostVm> {
-    const hosted = this.#hosted.get(vm.id);
-    this.#changed(vm);
-    if (vm.state === "releasing" && hosted !== undefined) {
-      await this.#stopMachine(vm, hosted);
-    }
-    if (isEnded(vm.state)) this.#tell(vm.id);
-    return this.#book.get(vm.id) ?? vm;
-  }
-
-  async #stopMachine(vm: HostVm, hosted: Hosted): Promise<void> {
-    // Still being started or taken up: who does that ends it.
-    if (hosted.running === null && hosted.stuck === null) return;
-    await hosted.running?.stop().catch((error) => {
-      this.#context.log.warn("a VM's helper did not stop it", { vm: vm.id, error: `${error}` });
-    });
-    this.#happened(vm.id, { type: "ended", reason: vm.endReason ?? "released", detail: null });
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, STOP_WAIT_MS);
-    await Promise.race([hosted.gone.promise, late.promise]);
-    clearTimeout(timer);
+    this.#context.background(`start VM ${vm.id}`, () => this.#machines.launch(vm, hosted, seed));
   }
 
   #touch(vm: HostVm): HostVm {
@@ -515,12 +416,12 @@ export class Provider {
     if (hosted.isEnding || hosted.running === null) return;
     hosted.running.detach();
     hosted.running = null;
-    this.#stuck(vm, hosted, "its helper does not answer");
+    this.#machines.stuck(vm, hosted, "its helper does not answer");
   }
 
   #expire(): void {
     for (const { vm, stop } of this.#book.expire(this.#context.now())) {
-      if (stop) this.#context.background(`end VM ${vm.id}`, () => this.#stop(vm));
+      if (stop) this.#context.background(`end VM ${vm.id}`, () => this.#machines.stop(vm));
       else this.#tell(vm.id);
     }
     this.#flush();
@@ -546,7 +447,8 @@ export class Provider {
 
   /** What is stuck may answer again; what should have ended is ended by force. */
   #tryAgain(vm: HostVm): void {
-    const again = () => vm.state === "releasing" ? this.#stop(vm) : this.#takeUp(vm);
+    const again = () =>
+      vm.state === "releasing" ? this.#machines.stop(vm) : this.#machines.takeUp(vm);
     this.#context.background(`try VM ${vm.id} again`, async () => void await again());
   }
 
@@ -556,71 +458,6 @@ export class Provider {
     const dues = [this.#book.wakeup()?.at, this.#renewals.dueAt(), this.#sweepAt];
     const at = Math.min(...dues.map((due) => due ?? Infinity));
     this.#timer = setTimeout(() => this.#expire(), Math.max(0, at - this.#context.now()));
-  }
-
-  // After a restart ----------------------------------------------------------------------------
-
-  async #takeUp(vm: HostVm): Promise<void> {
-    const hosted = this.#hosted.get(vm.id);
-    if (hosted === undefined) return;
-    try {
-      const adopted = await this.#adopt(vm, hosted);
-      if (adopted === STUCK) return this.#stuck(vm, hosted, "its helper does not answer");
-      if (adopted === null) return;
-      const isHeld = () => hosted.running !== null && !this.#ending;
-      if (!await openGuestTunnel(this.#context, { vm, ...hosted }, isHeld)) return;
-      this.#changed(adopted);
-      this.#context.log.info("took up a VM", { vm: vm.id, state: adopted.state });
-      if (adopted.state === "releasing") await this.#stop(adopted);
-    } catch (error) {
-      this.#context.log.warn("a VM is lost", { vm: vm.id, error: String(error) });
-      const end = { reason: "lost", detail: null } as const;
-      hosted.end = end;
-      await hosted.running?.stop().catch(() => {}); // what then still runs is killed
-      await this.#end(vm.id, hosted, end);
-    }
-  }
-
-  /** Finds the machine, whose own word about its times counts; `null`: the node ended meanwhile. */
-  async #adopt(vm: HostVm, hosted: Hosted): Promise<HostVm | null | typeof STUCK> {
-    const found = await this.#find(vm);
-    if (found === STUCK) return STUCK;
-    if (found === null) throw new OmertaError("not-found", "Nothing of it is left");
-    if (this.#ending) {
-      found.detach();
-      return null;
-    }
-    if (hosted.stuck !== null) closeGuestTunnel(this.#context, vm, hosted); // of before it was stuck
-    hosted.running = found;
-    hosted.stuck = null;
-    hosted.end = null;
-    const figures = await found.figures();
-    const wasTouched = this.#renewals.isNoted(vm.id);
-    const now = this.#context.now();
-    const adopted = this.#book.adopt(vm.id, vm.dryRun ? ownWord(vm, now) : figures, now);
-    if (adopted === undefined) throw new OmertaError("not-found", "It was never created");
-    hosted.bootMs = figures.bootMs;
-    this.#renewals.told(adopted);
-    return wasTouched ? this.#touch(adopted) : adopted; // its owner came while it was looked for
-  }
-
-  async #find(vm: HostVm): ReturnType<VmRunner["adopt"]> {
-    if (!vm.dryRun) {
-      return await this.#parts.runner.adopt(vm.id, (happening) => this.#happened(vm.id, happening));
-    }
-    if (this.#parts.dryRunOnly) return await takeUpDryRun(this.#parts.dryRunner, vm);
-    throw new OmertaError("not-found", "It was a dry run, and the provider runs dry no more");
-  }
-
-  /** A machine that no row knows: its request never got an answer. */
-  async #endStray(id: VmId): Promise<void> {
-    const { runner } = this.#parts;
-    const found = await runner.adopt(id, () => {}).catch(() => null);
-    if (found !== null && found !== STUCK) await found.stop().catch(() => {});
-    const isGone = await runner.isGone(id) || await runner.kill(id);
-    if (isGone) await runner.sweep(id);
-    const what = isGone ? "ended a VM that nobody knows" : "a VM that nobody knows cannot be ended";
-    this.#context.log.warn(what, { vm: id });
   }
 
   // Rows -----------------------------------------------------------------------------------------
@@ -670,9 +507,5 @@ export class Provider {
     const short = splitPeerKey(peer).node.slice(0, 8);
     const alias = this.#parts.aliasOf(peer);
     return alias === null ? short : `${alias} (${short})`;
-  }
-
-  #runnerOf(vm: HostVm): VmRunner {
-    return vm.dryRun ? this.#parts.dryRunner : this.#parts.runner;
   }
 }
