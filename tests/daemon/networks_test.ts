@@ -231,6 +231,17 @@ Deno.test(
 );
 
 Deno.test(
+  "making an invite drops those that have been over for long",
+  withParties(({ founder }) => {
+    const home = founder.networks.create("home");
+    founder.networks.invite(home, ORDER);
+    founder.stand.wallSkewMs = 9 * DAY;
+    const { row } = founder.networks.invite(home, ORDER);
+    assert.deepEqual(founder.stand.store.invites.list().map(({ id }) => id), [row.id]);
+  }),
+);
+
+Deno.test(
   "asking in vain takes nothing from those who are invited",
   withParties(async (parties) => {
     const { founder, third, time } = parties;
@@ -697,7 +708,11 @@ Deno.test(
     const { home, member } = joined(parties);
     const [first] = founder.networks.invites(home);
     const { text } = founder.networks.invite(home, ORDER);
+    const [before] = founder.stand.store.members.list();
+    for (const party of [founder, joiner]) party.stand.wallSkewMs = HOUR;
     const again = join(joiner, founder, home, read(text, founder.stand.wallMs()).secret);
+    const [after] = founder.stand.store.members.list();
+    assert.deepEqual(after?.admittedAtMs, before?.admittedAtMs, "it is a member since then");
     founder.networks.revokeInvite(home, first?.id ?? "");
     founder.restart();
     for (const { certificate } of [member, again]) {

@@ -1,7 +1,7 @@
 /** Invites that are over: their holders are told why, cheaply, and get nothing else. */
 import assert from "node:assert/strict";
-import { HELLO_BYTES, type SessionOut } from "../../src/session/mod.ts";
-import { encodeRefusal, readRefusal } from "../../src/session/layout.ts";
+import { ACCEPTED_KEYS_MAX, HELLO_BYTES, type SessionOut } from "../../src/session/mod.ts";
+import { encodeHello, encodeRefusal, readRefusal } from "../../src/session/layout.ts";
 import { gateOf, type Node, World } from "./world.ts";
 
 const REASON = "invite-revoked";
@@ -31,6 +31,7 @@ Deno.test("who comes by an invite that is over is told why, at once", () => {
   joiner.connect(admitter, gate);
   world.run(100);
   assert.deepEqual(failures(joiner), [["refused", REASON]]);
+  assert.deepEqual(joiner.sessions.stats().dropped, { "refused-key": 1 });
   const [refusal] = sentBy(admitter);
   assert.ok(refusal !== undefined && refusal.length < HELLO_BYTES / 10);
 });
@@ -83,6 +84,18 @@ Deno.test("without the secret nobody is told anything", () => {
     assert.deepEqual(world.inject(admitter, joiner.address, bent), []);
   }
   assert.deepEqual(admitter.sessions.stats().dropped, { "bad-mac": 3 });
+  const message = new Uint8Array(HELLO_BYTES - 28).fill(7); // the MAC is good, what it is of is not
+  const empty = encodeHello(gate, message);
+  assert.deepEqual(world.inject(admitter, joiner.address, empty), []);
+  assert.equal(admitter.sessions.stats().dropped["bad-handshake"], 1);
+});
+
+Deno.test("neither kind of keys grows without bound", () => {
+  const { admitter, gate } = pair();
+  const many = Array.from({ length: ACCEPTED_KEYS_MAX + 1 }, () => ({ ...gate, reason: REASON }));
+  const keys = many.map((key) => ({ ...key, payload: new Uint8Array() }));
+  assert.throws(() => admitter.take({ type: "keys", keys: [], refused: many }), RangeError);
+  assert.throws(() => admitter.take({ type: "keys", keys }), RangeError);
 });
 
 Deno.test("a refusal ends only the path on which it came; the others are tried", () => {
