@@ -283,6 +283,12 @@ export interface TrafficDoc {
 /** What a relay forwards, and between whom. */
 export interface RelayStatusResult {
   readonly sessions: number;
+  readonly limits: {
+    readonly sessions: number;
+    /** Bytes on the wire, both ways, of all sessions together and of each. */
+    readonly bytes_per_s: number;
+    readonly session_bytes_per_s: number;
+  };
   readonly forwarded: { readonly control: TrafficDoc; readonly tunnel: TrafficDoc };
   /** Count by reason. */
   readonly dropped: Readonly<Record<string, number>>;
@@ -647,6 +653,13 @@ export interface ProviderOptions {
   readonly dryRun: boolean;
 }
 
+/** Limits of a relay; `null`: the default. */
+export interface RelayOptions {
+  readonly sessions: number | null;
+  readonly bytesPerS: number | null;
+  readonly sessionBytesPerS: number | null;
+}
+
 /** How to run a node in this process: the argument of the daemon's `runNode`. */
 export interface RunNodeOptions {
   /** Absolute. */
@@ -658,6 +671,8 @@ export interface RunNodeOptions {
   readonly roles: { readonly relay: boolean; readonly provider: boolean };
   readonly alias: string | null;
   readonly provider: ProviderOptions | null;
+  /** What a relay carries at most; what is not said is by default. */
+  readonly relay?: RelayOptions;
   readonly mode: NodeMode;
   /** Background: how long after its last use the node ends. */
   readonly lingerMs: number;

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import type { NodeMode, NodeReadyDoc, ProviderOptions, RunNodeOptions } from "../api/methods.ts";
+import type {
+  NodeMode,
+  NodeReadyDoc,
+  ProviderOptions,
+  RelayOptions,
+  RunNodeOptions,
+} from "../api/methods.ts";
 import { type FlagValues, list, maybe } from "./command.ts";
 import { nodeName, words } from "./format.ts";
 import { lingerMs } from "./globals.ts";
@@ -22,6 +28,7 @@ export const NODE_FLAGS = {
 export interface Part {
   readonly roles: RunNodeOptions["roles"];
   readonly provider: ProviderOptions | null;
+  readonly relay?: RelayOptions;
   readonly mode: NodeMode;
 }
 

@@ -116,6 +116,12 @@ export function size(range: Range): Parse<number> {
   };
 }
 
+/** Bytes a second, as `20M/s` or `20M`, in `range`. */
+export function rate(range: Range): Parse<number> {
+  const parse = size(range);
+  return (text) => parse(text.replace(/\/s$/, ""));
+}
+
 /** A size that may also be 0: none. */
 export function sizeOrNone(range: Range): Parse<number> {
   const some = size(range);

@@ -4,11 +4,17 @@
  *
  * @module
  */
-import type { RelayStatusResult, TrafficDoc } from "../api/methods.ts";
+import type { RelayOptions, RelayStatusResult, TrafficDoc } from "../api/methods.ts";
 import { OmertaError, type PeerKey, peerKey, splitPeerKey } from "../base/mod.ts";
 import { verifyRecord } from "../membership/mod.ts";
 import type { Answer, Question } from "../node/mod.ts";
-import { RelayBook, type RelayRefusal, type RelaySession } from "../relay/mod.ts";
+import {
+  RELAY_LIMITS,
+  RelayBook,
+  type RelayLimits,
+  type RelayRefusal,
+  type RelaySession,
+} from "../relay/mod.ts";
 import { isRelayed } from "../wire/mod.ts";
 import type { Context } from "./context.ts";
 import type { Caller, LoopEvent } from "./loop.ts";
@@ -40,13 +46,23 @@ export class RelayService {
   readonly #networks: Networks;
   readonly #peers: Pick<Peers, "member">;
   readonly #book: RelayBook;
+  readonly #limits: RelayLimits;
   readonly #sweep: ReturnType<typeof setInterval>;
 
-  constructor(context: Context, networks: Networks, peers: Pick<Peers, "member">) {
+  constructor(
+    context: Context,
+    parts: {
+      readonly networks: Networks;
+      readonly peers: Pick<Peers, "member">;
+      readonly limits: RelayOptions | undefined;
+    },
+  ) {
     this.#context = context;
-    this.#networks = networks;
-    this.#peers = peers;
-    this.#book = new RelayBook(context.random);
+    this.#networks = parts.networks;
+    this.#peers = parts.peers;
+    this.#limits = limitsOf(parts.limits);
+    this.#book = new RelayBook(context.random, this.#limits.sessions);
+    this.#limit();
     context.loop.serve("relay.allocate", (caller, question) => this.#allocate(caller, question));
     context.loop.serve("record.publish", (caller, question) => this.#publish(caller, question));
     context.loop.serve("record.list", (caller, question) => this.#list(caller, question));
@@ -59,6 +75,11 @@ export class RelayService {
     const byId = new Map(stats.sessions.map((session) => [session.session, session]));
     return {
       sessions: this.#book.all().length,
+      limits: {
+        sessions: this.#limits.sessions,
+        bytes_per_s: this.#limits.bytesPerS,
+        session_bytes_per_s: this.#limits.sessionBytesPerS,
+      },
       forwarded: stats.total,
       dropped: stats.dropped,
       pairs: this.#book.all().map(({ id, a, b }) => ({
@@ -155,6 +176,15 @@ export class RelayService {
     for (const joined of this.#networks.list()) joined.records.sweep(nowMs);
   }
 
+  #limit(): void {
+    const { sessions, bytesPerS, sessionBytesPerS } = this.#limits;
+    this.#context.net.command("relay.limits", {
+      sessions,
+      bytesPerSecond: bytesPerS,
+      sessionBytesPerSecond: sessionBytesPerS,
+    });
+  }
+
   #set({ id, a, b }: RelaySession): void {
     this.#context.net.command("relay.set", { session: id, a: a.address, b: b.address });
   }
@@ -171,6 +201,17 @@ export class RelayService {
   #stats(): NativeStats {
     return this.#context.net.command("relay.stats") as unknown as NativeStats;
   }
+}
+
+/** What was said, else the default; no session has more than all have. */
+function limitsOf(said: RelayOptions | undefined): RelayLimits {
+  const bytesPerS = said?.bytesPerS ?? RELAY_LIMITS.bytesPerS;
+  const ofEach = said?.sessionBytesPerS ?? RELAY_LIMITS.sessionBytesPerS;
+  return {
+    sessions: said?.sessions ?? RELAY_LIMITS.sessions,
+    bytesPerS,
+    sessionBytesPerS: Math.min(ofEach, bytesPerS),
+  };
 }
 
 function refusalError(reason: RelayRefusal): OmertaError {

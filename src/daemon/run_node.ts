@@ -205,7 +205,10 @@ class NodeRun {
     const made = await this.#enterNetwork(context, networks, standing);
     this.#unlessEnded();
     for (const role of standing.roles) networks.requireRole(role);
-    const relay = this.#options.roles.relay ? new RelayService(context, networks, peers) : null;
+    const limits = this.#options.relay;
+    const relay = this.#options.roles.relay
+      ? new RelayService(context, { networks, peers, limits })
+      : null;
     if (relay !== null) this.#closers.push(() => relay.close());
     if (this.#options.roles.provider) {
       ({ provider, accelerator } = await this.#openProvider(context, peers, relays));

@@ -18,6 +18,7 @@ import {
   randomUint32,
   type Result,
 } from "../base/mod.ts";
+import { RELAY_LIMITS } from "./limits.ts";
 
 /** Sessions that one member may have asked for. Source: overlay research §5.8. */
 export const SESSIONS_PER_MEMBER_MAX = 64;
@@ -26,8 +27,6 @@ export const SESSIONS_PER_MEMBER_MAX = 64;
  * with a provider do not take it from the others. Guess.
  */
 export const SESSIONS_WITH_MEMBER_MAX = 1_024;
-/** Sessions of the whole relay. Guess: 4096 sessions cost under 2 MiB. */
-export const SESSIONS_MAX = 4_096;
 /** A session that forwarded nothing for so long is closed. Source: overlay research §5.8 (5 min). */
 export const SESSION_IDLE_MS = 300_000;
 
@@ -56,8 +55,11 @@ export class RelayBook {
   readonly #byPair = new Map<string, number>();
   readonly #byPeer = new Map<PeerKey, Set<number>>();
 
-  constructor(random: Random) {
+  readonly #sessionsMax: number;
+
+  constructor(random: Random, sessionsMax: number = RELAY_LIMITS.sessions) {
     this.#random = random;
+    this.#sessionsMax = sessionsMax;
   }
 
   /** The session between two members: the one they have, with fresh addresses, or a new one. */
@@ -66,7 +68,7 @@ export class RelayBook {
     if (a.peer.split("/")[0] !== b.peer.split("/")[0]) return fail("other-network");
     const known = this.#byPair.get(pairOf(a.peer, b.peer));
     if (known === undefined) {
-      if (this.#sessions.size >= SESSIONS_MAX) return fail("relay-full");
+      if (this.#sessions.size >= this.#sessionsMax) return fail("relay-full");
       if (this.#hasAsked(a.peer) >= SESSIONS_PER_MEMBER_MAX) return fail("member-limit");
       const fullest = Math.max(...[a, b].map(({ peer }) => this.#byPeer.get(peer)?.size ?? 0));
       if (fullest >= SESSIONS_WITH_MEMBER_MAX) return fail("member-limit");

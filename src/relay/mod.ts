@@ -4,3 +4,4 @@
  * @module
  */
 export * from "./book.ts";
+export * from "./limits.ts";

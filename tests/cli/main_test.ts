@@ -495,6 +495,24 @@ Deno.test("the flags of nodes reach the node", async () => {
   deepStrictEqual(node.calls, []);
 });
 
+Deno.test("a relay's limits reach the node, as relay and as a role of another", async () => {
+  const limits = ["--limit-rate", "20M/s", "--limit-session-rate", "4M", "--limit-sessions", "9"];
+  const expected = { sessions: 9, bytesPerS: 20 * 2 ** 20, sessionBytesPerS: 4 * 2 ** 20 };
+  for (const words of [["relay"], ["mesh", "run", "--relay"]]) {
+    const node = new FakeNode();
+    strictEqual((await runWith([...words, ...limits], node)).status, 0);
+    deepStrictEqual(node.runs[0]?.relay, expected);
+  }
+  const none = new FakeNode();
+  await runWith(["relay"], none);
+  const unsaid = { sessions: null, bytesPerS: null, sessionBytesPerS: null };
+  deepStrictEqual(none.runs[0]?.relay, unsaid);
+  const { status, stderr } = await runWith(["mesh", "run", ...limits]);
+  strictEqual(status, 2);
+  match(stderr, /mean nothing without --relay/);
+  strictEqual((await runWith(["relay", "--limit-rate", "1"])).status, 2);
+});
+
 Deno.test("--quiet silences what a foreground node says, but never its errors", async () => {
   const node = new FakeNode();
   node.runNode = ({ log }) => {

@@ -44,6 +44,13 @@ Deno.test("--systemd prints the unit of the command with its flags, and runs not
   strictEqual(node.runs.length, 0);
 });
 
+Deno.test("--systemd carries a relay's limits on", async () => {
+  const argv = "relay --systemd --limit-rate 20M/s --limit-session-rate 4M --limit-sessions 9";
+  const { stdout } = await runWith(argv.split(" "));
+  const words = "--limit-rate 20971520 --limit-session-rate 4194304 --limit-sessions 9";
+  ok(stdout.split("\n").some((line) => line.endsWith(` ${words}`)), stdout);
+});
+
 Deno.test("--systemd puts no invite into a unit", async () => {
   const argv = ["relay", "--systemd", "--join", `omerta://join/${"A".repeat(40)}`];
   const { status, stderr } = await runWith(argv);

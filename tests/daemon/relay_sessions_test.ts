@@ -11,6 +11,9 @@ import { someNetwork, somePeer, type Stand, withStand } from "./stand.ts";
 
 const NOTHING = { packets: 0, bytes: 0 };
 
+/** What the relay's owner said. */
+const LIMITS = { sessions: 3, bytesPerS: 1_000_000, sessionBytesPerS: null };
+
 interface Rig {
   readonly stand: Stand;
   readonly time: FakeTime;
@@ -43,7 +46,11 @@ function withRelay(test: (rig: Rig) => Promise<void>): () => Promise<void> {
     }));
     const networks = { get: () => undefined, list: () => [] } as unknown as Networks;
     const member = (peer: PeerKey) => ({ ...splitPeerKey(peer), grants: [] }) as unknown as Member;
-    const service = new RelayService(stand.context, networks, { member });
+    const service = new RelayService(stand.context, {
+      networks,
+      peers: { member },
+      limits: LIMITS,
+    });
     const allocate = async (from: PeerKey, to: PeerKey) => {
       const question = { peer: splitPeerKey(to).node };
       return (await stand.ask(from, "relay.allocate", question)).session;
@@ -159,5 +166,35 @@ Deno.test(
     assert.deepEqual(pairs.map(({ control }) => control.packets), [3, 0]);
     const named = pairs.flatMap(({ a, b }) => [a, b]);
     assert.ok(named.includes(splitPeerKey(rig.c).node));
+  }),
+);
+
+Deno.test(
+  "the data path is told the limits before anything is forwarded, and status shows them",
+  withRelay(async (rig) => {
+    await rig.allocate(rig.a, rig.b);
+    const [first] = rig.stand.commands;
+    const limits = { sessions: 3, bytesPerSecond: 1_000_000, sessionBytesPerSecond: 1_000_000 };
+    assert.deepEqual(first, { op: "relay.limits", args: limits });
+    assert.deepEqual(rig.service.status().limits, {
+      sessions: 3,
+      bytes_per_s: 1_000_000,
+      session_bytes_per_s: 1_000_000,
+    });
+  }),
+);
+
+Deno.test(
+  "a relay that is full refuses one more session, and says so",
+  withRelay(async (rig) => {
+    const d = somePeer(rig.stand.random, rig.a.split("/")[0] as ReturnType<typeof someNetwork>);
+    rig.stand.paths.set(d, "192.0.2.4:9000");
+    for (const [from, to] of [[rig.a, rig.b], [rig.a, rig.c], [rig.b, rig.c]] as const) {
+      await rig.allocate(from, to);
+    }
+    await assert.rejects(rig.allocate(rig.a, d), (error) => {
+      return error instanceof OmertaError && error.message.includes("no room");
+    });
+    await rig.allocate(rig.a, rig.b); // who has one keeps it
   }),
 );

@@ -217,3 +217,23 @@ e2e(
     assert(status.sessions >= 1 && status.forwarded.control.packets > 0, JSON.stringify(status));
   },
 );
+
+e2e(
+  "who is kept on the relay stays there, and gets no more than its owner lets through",
+  {},
+  async (lab) => {
+    const { invite } = await startRelay(lab.relay, ["--limit-session-rate", "64K/s"]);
+    const env = { OMERTA_DIRECT: "never" };
+    const { ready } = await startProvider(lab.provider, invite, ["--dry-run"]);
+    await lab.consumer.json(["network", "join", "-"], { stdin: invite, env });
+    const words = ["mesh", "ping", ready.node.id, "--interval", "10ms", "--count"];
+    const ping = await lab.consumer.json([...words, "20"], { env });
+    assertEquals(ping.path.kind, "relay", "the path of one who is not to be met directly");
+    const storm = Array.from({ length: 6 }, () => lab.consumer.run([...words, "100"], { env }));
+    await Promise.all(storm); // some of its pings are lost
+    const status = await lab.relay.json(["relay", "status"]);
+    assertEquals(status.limits.session_bytes_per_s, 64 * 1024, "the limit of a session");
+    assertEquals(status.limits.sessions, 4096, "the limit that nobody set");
+    assert(status.dropped["rate-limited"] > 0, `nothing was dropped: ${JSON.stringify(status)}`);
+  },
+);

@@ -100,3 +100,12 @@ Deno.test("RelayBook tells whether two members have a session", () => {
   book.remove(id);
   assert.equal(book.joins(a, b), false);
 });
+
+Deno.test("RelayBook refuses a session past its own limit, and takes one when one ends", () => {
+  const book = new RelayBook(seededRandom(1), 2);
+  const [first] = [open(book, end("a"), end("b")), open(book, end("c"), end("d"))];
+  assert.deepEqual(book.allocate(end("e"), end("f"), at(0)), { ok: false, reason: "relay-full" });
+  open(book, end("b"), end("a"));
+  book.remove(first.id);
+  assert.ok(book.allocate(end("e"), end("f"), at(0)).ok);
+});

@@ -27,6 +27,7 @@ import {
 } from "../format.ts";
 import { formatDuration } from "../../base/mod.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";
+import { RELAY_FLAGS, relayOptions, requireRelay } from "../relay_flags.ts";
 import { LEND_NOTHING_SAID, lendOptions } from "../lend_flags.ts";
 import { duration, must, reference, wholeNumber } from "../values.ts";
 
@@ -52,6 +53,7 @@ const run = command({
     ...NODE_FLAGS,
     relay: toggle("also be a relay"),
     provider: toggle("also be a provider"),
+    ...RELAY_FLAGS,
     background: hidden(toggle("started by a command: end when nobody needs it")),
   },
   examples: [
@@ -62,10 +64,12 @@ const run = command({
   exits: [5, 6, 8, 9, 10],
   async run(invocation) {
     const { relay, provider, background } = invocation.flags;
+    requireRelay(relay, invocation.flags);
     const lends = lendOptions(LEND_NOTHING_SAID);
     await runForeground(invocation, {
       roles: { relay, provider },
       provider: provider ? lends : null,
+      ...relay ? { relay: relayOptions(invocation.flags) } : {},
       mode: background ? "background" : "foreground",
     });
   },

@@ -7,6 +7,7 @@ import type { RelayStatusResult, TrafficDoc } from "../../api/methods.ts";
 import { command, toggle, type Verbs } from "../command.ts";
 import { bytes, count, shortId, table } from "../format.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";
+import { rateText, RELAY_FLAGS, relayArguments, relayOptions } from "../relay_flags.ts";
 import { printUnit } from "../systemd.ts";
 
 const run = command({
@@ -14,6 +15,7 @@ const run = command({
   details: [
     "With no network and no invite it makes a network and prints its invite: one command on a VPS begins everything.",
     "A relay whose own interfaces have no public address names it with --advertise.",
+    "What is beyond a limit is dropped, as by any full line, and counted as 'rate-limited' in relay status.",
   ],
   words: "",
   wordsMin: 0,
@@ -21,18 +23,23 @@ const run = command({
   node: "itself",
   flags: {
     ...NODE_FLAGS,
+    ...RELAY_FLAGS,
     systemd: toggle("print a systemd unit that runs this, and do nothing else"),
   },
   examples: [
-    "omerta relay --port 9000",
     "omerta relay --port 9000 --advertise relay.example.org",
+    "omerta relay --limit-rate 20M/s --limit-session-rate 4M/s",
     "omerta relay --port 9000 --systemd > /etc/systemd/system/omerta-relay.service",
   ],
   exits: [5, 6, 8, 9],
   async run(invocation) {
-    if (invocation.flags.systemd) return printUnit(invocation, { role: "relay", extra: [] });
+    const { flags } = invocation;
+    if (flags.systemd) {
+      return printUnit(invocation, { role: "relay", extra: relayArguments(flags) });
+    }
     const roles = { relay: true, provider: false };
-    await runForeground(invocation, { roles, provider: null, mode: "foreground" });
+    const relay = relayOptions(flags);
+    await runForeground(invocation, { roles, provider: null, relay, mode: "foreground" });
   },
 });
 
@@ -51,12 +58,16 @@ const status = command({
   },
 });
 
-function statusLines({ sessions, forwarded, dropped, pairs }: RelayStatusResult): string[] {
+function statusLines(status: RelayStatusResult): string[] {
+  const { sessions, limits, forwarded, dropped, pairs } = status;
   const drops = Object.entries(dropped).map(([reason, number]) => `${reason} ${number}`);
   const lines = [
     `${count(sessions, "session")}; tunnel ${traffic(forwarded.tunnel)}; control ${
       traffic(forwarded.control)
     }`,
+    `limits: ${count(limits.sessions, "session")}, ${rateText(limits.bytes_per_s)} in all, ${
+      rateText(limits.session_bytes_per_s)
+    } each`,
     ...drops.length === 0 ? [] : [`dropped: ${drops.join(", ")}`],
   ];
   if (pairs.length === 0) return lines;
