@@ -21,7 +21,8 @@ import type { Peers } from "./peers.ts";
 import type { Provider } from "./provider.ts";
 import type { Reach } from "./reach.ts";
 import type { RelayService } from "./relay_service.ts";
-import type { OwnFacts, Relays } from "./relays.ts";
+import type { OwnFacts } from "./own_record.ts";
+import type { Relays } from "./relays.ts";
 import type { RentingParts } from "./renting.ts";
 import type { Tunnels } from "./tunnels.ts";
 

@@ -14,23 +14,18 @@ import {
 } from "../base/mod.ts";
 import { resolveHostPort } from "../host/resolve.ts";
 import {
-  type Capabilities,
   type HomeRelay,
   isRecordCurrent,
   type NodeRecord,
-  RECORD_LIFE_MS,
-  RECORD_LIMITS,
-  type Role,
-  signRecord,
   verifyRecord,
 } from "../membership/mod.ts";
-import { isRelayed, parseAddress } from "../wire/mod.ts";
+import { isRelayed } from "../wire/mod.ts";
 import type { Namer } from "../path/mod.ts";
-import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import type { LoopEvent } from "./loop.ts";
-import { type Entry, grantedRoles, type Networks } from "./networks.ts";
+import type { Entry, Networks } from "./networks.ts";
 import type { Joined } from "./network_loading.ts";
+import { type OwnFacts, OwnRecords, PUBLISH_EVERY_MS } from "./own_record.ts";
 import type { Peers } from "./peers.ts";
 
 /** Relays with which a node keeps a session, per network. Source: the record has room for three. */
@@ -41,21 +36,10 @@ const PATHS_TRIED_MAX = 4;
 const CONNECT_AGAIN_MS: readonly number[] = [100, 250, 500, 1_000, 2_000, 5_000, 15_000];
 /** A changed record is told after this, so that several changes are one. Guess. */
 const PUBLISH_AFTER_MS = 100;
-/** A record is told again long before it expires. */
-const PUBLISH_EVERY_MS = RECORD_LIFE_MS / 3;
 /** Pages of a directory that are read at most: 10 000 records. */
 const PAGES_MAX = 900;
 /** How long a directory's answer may take. Guess. */
 const LIST_MS = 5_000;
-
-/** What this node says of itself. */
-export interface OwnFacts {
-  readonly alias: string | null;
-  readonly roles: readonly Role[];
-  /** `IP:PORT` at which everybody reaches us; none behind a NAT. */
-  readonly addresses: readonly string[];
-  readonly capabilities: Capabilities;
-}
 
 /** Where a node may be met, and who says so. */
 export interface NamedEntry {
@@ -69,7 +53,7 @@ export class Relays {
   readonly #context: Context;
   readonly #networks: Networks;
   readonly #peers: Peers;
-  readonly #facts: () => OwnFacts;
+  readonly #own: OwnRecords;
   /** Relays that are kept connected. */
   readonly #kept = new Map<PeerKey, { entry: NamedEntry; attempt: number }>();
   readonly #connecting = new Map<PeerKey, Promise<void>>();
@@ -78,7 +62,6 @@ export class Relays {
   readonly #otherTimes = new Set<NetworkId>();
   #publishTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
-  #seq = 0;
 
   constructor(
     context: Context,
@@ -91,7 +74,7 @@ export class Relays {
     this.#context = context;
     this.#networks = parts.networks;
     this.#peers = parts.peers;
-    this.#facts = parts.facts;
+    this.#own = new OwnRecords(context, parts.facts);
     context.loop.listen((event) => this.#onEvent(event));
     parts.networks.onChange(() => this.keep());
   }
@@ -213,7 +196,10 @@ export class Relays {
     if (kept === undefined) return;
     if (event.type === "peer-up") {
       kept.attempt = 0;
-      if (!event.renewed) this.publishSoon();
+      if (!event.renewed) {
+        this.#own.forgetTold(event.peer); // it may have begun anew
+        this.publishSoon();
+      }
       this.#context.background("renew the certificate", () => this.#renew(event.peer));
     } else this.#connectSoon(event.peer, kept.attempt);
   }
@@ -314,51 +300,24 @@ export class Relays {
     this.#publishTimer = setTimeout(() => this.#publishAll(), PUBLISH_EVERY_MS);
   }
 
-  /** Tells every connected relay of a network; a relay that does not take it is told again later. */
+  /**
+   * Tells every connected relay of a network that does not know it; one that does not take it is told
+   * again later.
+   */
   async #publish(joined: Joined, signal?: AbortSignal): Promise<void> {
-    const record = this.#signOwn(joined);
+    const { bytes: record, told } = this.#own.current(joined, this.home(joined.row.id));
     const options = signal === undefined ? {} : { signal };
+    const untold = this.connected(joined.row.id).filter((relay) => !told.has(relay));
     await Promise.all(
-      this.connected(joined.row.id).map(async (relay) => {
+      untold.map(async (relay) => {
         try {
           await this.#context.loop.call(relay, "record.publish", { record }, options);
+          told.add(relay);
         } catch (error) {
           this.#context.log.debug("a record was not taken", { error: String(error) });
         }
       }),
     );
-  }
-
-  /** Our own record, kept among the others and returned as bytes. */
-  #signOwn(joined: Joined): Uint8Array {
-    const nowMs = this.#context.wallMs();
-    const { alias, roles, addresses, capabilities } = this.#facts();
-    const network = joined.row.id;
-    const bytes = signRecord(this.#context.identity, {
-      network,
-      seq: this.#nextSeq(nowMs),
-      alias,
-      roles: grantedRoles(roles, joined.certificate.grants),
-      staticKey: this.#context.staticKey.publicKey,
-      addresses: addresses.filter((a) => parseAddress(a).ok).slice(0, RECORD_LIMITS.addressesMax),
-      relays: this.home(network),
-      capabilities,
-      publishedAtMs: nowMs,
-      expiresAtMs: nowMs + RECORD_LIFE_MS,
-    });
-    const verified = verifyRecord(bytes, { network, nowMs });
-    if (verified.ok) joined.records.put(verified.value, nowMs);
-    return bytes;
-  }
-
-  /** Grows over restarts, and whatever the clock does. */
-  #nextSeq(nowMs: number): number {
-    const last = Math.max(this.#seq, Number(this.#context.store.values.get("record-seq") ?? 0));
-    const seq = Math.max(last + 1, Math.floor(nowMs / 1_000));
-    this.#seq = seq;
-    const { store, log } = this.#context;
-    attempt(log, "remember the number of our record", () => store.values.put("record-seq", seq));
-    return seq;
   }
 
   async #list(relay: PeerKey, signal: AbortSignal): Promise<void> {

@@ -220,11 +220,54 @@ Deno.test(
     rig.enter();
     await rig.time.advance(1_000);
     const before = rig.stand.called("record.publish").length;
-    for (let i = 0; i < 10; i++) rig.relays.publishSoon();
+    for (let i = 0; i < 10; i++) {
+      rig.alias = `me-${i}`;
+      rig.relays.publishSoon();
+    }
     await rig.time.advance(1_000);
     assert.equal(rig.stand.called("record.publish").length, before + 1);
     await rig.time.advance(RECORD_LIFE_MS);
     assert.ok(rig.stand.called("record.publish").length >= before + 3);
+  }),
+);
+
+Deno.test(
+  "a record that says what it said is neither signed nor kept nor told again",
+  withRelays(async (rig) => {
+    rig.open();
+    rig.enter();
+    await rig.time.advance(1_000);
+    const told = () => rig.stand.called("record.publish").length;
+    const number = () => rig.stand.store.values.get("record-seq");
+    const before = [told(), number()];
+    for (let i = 1; i <= 20; i++) {
+      rig.stand.emit({ type: "endpoints", addresses: [`203.0.113.7:${i}`] });
+      await rig.time.advance(1_000);
+    }
+    assert.deepEqual([told(), number()], before);
+    rig.down(); // a relay that comes back may have begun anew
+    await rig.time.advance(1_000);
+    assert.equal(told(), 1 + Number(before[0]));
+    assert.equal(number(), before[1]);
+    rig.alias = "another";
+    rig.relays.publishSoon();
+    await rig.time.advance(1_000);
+    assert.equal(told(), 2 + Number(before[0]));
+    assert.ok(Number(number()) > Number(before[1]));
+  }),
+);
+
+Deno.test(
+  "a record that a relay did not take is told it again",
+  withRelays(async (rig) => {
+    rig.stand.answer("record.publish", () => Promise.reject(new OmertaError("unreachable", "no")));
+    rig.open();
+    rig.enter();
+    await rig.time.advance(1_000);
+    const before = rig.stand.called("record.publish").length;
+    rig.relays.publishSoon();
+    await rig.time.advance(1_000);
+    assert.equal(rig.stand.called("record.publish").length, before + 1);
   }),
 );
 
