@@ -142,11 +142,11 @@ export class Reach {
         await this.#relays.connectTo(joined, { id, addresses, named: "record" });
         return;
       } catch (error) {
-        failures.push(error);
+        if (!isUnreachable(error)) throw failures[0] ?? error;
       }
     }
     throw failures.find((each) => !isUnreachable(each)) ??
-      this.#unreachable(joined, { peer, record, cause: failures[0] });
+      this.#unreachable(joined, { peer, record, failures });
   }
 
   /** Relays that serve the peer first, then the others with which we are connected. */
@@ -188,10 +188,10 @@ export class Reach {
 
   #unreachable(
     joined: Joined,
-    { peer, record, cause }: {
+    { peer, record, failures }: {
       readonly peer: PeerKey;
       readonly record: NodeRecord | undefined;
-      readonly cause: unknown;
+      readonly failures: readonly unknown[];
     },
   ): OmertaError {
     const short = splitPeerKey(peer).node.slice(0, 8);
@@ -200,15 +200,19 @@ export class Reach {
     if (this.#relays.connected(joined.row.id).length === 0) {
       return noRelay(joined.row.name);
     }
-    return new OmertaError(
-      "unreachable",
-      `The peer ${name} is offline: no relay knows where it is`,
-      {
-        hint: "Does its node run, and reach a relay? See `omerta mesh peers` for when it was seen.",
-        cause,
-      },
-    );
+    // A relay that did not say so itself knows where it is, and it is silent nevertheless.
+    const isSilent = failures.length === 0 || failures.some((each) => !isSaid(each));
+    const what = isSilent ? "does not answer" : "is offline: no relay knows where it is";
+    return new OmertaError("unreachable", `The peer ${name} ${what}`, {
+      hint: "Does its node run, and reach a relay? See `omerta mesh peers` for when it was seen.",
+      cause: failures[0],
+    });
   }
+}
+
+/** Whether a peer said so itself: a relay, that it does not know whom we want. */
+function isSaid(error: unknown): boolean {
+  return error instanceof OmertaError && "said_by" in error.fields;
 }
 
 /** Whether nobody answered, or a relay said that the peer is not there. */

@@ -145,12 +145,24 @@ Deno.test(
     rig.stand.answer("relay.allocate", () => {
       throw new OmertaError("unreachable", "relay r says: not registered", said);
     });
-    rig.record = { alias: "gpu", addresses: [DIRECT], relays: [] };
-    rig.connectTo = () => Promise.reject(new OmertaError("unreachable", "No address answers"));
+    const record = { alias: "gpu", relays: [] };
+    rig.record = { ...record, addresses: [] };
     const short = rig.peer.split("/")[1]?.slice(0, 8);
     await assert.rejects(rig.reach.peer(rig.peer), {
       code: "unreachable",
       message: `The peer gpu (${short}) is offline: no relay knows where it is`,
+    });
+    rig.record = { ...record, addresses: [DIRECT] };
+    rig.connectTo = () => Promise.reject(new OmertaError("unreachable", "No address answers"));
+    await assert.rejects(rig.reach.peer(rig.peer), {
+      message: `The peer gpu (${short}) is offline: no relay knows where it is`,
+    });
+    rig.stand.answer("relay.allocate", () => ({ session: 1, address: DIRECT }));
+    rig.stand.onConnect = () => {
+      throw new OmertaError("unreachable", "Nobody answers there");
+    };
+    await assert.rejects(rig.reach.peer(rig.peer), {
+      message: `The peer gpu (${short}) does not answer`,
     });
     rig.stand.answer("relay.allocate", () => {
       throw new OmertaError("refused", "relay r says: no room for another session", said);
