@@ -19,7 +19,7 @@ import {
   parseRefusal,
   type Question,
 } from "../../../src/node/mod.ts";
-import type { SessionKind } from "../../../src/session/mod.ts";
+import type { AcceptedKey, SessionKind } from "../../../src/session/mod.ts";
 import {
   encodeRelayed,
   formatPath,
@@ -49,6 +49,7 @@ export class Speaker {
   >();
   readonly #downs: ((down: Down) => void)[] = [];
   #token = 1;
+  #answerer: ((call: CallName) => object) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -97,6 +98,19 @@ export class Speaker {
     return { code: result.reason === "refused" ? parseRefusal(result.body).code : result.reason };
   }
 
+  /** Answers handshakes by those keys, and every call in them; resolves with its port on loopback. */
+  async answer(
+    keys: readonly AcceptedKey[],
+    answerer: (call: CallName) => object,
+  ): Promise<number> {
+    this.#answerer = answerer;
+    this.#take({ type: "keys", keys });
+    const bound = Promise.withResolvers<void>();
+    this.#socket.bind(0, "127.0.0.1", () => bound.resolve());
+    await bound.promise;
+    return this.#socket.address().port;
+  }
+
   /** The next session that ends. */
   nextDown(): Promise<Down> {
     return new Promise((resolve) => this.#downs.push(resolve));
@@ -138,6 +152,12 @@ export class Speaker {
         this.#waiting.get(output.token)?.(output);
         this.#waiting.delete(output.token);
         return;
+      case "request": {
+        const { peer, kind, call, name } = output;
+        if (this.#answerer === undefined) return;
+        const body = encodeBody(this.#answerer(name as CallName));
+        return this.#take({ type: "answer", peer, kind, call, ok: true, body });
+      }
       case "peer-down":
         for (const told of this.#downs.splice(0)) told(output);
     }
