@@ -6,11 +6,10 @@ import { STUCK } from "../../src/daemon/vm_runner.ts";
 import { isHelperAlive } from "../../src/host/vm_helper.ts";
 import { helperOf, killHelper } from "../../src/host/vm_helper_kill.ts";
 import { inDirectory } from "../host/scratch.ts";
-import { isVmPossible, untilGone, type Vm, withVm } from "../host/vm_rig.ts";
+import { untilGone, type Vm, vmTest, withVm } from "../host/vm_rig.ts";
 
 /** How long a helper may take that does not answer: 3 s, and what a loaded machine adds. */
 const DEADLINE_MS = 10_000;
-const ignore = !isVmPossible();
 const ID = "vm" as VmId;
 
 /** The runner of the node that started after the VM of the test. */
@@ -49,10 +48,9 @@ async function withRunning(
   });
 }
 
-Deno.test({
-  name: "a stopped helper is known to be stuck within seconds, and can be taken up or killed later",
-  ignore,
-  fn: () =>
+vmTest(
+  "a stopped helper is known to be stuck within seconds, and can be taken up or killed later",
+  () =>
     withRunning(async ({ dir }, runner, pid) => {
       assert.equal(await runner.pidOf(ID), pid);
       Deno.kill(pid, "SIGSTOP");
@@ -70,12 +68,11 @@ Deno.test({
       assert.throws(() => Deno.statSync(dir), Deno.errors.NotFound);
       Deno.mkdirSync(dir); // the rig removes it
     }),
-});
+);
 
-Deno.test({
-  name: "a helper whose socket is gone is ended before its directory is swept",
-  ignore,
-  fn: () =>
+vmTest(
+  "a helper whose socket is gone is ended before its directory is swept",
+  () =>
     withRunning(async ({ dir }, runner, pid) => {
       Deno.removeSync(`${dir}/ctl.sock`);
       await untilGone([pid], async () => {
@@ -83,7 +80,7 @@ Deno.test({
       });
       assert.equal(await isHelperAlive(dir), false);
     }),
-});
+);
 
 Deno.test(
   "who holds another file's lock, or none, is not killed",

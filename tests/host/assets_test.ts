@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { type AssetName, type Program, unpack } from "../../src/host/assets.ts";
 import { OmertaError } from "../../src/base/mod.ts";
+import { testUnless } from "./scratch.ts";
 
 async function programOf(path: string, name: AssetName): Promise<Program> {
   const sha256 = createHash("sha256").update(await Deno.readFile(path)).digest("hex");
@@ -91,10 +92,10 @@ Deno.test("unpack() reports a state directory that cannot be written as an error
   assert(error.hint !== undefined, "no hint");
 });
 
-Deno.test({
-  name: "unpack() runs and loads a program from memory where the state directory is noexec",
-  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0, // making such a mount is root's
-  async fn() {
+testUnless(
+  Deno.build.os === "linux" && Deno.uid() === 0 ? undefined : "root: only root can mount noexec",
+  "unpack() runs and loads a program from memory where the state directory is noexec",
+  async () => {
     const program = { path: "/bin/true", ...await programOf("/bin/true", "omerta-vm") };
     const libm = "/lib/x86_64-linux-gnu/libm.so.6";
     const library = { path: libm, ...await programOf(libm, "libomerta_net.so") };
@@ -120,4 +121,4 @@ Deno.test({
       assert(said === "true", said + new TextDecoder().decode(stderr));
     });
   },
-});
+);

@@ -7,7 +7,7 @@ import { LOG_BYTES_MAX } from "../../src/host/log.ts";
 import { callMethod } from "../../src/host/node_client.ts";
 import { openState } from "../../src/host/state.ts";
 import type { Behaviour } from "./fake_node.ts";
-import { canMount, inDirectory, Program, withSmallDisk } from "./scratch.ts";
+import { inDirectory, mountObstacle, Program, testUnless, withSmallDisk } from "./scratch.ts";
 
 const FAKE_NODE = new URL("fake_node.ts", import.meta.url).pathname;
 const FAKE_COMMAND = new URL("fake_command.ts", import.meta.url).pathname;
@@ -116,19 +116,18 @@ processTest(
   },
 );
 
-Deno.test({
-  name: "a node that ends for want of room is told as disk-full, though it could write nothing",
-  ignore: !canMount(),
-  fn: () =>
+testUnless(
+  mountObstacle(),
+  "a node that ends for want of room is told as disk-full, though it could write nothing",
+  () =>
     withSmallDisk(1 << 15, async (dir) => {
       behave(dir, { defect: "the sky fell" });
       await assert.rejects(ensureNode(dir, OPTIONS), { code: "disk-full", message: /No space/ });
       const left = [...Deno.readDirSync(dir)].filter(({ name }) => name.includes("room"));
       assert.deepEqual(left, []);
     }),
-  sanitizeOps: false,
-  sanitizeResources: false,
-});
+  { sanitizeOps: false, sanitizeResources: false },
+);
 
 processTest(
   "a log that is no file is a damaged state",

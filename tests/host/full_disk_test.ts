@@ -6,9 +6,9 @@ import { loadIdentitySeed } from "../../src/host/identity_file.ts";
 import { openLogFile } from "../../src/host/log.ts";
 import { openState, statePaths } from "../../src/host/state.ts";
 import { openStore } from "../../src/host/store.ts";
-import { canMount, withSmallDisk } from "./scratch.ts";
+import { mountObstacle, testUnless, withSmallDisk } from "./scratch.ts";
 
-const ignore = !canMount();
+const obstacle = mountObstacle();
 
 /** Fills the disk of `dir`; returns what makes room again. */
 function fill(dir: string): () => void {
@@ -24,10 +24,10 @@ function fill(dir: string): () => void {
   return () => Deno.removeSync(path);
 }
 
-Deno.test({
-  name: "the identity is not made by halves on a full disk",
-  ignore,
-  fn: () =>
+testUnless(
+  obstacle,
+  "the identity is not made by halves on a full disk",
+  () =>
     withSmallDisk(1 << 18, (dir) => {
       const paths = openState(dir);
       const empty = fill(dir);
@@ -36,12 +36,12 @@ Deno.test({
       empty();
       assert.equal(loadIdentitySeed(paths, seededRandom(1)).length, 32);
     }),
-});
+);
 
-Deno.test({
-  name: "the state directory cannot be made on a full disk",
-  ignore,
-  fn: () =>
+testUnless(
+  obstacle,
+  "the state directory cannot be made on a full disk",
+  () =>
     withSmallDisk(1 << 14, (dir) => {
       let made = 0;
       // A directory takes no room of a tmpfs, but one of its inodes.
@@ -49,12 +49,12 @@ Deno.test({
         for (;;) openState(`${dir}/${made++}`);
       }, { code: "disk-full" });
     }),
-});
+);
 
-Deno.test({
-  name: "the database is not made by halves on a full disk",
-  ignore,
-  fn: () =>
+testUnless(
+  obstacle,
+  "the database is not made by halves on a full disk",
+  () =>
     withSmallDisk(1 << 18, (dir) => {
       const { database } = statePaths(dir);
       const empty = fill(dir);
@@ -63,12 +63,12 @@ Deno.test({
       empty();
       openStore(database).close();
     }),
-});
+);
 
-Deno.test({
-  name: "a database on a full disk refuses writes, keeps what it has, and goes on with room",
-  ignore,
-  fn: () =>
+testUnless(
+  obstacle,
+  "a database on a full disk refuses writes, keeps what it has, and goes on with room",
+  () =>
     withSmallDisk(1 << 20, (dir) => {
       const store = openStore(statePaths(dir).database);
       store.values.put("before", 1);
@@ -88,24 +88,24 @@ Deno.test({
       assert.equal(again.values.get("large"), large);
       again.close();
     }),
-});
+);
 
-Deno.test({
-  name: "a file is replaced as a whole or not at all on a full disk",
-  ignore,
-  fn: () =>
+testUnless(
+  obstacle,
+  "a file is replaced as a whole or not at all on a full disk",
+  () =>
     withSmallDisk(1 << 18, (dir) => {
       writeFileAtomic(`${dir}/a`, Uint8Array.of(1));
       fill(dir);
       assert.throws(() => writeFileAtomic(`${dir}/a`, new Uint8Array(8192)), { code: "disk-full" });
       assert.deepEqual(Deno.readFileSync(`${dir}/a`), Uint8Array.of(1));
     }),
-});
+);
 
-Deno.test({
-  name: "a full disk loses lines of the log, not the node, and the log says so afterwards",
-  ignore,
-  fn: () =>
+testUnless(
+  obstacle,
+  "a full disk loses lines of the log, not the node, and the log says so afterwards",
+  () =>
     withSmallDisk(1 << 18, (dir) => {
       const log = openLogFile(`${dir}/node.log`);
       const empty = fill(dir);
@@ -116,4 +116,4 @@ Deno.test({
       log.close();
       assert.match(Deno.readTextFileSync(`${dir}/node.log`), /2 lines lost.*\nafter\n$/);
     }),
-});
+);

@@ -3,6 +3,7 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { type ErrorCode, OmertaError } from "../../src/base/mod.ts";
 import { type Images, openImages } from "../../src/host/images.ts";
+import { testUnless } from "./scratch.ts";
 
 interface Place {
   readonly state: string;
@@ -232,11 +233,10 @@ const canMount = (await new Deno.Command("unshare", {
   stderr: "null",
 }).output().catch(() => ({ success: false }))).success;
 
-Deno.test({
-  name: "find() reports a full disk, and leaves nothing on it" +
-    (canMount ? "" : " (cannot run here: unshare(1) may not mount)"),
-  ignore: !canMount,
-  fn: async () => {
+testUnless(
+  canMount ? undefined : "root: unshare(1) may not mount",
+  "find() reports a full disk, and leaves nothing on it",
+  async () => {
     await withPlace(async ({ state, embedded }) => {
       await writeImage(embedded, "micro");
       await Deno.mkdir(state);
@@ -256,4 +256,4 @@ Deno.test({
       deepStrictEqual(text.trim(), '["disk-full",10,0]');
     });
   },
-});
+);

@@ -6,11 +6,11 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import type { PeerKey } from "../../src/base/mod.ts";
 import { type NetEvent, type NetHost, openNet, splice } from "../../src/host/net.ts";
-import { inDirectory, say } from "./scratch.ts";
+import { inDirectory, testUnless } from "./scratch.ts";
 
 const library = new URL("../../build/libomerta_net.so", import.meta.url).pathname;
 const isBuilt = exists(library);
-if (!isBuilt) say("tests of the native network are skipped: scripts/native has not built it");
+const obstacle = isBuilt ? undefined : "native: scripts/native has not built the network library";
 
 // Loaded once and kept: a Go runtime cannot be unloaded.
 const warm = isBuilt ? open() : undefined;
@@ -61,7 +61,7 @@ function exists(file: string): boolean {
 }
 
 function netTest(name: string, fn: () => void | Promise<void>): void {
-  Deno.test({ name, ignore: !isBuilt, fn: async () => await fn() });
+  testUnless(obstacle, name, fn);
 }
 
 /** Runs a test with two open networks. */

@@ -21,7 +21,7 @@ export function inDirectory(test: (dir: string) => void | Promise<void>): () => 
   return () => withDirectory(test);
 }
 
-/** Runs `test` in a file system of `bytes` bytes. Needs root: see `canMount`. */
+/** Runs `test` in a file system of `bytes` bytes. Needs root: see `mountObstacle`. */
 export async function withSmallDisk(
   bytes: number,
   test: (dir: string) => void | Promise<void>,
@@ -38,18 +38,40 @@ export async function withSmallDisk(
   });
 }
 
-/** Whether this process may mount a tmpfs; the reason is printed where it may not. */
-export function canMount(): boolean {
+/**
+ * Why a test cannot run here: a word for `OMERTA_TEST_MAY_SKIP` of scripts/test, and a sentence;
+ * `undefined`: it can.
+ */
+export type Obstacle = string | undefined;
+
+/** Declares a test, or says why it is skipped: then it is counted as that, never as passed. */
+export function testUnless(
+  obstacle: Obstacle,
+  name: string,
+  fn: () => void | Promise<void>,
+  options: { sanitizeOps?: boolean; sanitizeResources?: boolean } = {},
+): void {
+  if (obstacle !== undefined) say(`skipped: ${name}: ${obstacle}`);
+  Deno.test({ name, ignore: obstacle !== undefined, ...options, fn: async () => await fn() });
+}
+
+let mounting: { obstacle: Obstacle } | undefined;
+
+/** What keeps this process from mounting a tmpfs. */
+export function mountObstacle(): Obstacle {
+  mounting ??= { obstacle: tryToMount() };
+  return mounting.obstacle;
+}
+
+function tryToMount(): Obstacle {
   const dir = Deno.makeTempDirSync({ prefix: "omerta-" });
   try {
     run("mount", "-t", "tmpfs", "-o", "size=4096", "omerta-test", dir);
     run("umount", dir);
-    return true;
+    return undefined;
   } catch (error) {
-    say(
-      `tests on a full disk are skipped: ${error instanceof Error ? error.message : error}`,
-    );
-    return false;
+    const [line = ""] = String(error instanceof Error ? error.message : error).split("\n");
+    return `root: no small disk can be mounted (${line})`;
   } finally {
     Deno.removeSync(dir);
   }

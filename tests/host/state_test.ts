@@ -7,7 +7,7 @@ import {
   resolveStateDir,
   SOCKET_PATH_BYTES_MAX,
 } from "../../src/host/state.ts";
-import { inDirectory } from "./scratch.ts";
+import { inDirectory, testUnless } from "./scratch.ts";
 
 const PLACES: readonly {
   name: string;
@@ -110,10 +110,10 @@ Deno.test("checkSocketPath() counts bytes, not characters", () => {
   assert.throws(() => checkSocketPath("/" + "ü".repeat(60)), { code: "usage" });
 });
 
-Deno.test({
-  name: "openState() refuses the directory, and the link, of another user",
-  ignore: Deno.uid() !== 0, // only root can make one
-  fn: inDirectory((dir) => {
+testUnless(
+  Deno.uid() === 0 ? undefined : "root: only root can make another user's directory",
+  "openState() refuses the directory, and the link, of another user",
+  inDirectory((dir) => {
     const theirs = `${dir}/theirs`;
     Deno.mkdirSync(theirs, { mode: 0o700 });
     Deno.chownSync(theirs, 12345, 12345);
@@ -123,4 +123,4 @@ Deno.test({
     new Deno.Command("chown", { args: ["-h", "12345", `${dir}/link`] }).outputSync();
     assert.throws(() => openState(`${dir}/link`), { code: "state-damaged" });
   }),
-});
+);

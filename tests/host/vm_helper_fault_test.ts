@@ -9,28 +9,17 @@ import {
 } from "../../src/host/vm_helper.ts";
 import {
   copyTool,
-  isRoot,
-  isVmPossible,
   newSeed,
   QEMU,
+  rootTest,
   Tool,
   untilGone,
   Vm,
+  vmObstacle,
+  vmTest,
   withVm,
 } from "./vm_rig.ts";
-import { withSmallDisk } from "./scratch.ts";
-
-const isPossible = isVmPossible();
-const isRootHere = isRoot();
-
-function vmTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, ignore: !isPossible, fn });
-}
-
-/** For what only root can arrange, such as a small disk. */
-function rootTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, ignore: !isPossible || !isRootHere, fn });
-}
+import { type Obstacle, testUnless, withSmallDisk } from "./scratch.ts";
 
 /** Asks until the answer is as wished; the VM's lease bounds it. */
 async function untilStatus(
@@ -203,10 +192,9 @@ vmTest(
     }),
 );
 
-Deno.test({
-  name: "a disk that is full refuses a VM; one that fills later cannot hide why a VM ended",
-  ignore: !isPossible || !isRootHere,
-  fn: () =>
+rootTest(
+  "a disk that is full refuses a VM; one that fills later cannot hide why a VM ended",
+  () =>
     withSmallDisk(64 * 1024, (disk) =>
       withVm({ fake: "flood", leaseMs: 3000 }, async (vm) => {
         const small = new Vm(`${disk}/vm`, vm.helper, vm.spec);
@@ -220,7 +208,7 @@ Deno.test({
         await untilGone([pid, qemuPid], () => {});
         assert.equal((await readHelperExit(small.dir))?.reason, "lease");
       })),
-});
+);
 
 function fillDisk(path: string): void {
   const file = Deno.openSync(path, { create: true, append: true });
@@ -403,23 +391,19 @@ vmTest("a client that never reads does not hold up the others", () =>
     rude.close();
   }));
 
-Deno.test({
-  name: "another user may not speak to the helper",
-  ignore: !isPossible || !isRootHere,
-  fn: () =>
-    withVm({}, async (vm) => {
-      await vm.start();
-      Deno.chmodSync(vm.dir, 0o755);
-      Deno.chmodSync(vm.dir.replace(/\/vm$/, ""), 0o755);
-      Deno.chmodSync(`${vm.dir}/ctl.sock`, 0o777);
-      const tool = copyTool(vm);
-      const as = ["--reuid=65534", "--regid=65534", "--clear-groups", tool, "attach"];
-      const command = new Deno.Command("setpriv", { args: [...as, `${vm.dir}/ctl.sock`] });
-      const { code, stdout } = command.outputSync();
-      assert.deepEqual([code, stdout.length], [1, 0], "hung up without an answer");
-      assert.equal((await vm.connected((client) => client.status())).attached, false);
-    }),
-});
+rootTest("another user may not speak to the helper", () =>
+  withVm({}, async (vm) => {
+    await vm.start();
+    Deno.chmodSync(vm.dir, 0o755);
+    Deno.chmodSync(vm.dir.replace(/\/vm$/, ""), 0o755);
+    Deno.chmodSync(`${vm.dir}/ctl.sock`, 0o777);
+    const tool = copyTool(vm);
+    const as = ["--reuid=65534", "--regid=65534", "--clear-groups", tool, "attach"];
+    const command = new Deno.Command("setpriv", { args: [...as, `${vm.dir}/ctl.sock`] });
+    const { code, stdout } = command.outputSync();
+    assert.deepEqual([code, stdout.length], [1, 0], "hung up without an answer");
+    assert.equal((await vm.connected((client) => client.status())).attached, false);
+  }));
 
 vmTest("only a unix datagram or seqpacket socket can be attached", () =>
   withVm({}, async (vm) => {
@@ -466,17 +450,17 @@ const LIARS: readonly Liar[] = [
 ];
 
 for (const { fake, accel, reason } of LIARS) {
-  Deno.test({
-    name: `the probe of a KVM like '${fake}' says ${accel} and leaves no process`,
-    ignore: !isPossible || !canOpenKvm(),
-    fn: () =>
+  testUnless(
+    vmObstacle() ?? kvmObstacle(),
+    `the probe of a KVM like '${fake}' says ${accel} and leaves no process`,
+    () =>
       withVm({ fake }, async (vm) => {
         const verdict = await probe(vm, 400);
         assert.equal(verdict.accel, accel);
         assert.match(verdict.reason, reason);
         assert.deepEqual(processesOf(String(vm.spec["qemu"])), []);
       }),
-  });
+  );
 }
 
 vmTest("the probe tells a missing QEMU from a bad KVM", () =>
@@ -487,12 +471,12 @@ vmTest("the probe tells a missing QEMU from a bad KVM", () =>
     await assert.rejects(probeKvm(wish), { code: "qemu-missing" });
   }));
 
-function canOpenKvm(): boolean {
+function kvmObstacle(): Obstacle {
   try {
     Deno.openSync("/dev/kvm", { read: true, write: true }).close();
-    return true;
+    return undefined;
   } catch {
-    return false;
+    return "kvm: /dev/kvm cannot be opened";
   }
 }
 

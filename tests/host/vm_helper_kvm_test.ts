@@ -4,23 +4,20 @@
  */
 import assert from "node:assert/strict";
 import { parseAnswer, parseVerdict } from "../../src/host/vm_helper.ts";
-import { say } from "./scratch.ts";
-import { isVmPossible, nested } from "./vm_rig.ts";
+import { say, testUnless } from "./scratch.ts";
+import { nested, nestedObstacle } from "./vm_rig.ts";
 
-const isPossible = isVmPossible();
-
-Deno.test({
-  name: "under a KVM that works the probe says so, for root, a user, and root that may not mount",
-  ignore: !isPossible,
-  fn: async () => {
+testUnless(
+  nestedObstacle(),
+  "under a KVM that works the probe says so, for root, a user, and root that may not mount",
+  async () => {
     const lines = await nested();
-    if (lines === undefined) return say("  not here: the packages of scripts/image are missing");
     const verdicts = Object.fromEntries(lines.filter((line) => line.includes("{")).map(verdictOf));
     assert.deepEqual(verdicts["root"], ["kvm", "full", []]);
     assert.deepEqual(verdicts["user"], ["kvm", "full", []]);
     assert.deepEqual(verdicts["no-mounts"], ["kvm", "landlock", ["private-root"]]);
   },
-});
+);
 
 function verdictOf(line: string): [string, unknown] {
   const [who = "", ...rest] = line.trim().split(" ");

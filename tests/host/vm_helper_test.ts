@@ -10,23 +10,17 @@ import {
   isHelperAlive,
   readHelperExit,
 } from "../../src/host/vm_helper.ts";
-import { say } from "./scratch.ts";
+import { type Obstacle, say, testUnless } from "./scratch.ts";
 import {
   attached,
   descriptors,
-  isRoot,
-  isVmPossible,
   newSeed,
   parentOf,
+  rootObstacle,
   untilGone,
+  vmTest,
   withVm,
 } from "./vm_rig.ts";
-
-const isPossible = isVmPossible();
-
-function vmTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, ignore: !isPossible, fn });
-}
 
 /** What a VM leaves: words for people, and an empty lock. */
 const LEFT = ["console", "exit.json", "helper.log", "lock"];
@@ -322,10 +316,10 @@ vmTest(
     }),
 );
 
-Deno.test({
-  name: "a helper leaves its node's control group for one beside it",
-  ignore: !isPossible || !isRoot(),
-  fn: () =>
+testUnless(
+  rootObstacle() ?? groupObstacle(),
+  "a helper leaves its node's control group for one beside it",
+  () =>
     withGroup((group) =>
       withVm(
         { by: ["sh", "-c", `'echo 0 >${group}/node/cgroup.procs; exec "$@"'`, "-"] },
@@ -339,13 +333,19 @@ Deno.test({
         },
       )
     ),
-});
+);
 
-/** A control group with one for a node in it; none where the kernel has none of version 2. */
+function groupMount(): string | undefined {
+  return /^\S+ (\S+) cgroup2/m.exec(Deno.readTextFileSync("/proc/mounts"))?.[1];
+}
+
+function groupObstacle(): Obstacle {
+  return groupMount() === undefined ? "cgroup2: none is mounted" : undefined;
+}
+
+/** A control group with one for a node in it. */
 async function withGroup(test: (group: string) => Promise<void>): Promise<void> {
-  const mount = /^cgroup2 (\S+) cgroup2/m.exec(Deno.readTextFileSync("/proc/mounts"))?.[1];
-  if (mount === undefined) return say("  no cgroup2 is mounted: nothing to leave");
-  const group = `${mount}/omerta-test-${Deno.pid}`;
+  const group = `${groupMount()}/omerta-test-${Deno.pid}`;
   Deno.mkdirSync(`${group}/node`, { recursive: true });
   try {
     await test(group);

@@ -12,7 +12,7 @@ import {
   startHelper,
 } from "../../src/host/vm_helper.ts";
 import { guestSeed, parseManifest } from "../../src/vm/mod.ts";
-import { canMount, say } from "./scratch.ts";
+import { mountObstacle, type Obstacle, testUnless } from "./scratch.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const BUILD = `${ROOT}build`;
@@ -25,20 +25,44 @@ const TOOL = `${TOOLS}/tool`;
 /** The emulator of Debian's package. */
 export const QEMU = "/usr/bin/qemu-system-x86_64";
 
-/** Builds what the tests need, where it is stale; tells why where that is not possible here. */
-export function isVmPossible(): boolean {
-  if (!isThere(QEMU)) {
-    say(`tests with virtual machines are skipped: ${QEMU} is not there`);
-    return false;
-  }
-  runNow(`${ROOT}scripts/native`, "vm", "image");
-  runNow("make", "-s", "-C", `${ROOT}ffi/vm`, `OUT=${BUILD}/omerta-vm`, "tools");
-  return true;
+let built: { obstacle: Obstacle } | undefined;
+
+/** What keeps VMs from running here; builds what their tests need, where it is stale. */
+export function vmObstacle(): Obstacle {
+  built ??= { obstacle: build() };
+  return built.obstacle;
 }
 
-/** Whether this process may do what only root can; the reason is printed where it may not. */
-export function isRoot(): boolean {
-  return Deno.uid() === 0 && canMount();
+function build(): Obstacle {
+  if (!isThere(QEMU)) return `qemu: ${QEMU} is not there`;
+  runNow(`${ROOT}scripts/native`, "vm", "image");
+  runNow("make", "-s", "-C", `${ROOT}ffi/vm`, `OUT=${BUILD}/omerta-vm`, "tools");
+  return undefined;
+}
+
+/** What keeps a test from what only root can arrange: another user, a kernel that refuses. */
+export function rootObstacle(): Obstacle {
+  return vmObstacle() ?? (Deno.uid() === 0 ? mountObstacle() : "root: only root can arrange it");
+}
+
+/** A test with a VM. */
+export function vmTest(name: string, fn: () => Promise<void>): void {
+  testUnless(vmObstacle(), name, fn);
+}
+
+/** A test with a VM and with what only root can arrange. */
+export function rootTest(name: string, fn: () => Promise<void>): void {
+  testUnless(rootObstacle(), name, fn);
+}
+
+/** The parts of the jail that this system does not give. */
+export async function missingHere(): Promise<readonly string[]> {
+  let missing: readonly string[] = [];
+  await withVm({ fake: "hang" }, async (vm) => {
+    await vm.start();
+    missing = (await vm.connected((client) => client.status())).missing;
+  });
+  return missing;
 }
 
 /** What a test wants of its VM. */
@@ -305,12 +329,18 @@ export function descriptors(pid: number): [string, string][] {
   ]);
 }
 
-/** Runs `ffi/vm/tests/nested`; its lines, or `undefined` where it lacks packages. */
-export async function nested(): Promise<string[] | undefined> {
-  const packages = `${BUILD}/image/cache/debs`;
-  const names = isThere(packages) ? [...Deno.readDirSync(packages)].map(({ name }) => name) : [];
-  if (!names.some((name) => /^linux-image-.*-cloud-amd64_/.test(name))) return undefined;
-  const args = [`${BUILD}/omerta-vm`, TOOL, IMAGE, packages];
+const PACKAGES = `${BUILD}/image/cache/debs`;
+
+/** What keeps `ffi/vm/tests/nested` from running here. */
+export function nestedObstacle(): Obstacle {
+  const names = isThere(PACKAGES) ? [...Deno.readDirSync(PACKAGES)].map(({ name }) => name) : [];
+  const isComplete = names.some((name) => /^linux-image-.*-cloud-amd64_/.test(name));
+  return vmObstacle() ?? (isComplete ? undefined : "packages: scripts/image has downloaded none");
+}
+
+/** Runs `ffi/vm/tests/nested`; its lines. */
+export async function nested(): Promise<string[]> {
+  const args = [`${BUILD}/omerta-vm`, TOOL, IMAGE, PACKAGES];
   const { stdout } = await new Deno.Command(`${ROOT}ffi/vm/tests/nested`, { args }).output();
   return new TextDecoder().decode(stdout).split("\n");
 }
