@@ -40,8 +40,6 @@ export const REJECT_AFTER_MS = 180_000;
 export const REKEY_RETRY_MS = 5_000;
 /** A replaced session is read for so long. Source: the design. */
 export const PREVIOUS_MS = 10_000;
-/** Sessions that both ends began within this are one: the smaller id's stays. Twice a handshake. */
-export const SIMULTANEOUS_MS = 10_000;
 
 /** First messages that are remembered, so that a repetition is no new handshake. Guess: 1 MiB. */
 export const HELLOS_REMEMBERED_MAX = 8_192;

@@ -12,6 +12,7 @@ import { type Caller, Loop } from "../../src/daemon/loop.ts";
 import type { NetHost } from "../../src/host/net.ts";
 import type { Member } from "../../src/membership/mod.ts";
 import {
+  type CallName,
   encodeBody,
   encodeRefusal,
   type NodeIn,
@@ -21,6 +22,7 @@ import {
   type Question,
 } from "../../src/node/mod.ts";
 import type { SessionKey } from "../../src/session/mod.ts";
+import { SAMPLES } from "../node/call_samples.ts";
 import { FakeTime, settle } from "./fake_time.ts";
 
 const PEER = peerKey("n".repeat(52) as NetworkId, "p".repeat(52) as NodeId);
@@ -409,6 +411,52 @@ Deno.test(
     const refused = await rig.asked("vm.status", { vms: [] });
     assert.equal(refused.ok, false);
     assert.equal(rig.defects.length, 1);
+  }),
+);
+
+Deno.test(
+  "whatever a handler throws, of whatever call, its caller is refused at once and the node goes on",
+  withLoop(async (rig) => {
+    const throws = [
+      () => {
+        throw new TypeError("a secret");
+      },
+      () => Promise.reject(new RangeError("a secret, later")),
+      () => Promise.reject("a secret, and no error at all"),
+      () => Promise.reject(undefined),
+    ];
+    for (const [name, { question }] of Object.entries(SAMPLES)) {
+      for (const handler of throws) {
+        rig.loop.serve(name as CallName, handler);
+        const before = rig.defects.length;
+        const kind = name === "redeem" ? "invite" : "epoch";
+        const refused = await rig.asked(name, question, kind);
+        assert.equal(refused.ok, false, name);
+        assert.ok("message" in refused && !refused.message.includes("secret"), name);
+        assert.equal(rig.defects.length, before + 1, name);
+      }
+    }
+    rig.loop.serve("ping", () => ({}));
+    assert.equal((await rig.asked("ping", {})).ok, true);
+  }),
+);
+
+Deno.test(
+  "a peer that asks without end is refused, whatever the call, and another is answered",
+  withLoop(async (rig, time) => {
+    let answered = 0;
+    rig.loop.serve("vm.status", () => {
+      answered++;
+      return { vms: [] };
+    });
+    const ask = () => rig.asked("vm.status", { vms: [] });
+    for (let i = 0; i < 600; i++) await ask();
+    assert.equal(answered, 600);
+    const refused = await ask();
+    assert.deepEqual([refused.ok, "code" in refused && refused.code], [false, "refused"]);
+    assert.equal(answered, 600, "it was asked for all the same");
+    await time.advance(1_000);
+    assert.equal((await ask()).ok, true);
   }),
 );
 

@@ -1,10 +1,8 @@
 /** Every call's question and answer: what is sent is read, and nothing else is. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { seededRandom, toBase32 } from "../../src/base/mod.ts";
-import { generateIdentity } from "../../src/crypto/mod.ts";
+import { toBase32 } from "../../src/base/mod.ts";
 import {
-  type Answer,
   BODY_BYTES_MAX,
   type CallName,
   CALLS,
@@ -14,95 +12,9 @@ import {
   parseAnswer,
   parseQuestion,
   parseRefusal,
-  type Question,
-  RECORDS_PER_PAGE,
-  type VmStateMessage,
 } from "../../src/node/mod.ts";
 import { type CborMap, encodeCbor } from "../../src/wire/mod.ts";
-
-const random = seededRandom(7);
-const node = generateIdentity(random).identity.id;
-const vm = toBase32(random.bytes(10));
-const key = random.bytes(32);
-const address = "[2001:db8::1]:9000";
-const admission = { c: random.bytes(300), m: "home", q: 1, k: key };
-const state: VmStateMessage = {
-  vm,
-  state: "ready",
-  leaseLeftMs: 1_000,
-  lifeLeftMs: 86_400_000,
-  bootMs: 700,
-  reason: null,
-  endReason: null,
-};
-const ended: VmStateMessage = {
-  vm,
-  state: "failed",
-  leaseLeftMs: null,
-  lifeLeftMs: null,
-  bootMs: null,
-  reason: "it could not be run",
-  endReason: "failed",
-};
-
-type Samples = {
-  readonly [N in CallName]: { readonly question: Question<N>; readonly answer: Answer<N> };
-};
-
-const SAMPLES: Samples = {
-  "redeem": { question: { s: key }, answer: admission },
-  "renew": { question: { c: random.bytes(300) }, answer: admission },
-  "ping": { question: {}, answer: {} },
-  "path.candidates": {
-    question: { addresses: [address, "192.0.2.1:1"] },
-    answer: { addresses: [] },
-  },
-  "record.publish": { question: { record: random.bytes(500) }, answer: {} },
-  "record.list": {
-    question: { after: null },
-    answer: { records: Array(RECORDS_PER_PAGE).fill(random.bytes(1_024)), next: node },
-  },
-  "relay.allocate": { question: { peer: node }, answer: { session: 0xffff_ffff, address } },
-  "relay.offer": { question: { session: 1, peer: node, address }, answer: {} },
-  "vm.reserve": {
-    question: {
-      key: "build-1",
-      cpu: 2,
-      memoryBytes: 2 ** 31,
-      storageBytes: 0,
-      image: "micro",
-      leaseMs: 3_600_000,
-      dryRun: false,
-    },
-    answer: {
-      vm,
-      existing: false,
-      state,
-      accelerator: "kvm",
-      isolation: "hardware",
-      confinement: "full",
-      imageDigest: "ab".repeat(32),
-      leaseMs: 3_600_000,
-      lifeMs: 86_400_000,
-      dryRun: false,
-    },
-  },
-  "vm.create": {
-    question: {
-      vm,
-      tunnel: 7,
-      wireguardKey: key,
-      sshKeys: ["ssh-ed25519 AAAA"],
-      hostname: "vm-1",
-    },
-    answer: { tunnel: 8, wireguardKey: key, sshHostKey: key, user: "root" },
-  },
-  "vm.status": { question: { vms: [vm] }, answer: { vms: [state, ended] } },
-  "vm.renew": { question: { vms: [] }, answer: { vms: [] } },
-  "vm.extend": { question: { vm, leaseMs: 60_000 }, answer: state },
-  "vm.release": { question: { vm }, answer: ended },
-  "vm.event": { question: ended, answer: {} },
-};
+import { address, ended, node, random, SAMPLES, state, vm } from "./call_samples.ts";
 
 const NAMES = Object.keys(CALLS) as CallName[];
 const MALFORMED = { ok: false, reason: "malformed-body" };

@@ -95,6 +95,13 @@ const TABLE: readonly Row[] = [
     standby: D2,
   },
   {
+    what: "another direct one quicker by a large share of little",
+    paths: [path(D1, 10), path(D2, 6)],
+    current: D1,
+    active: D1,
+    standby: D2,
+  },
+  {
     what: "another direct one much quicker",
     paths: [path(D1, 40), path(D2, 10)],
     current: D1,
