@@ -5,7 +5,7 @@
  * ```text
  *  launch ──▶ runs ──ended, stop──▶ nothing of it runs? ──yes──▶ ended in the book, swept
  *  takeUp ──▶   │                        │ no: killed; still not
- *     └─no answer, no renewal heard──▶ stuck: keeps its room, taken up again or ended every 30 s
+ *     └─no answer, no renewal heard──▶ stuck: keeps its room, taken up again or ended every 5 s
  * ```
  *
  * @module
@@ -36,6 +36,8 @@ export interface LentMachinesParts {
   changed(vm: HostVm): void;
   /** Its owner gave a sign of life. */
   touch(vm: HostVm): HostVm;
+  /** Something is stuck: it is to be tried again. */
+  stuck(): void;
   /** Alias and short id, for the log. */
   nameOf(peer: PeerKey): string;
 }
@@ -146,6 +148,7 @@ export class LentMachines {
   stuck(vm: HostVm, hosted: Hosted, why: string): void {
     if (hosted.stuck === null) this.#parts.context.log.warn(`a VM is stuck: ${why}`, { vm: vm.id });
     hosted.stuck = why;
+    this.#parts.stuck();
   }
 
   /** Ends the machine of a VM that is releasing; resolves with the VM as it is then. */

@@ -54,8 +54,10 @@ import type { VmFigures, VmRunner } from "./vm_runner.ts";
 
 /** Ended VMs are remembered on the disk for so long. Guess: a day. */
 const ENDED_KEPT_MS = 86_400_000;
-/** Ended VMs pile up no further than this between two sweeps; what is stuck is tried again. */
+/** Ended VMs pile up no further than this between two sweeps. */
 const SWEEP_EVERY_MS = 30_000;
+/** What is stuck is tried again so often. Guess: each try takes up to 3 s. */
+const STUCK_AGAIN_MS = 5_000;
 /** A renewal that finds another one under way comes again. Guess. */
 const RENEW_AGAIN_MS = 1_000;
 
@@ -122,6 +124,7 @@ export class Provider {
       tell: (id) => this.#tell(id),
       changed: (vm) => this.#changed(vm),
       touch: (vm) => this.#touch(vm),
+      stuck: () => this.#sweepSoon(),
       nameOf: (peer) => this.#name(peer),
     });
   }
@@ -438,6 +441,13 @@ export class Provider {
       else if (stuck !== null) this.#tryAgain(vm);
     }
     attempt(log, "forget old VMs", () => void store.pruneHosted(wallMs() - ENDED_KEPT_MS));
+  }
+
+  /** Something is stuck. */
+  #sweepSoon(): void {
+    const soon = after(this.#context.now(), STUCK_AGAIN_MS);
+    if (soon < this.#sweepAt) this.#sweepAt = soon;
+    this.#arm();
   }
 
   #forget(id: VmId): void {
