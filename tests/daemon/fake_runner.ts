@@ -133,6 +133,8 @@ export class FakeRunner implements VmRunner {
         if (!machine.isAlive) throw new OmertaError("not-found", "it is gone");
         if (this.isDeaf) throw new OmertaError("vm-failed", "it did not answer");
         machine.renewals.push(leaseMs);
+        const most = Math.max(machine.leaseLeftMs, leaseMs);
+        machine.leaseLeftMs = Math.min(machine.lifeLeftMs, most);
         await this.renewing;
       },
       stop: async () => {
