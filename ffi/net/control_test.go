@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -86,6 +87,9 @@ func TestADatagramThatTheSystemRefusesDoesNotStopTheOthers(t *testing.T) {
 	}
 	if n.drops[dropSendFailed].Load() != 1 {
 		t.Fatal(n.drops.document())
+	}
+	if event := n.event("send-failed"); event["address"] != to.String() || event["message"] != "message too long" {
+		t.Fatal(event)
 	}
 }
 
@@ -274,5 +278,20 @@ func TestMergedControlDatagramsAreToldApart(t *testing.T) {
 	}
 	if got := b.datagram(); !bytes.Equal(got.data, control("last")[:14]) {
 		t.Fatalf("%q", got.data)
+	}
+}
+
+func TestOfRefusedAddressesSomeAreToldAndEachOnce(t *testing.T) {
+	var news refusalNews
+	told := 0
+	for i := range 10 * refusalsMax {
+		for range 2 {
+			if news.isNews(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(i+1))) {
+				told++
+			}
+		}
+	}
+	if told != refusalsMax {
+		t.Fatal(told)
 	}
 }

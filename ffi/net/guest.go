@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -209,7 +210,7 @@ func makeBuffers(count int) (bufs [][]byte, sizes []int) {
 }
 
 // refused counts what the helper's end does not take. That it is gone, fromGuest will see.
-func (g *guestEnd) refused(_ syscall.Errno, datagrams int) {
+func (g *guestEnd) refused(_ syscall.Errno, datagrams int, _ netip.AddrPort) {
 	g.tunnel.node.drops.countMany(dropGuestQueue, datagrams)
 }
 

@@ -60,6 +60,9 @@ const (
 )
 
 const (
+	// refusalPause and refusalsMax bound the events of datagrams that the system refuses to send: guess.
+	refusalPause = 10 * time.Second
+	refusalsMax  = 32
 	// receiveFailuresMax is how many errors in a row a receiving goroutine shrugs off before it says so
 	// and pauses for receiveFailurePause: guess.
 	receiveFailuresMax  = 100

@@ -17,6 +17,7 @@ type node struct {
 	mail    *mailbox
 	drops   dropCounters
 
+	refusals   refusalNews
 	defects    atomic.Uint64
 	defectTold atomic.Int64 // instant of the last event of one
 

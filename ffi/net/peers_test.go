@@ -122,6 +122,51 @@ func TestWithoutADoubtOneUnansweredFrameIsEnough(t *testing.T) {
 	n.event("path-dead")
 }
 
+// G7: the standby is judged by what is sent on it, not by the silence of the one before.
+func TestThePathAfterADeadOneIsJudgedAnew(t *testing.T) {
+	n := openTest(t)
+	p, _ := judgedPeer(t, n, 200, 500)
+	p.armed.Store(true) // no timer: this test is the timer
+	base := now()
+	p.sent(p.routes.Load(), base)
+	p.sent(p.routes.Load(), base+250*ms)
+	p.verdict(p.routes.Load(), base+600*ms)
+	next := p.routes.Load()
+	if next.standby != nil {
+		t.Fatal("the tunnels stayed on the dead path")
+	}
+	n.event("path-doubt")
+	n.event("path-dead")
+	if p.first.Load() != 0 || p.second.Load() != 0 {
+		t.Fatal("the dead path's silence is held against the next one")
+	}
+	p.sent(next, base+601*ms)
+	p.verdict(next, base+700*ms)
+	if n.pump(0); len(n.events) > 0 {
+		t.Fatal("the next path is doubted at once: ", n.events)
+	}
+}
+
+func TestADatagramThatCameEarlyReachesNobodyElsesTunnel(t *testing.T) {
+	n := openTest(t)
+	ends := map[string]*sinkEnd{"one": {}, "two": {}}
+	from := stranger(t)
+	for id, peer := range map[uint32]string{1: "one", 2: "two"} {
+		tunnel := &tunnel{node: n.node, id: id, inside: ends[peer]}
+		n.tables.Lock()
+		tunnel.peer, _ = n.peerFor(peer)
+		tunnel.peer.ties++
+		n.tunnels[id] = tunnel
+		n.tables.Unlock()
+		n.from(from, tunnelFrame(id, 64))
+	}
+	n.dropped(dropForeignPath, 2)
+	n.must("peer.set", map[string]any{"peer": "one", "active": from.LocalAddr().String()})
+	if ends["one"].datagrams != 1 || ends["two"].datagrams != 0 {
+		t.Fatalf("one got %d, two got %d", ends["one"].datagrams, ends["two"].datagrams)
+	}
+}
+
 func TestKeepalivesExpectNoAnswer(t *testing.T) {
 	r := rentDirect(t)
 	r.renter.event("tunnel-up")

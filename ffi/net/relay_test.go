@@ -117,6 +117,28 @@ func TestTheRelayLimitsTheRateOfASession(t *testing.T) {
 	relay.dropped(dropLimited, 1)
 }
 
+func TestALimitHoldsForSessionsThatComeAfterItToo(t *testing.T) {
+	relay, a, b := relayed(t, 1)
+	relay.must("relay.limits", map[string]any{"sessionBytesPerSecond": 1000})
+	args := map[string]any{"session": 2, "a": a.LocalAddr().String(), "b": b.LocalAddr().String()}
+	relay.must("relay.set", args)
+	for range 10 {
+		relay.from(a, relayFrame(toRelay, 2, tunnelFrame(1, 100)))
+	}
+	relay.dropped(dropLimited, 1)
+}
+
+func TestTheRelayLimitsTheRateOfAllSessionsTogether(t *testing.T) {
+	relay, a, b := relayed(t, 1)
+	relay.must("relay.limits", map[string]any{"bytesPerSecond": 1000})
+	for session := 2; session <= 10; session++ {
+		args := map[string]any{"session": session, "a": a.LocalAddr().String(), "b": b.LocalAddr().String()}
+		relay.must("relay.set", args)
+		relay.from(a, relayFrame(toRelay, uint32(session), tunnelFrame(1, 100)))
+	}
+	relay.dropped(dropLimited, 1)
+}
+
 func TestABucketAdmitsItsRateAndABurst(t *testing.T) {
 	var b bucket
 	b.limit(1_000_000)

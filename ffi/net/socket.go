@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -183,14 +184,38 @@ func (o *outbox) flushLane(s *socket, l *lane) {
 	}
 }
 
-// sendFailed counts datagrams that the system refused. ICMP errors, a firewall (EPERM), a missing
-// route: none of them says anything about the socket, which lives on.
-func (n *node) sendFailed(errno syscall.Errno, datagrams int) {
+// sendFailed counts datagrams that the system refused, and tells to whom. ICMP errors, a firewall
+// (EPERM), a missing route: none of them says anything about the socket, which lives on.
+func (n *node) sendFailed(errno syscall.Errno, datagrams int, to netip.AddrPort) {
 	if errno == syscall.ENOBUFS || errno == syscall.EAGAIN {
 		n.drops.countMany(dropSendBuffer, datagrams)
 		return
 	}
 	n.drops.countMany(dropSendFailed, datagrams)
+	if n.refusals.isNews(to) {
+		n.mail.event("send-failed", to, map[string]any{"address": to.String(), "message": errno.Error()})
+	}
+}
+
+// refusalNews says which refusals are worth an event: each address once in refusalPause, and not more than
+// refusalsMax addresses. Which addresses there are, peers decide too.
+type refusalNews struct {
+	mu    sync.Mutex
+	since instant
+	told  map[netip.AddrPort]struct{}
+}
+
+func (r *refusalNews) isNews(to netip.AddrPort) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at := now(); r.told == nil || at.since(r.since) > refusalPause {
+		r.since, r.told = at, map[netip.AddrPort]struct{}{}
+	}
+	if _, known := r.told[to]; known || len(r.told) >= refusalsMax {
+		return false
+	}
+	r.told[to] = struct{}{}
+	return true
 }
 
 // openError puts a failed bind in the words of the contract.

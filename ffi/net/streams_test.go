@@ -8,9 +8,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // echo sends back what comes and passes the end on. It reads ahead without a bound, for the TCP that
@@ -182,6 +185,60 @@ func TestTheStreamSocketIsForItsOwnerOnly(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatal(info.Mode(), err)
 	}
+	mine, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: n.socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mine.Close()
+	if !ownPeer(mine) { // what listens there is this process
+		t.Fatal("its owner is refused")
+	}
+}
+
+// Root may, and this user; another one may not, even where the file's mode lets it in.
+func TestAnotherUsersTicketIsNotLookedAt(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	r := rentDirect(t)
+	go echo(r.listen(7))
+	ticket := newTicket()
+	r.renter.must("ticket.add", map[string]any{"ticket": ticket, "tunnel": renterTunnel, "port": 7, "ttlMs": 60000})
+	for _, path := range []string{filepath.Dir(r.renter.socket), filepath.Dir(filepath.Dir(r.renter.socket))} {
+		os.Chmod(path, 0o755)
+	}
+	if err := os.Chmod(r.renter.socket, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	conn := dialAs(t, 65534, r.renter.socket)
+	io.WriteString(conn, ticket+"\n")
+	conn.SetReadDeadline(time.Now().Add(waitMax / 4)) // what is let in stays open
+	answer, err := io.ReadAll(conn)                   // which ends with an error, for the ticket was not read
+	if string(answer) != "error refused the stream socket serves its owner only\n" {
+		t.Fatalf("%q %v", answer, err)
+	}
+	if _, line := r.renter.redeem(ticket); line != "ok" {
+		t.Fatal("the ticket was spent: ", line)
+	}
+}
+
+// dialAs connects as another user.
+func dialAs(t *testing.T, uid int, path string) *net.UnixConn {
+	t.Helper()
+	var conn *net.UnixConn
+	var err error
+	onOwnThread(func() {
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uintptr(uid), ^uintptr(0)); errno != 0 {
+			err = errno // of this thread alone, which ends
+			return
+		}
+		conn, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
 }
 
 func TestTheStreamSocketIsRemovedAtTheEndAndReplacedAfterACrash(t *testing.T) {

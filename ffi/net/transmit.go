@@ -61,11 +61,15 @@ type sender struct {
 	usedIovs int
 	done     int
 	full     bool // the socket's buffer has no room
-	failed   func(errno syscall.Errno, datagrams int)
+	failed   sendFailure
+	batch    []outgoing
 	again    [batchMax]refusal // messages to be sent again, otherwise
 	agains   int
 	try      func(fd uintptr)
 }
+
+// sendFailure takes what the system did not: why, how many datagrams, and to whom the first of them was.
+type sendFailure func(errno syscall.Errno, datagrams int, to netip.AddrPort)
 
 // refusal is a message that the system would not cut, or send from that address.
 type refusal struct {
@@ -87,16 +91,16 @@ var senders = sync.Pool{New: func() any {
 // as it may, and loses the rest. The error is only that of a closed socket.
 //
 // Writers do not exclude each other (RawConn.Write would, for as long as one waits).
-func (e *exit) write(batch []outgoing, patience patience, failed func(syscall.Errno, int)) error {
+func (e *exit) write(batch []outgoing, patience patience, failed sendFailure) error {
 	return e.writeAs(batch, patience, failed, e.segments.Load())
 }
 
-func (e *exit) writeAs(batch []outgoing, patience patience, failed func(syscall.Errno, int), cut bool) error {
+func (e *exit) writeAs(batch []outgoing, patience patience, failed sendFailure, cut bool) error {
 	s := senders.Get().(*sender)
 	defer senders.Put(s)
 	for len(batch) > 0 {
 		s.fill(batch, cut)
-		s.done, s.agains, s.failed = 0, 0, failed
+		s.done, s.agains, s.failed, s.batch = 0, 0, failed, batch
 		err := e.sendAll(s, patience)
 		s.release()
 		if err != nil {
@@ -117,7 +121,7 @@ func (e *exit) sendAll(s *sender, patience patience) error {
 	}
 	for since := now(); s.full; {
 		if e.closing.Load() || patience.isOver(since) {
-			s.failed(syscall.EAGAIN, s.first[s.count]-s.first[s.done])
+			s.lost(syscall.EAGAIN, s.first[s.count]-s.first[s.done])
 			return nil
 		}
 		if err := e.raw.Control(awaitRoom); err != nil {
@@ -161,8 +165,14 @@ func (o *outgoing) forgetSource() {
 	}
 }
 
+// lost reports datagrams from the next message on.
+func (s *sender) lost(errno syscall.Errno, datagrams int) {
+	s.failed(errno, datagrams, s.batch[s.first[s.done]].to.remote)
+}
+
 // release drops the references to payloads.
 func (s *sender) release() {
+	s.batch = nil
 	for i := range s.iovs[:s.usedIovs] {
 		s.iovs[i].Base = nil
 	}
@@ -319,7 +329,7 @@ func (s *sender) refused(errno syscall.Errno) {
 		s.agains++
 		return
 	}
-	s.failed(errno, datagrams)
+	s.lost(errno, datagrams)
 }
 
 // isOfSource says whether an error may mean that the address to leave from is gone: Linux says EINVAL,

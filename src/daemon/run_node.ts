@@ -403,6 +403,10 @@ class NodeRun {
         }
         case "socket-error":
           return this.#log.error("the UDP socket fails", { error: event.message });
+        case "send-failed": {
+          const { address, message } = event;
+          return this.#log.debug("the system does not send", { address, error: message });
+        }
         case "defect":
           return this.#defect(`${event.message}\n${event.stack}`, `in native code: ${event.where}`);
         case "guest-gone":

@@ -42,6 +42,8 @@ export type NetEvent =
   | { readonly type: "tunnel-up"; readonly tunnel: number }
   /** The number of a tunnel's open streams changed to `open`. */
   | { readonly type: "stream"; readonly tunnel: number; readonly open: number }
+  /** The system refuses to send to `address`; told of an address at most once in 10 s. */
+  | { readonly type: "send-failed"; readonly address: string; readonly message: string }
   /** A panic in the library ended what `where` names, and nothing else. */
   | {
     readonly type: "defect";
