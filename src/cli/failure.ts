@@ -62,7 +62,9 @@ export function errorDoc(error: OmertaError): ErrorDoc & Record<string, unknown>
   const { code, message, hint, exit } = error;
   // A peer's words stand alone: a hint of ours would vouch for them.
   const usual = "said_by" in error.fields ? null : usualHint(code);
-  return { ...error.fields, code, message, hint: hint ?? usual, exit };
+  const { retryMs, ...fields } = error.fields;
+  const retry = retryMs === undefined ? {} : { retry_ms: retryMs };
+  return { ...fields, ...retry, code, message, hint: hint ?? usual, exit };
 }
 
 function interruptedDoc({ message, exit }: Interrupted): Record<string, unknown> {

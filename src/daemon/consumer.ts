@@ -11,7 +11,6 @@
 import type {
   ConsumerReleaseResult,
   ConsumerRequestInput,
-  ConsumerRequestManyInput,
   ConsumerTrustInput,
   ConsumerTrustResult,
   ErrorDoc,
@@ -32,10 +31,11 @@ import { writeFileAtomic } from "../host/files.ts";
 import type { VmStateMessage } from "../node/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
-import { type KnownProviders, providerDocument } from "./known_providers.ts";
+import { changeTrust, type KnownProviders } from "./known_providers.ts";
 import type { CallOptions } from "./loop.ts";
 import { errorDoc } from "./error_doc.ts";
 import type { Reach } from "./reach.ts";
+import { afterWord, byLife, isNews } from "./rental_changes.ts";
 import { findRental, notReady } from "./rental_names.ts";
 import { orAborted } from "./waiting.ts";
 import {
@@ -125,46 +125,9 @@ export class Consumer {
     return this.document(rental);
   }
 
-  /** Rents several VMs alike: all of them, or none that has no key. */
-  async requestMany(
-    { count, ...input }: ConsumerRequestManyInput,
-    options: { readonly signal: AbortSignal; progress: RentingParts["progress"] },
-  ): Promise<VmDoc[]> {
-    const failed = new AbortController();
-    const signal = AbortSignal.any([options.signal, failed.signal]);
-    const requests = Array.from({ length: count }, async (_, i) => {
-      const numbered = (text: string | null) => text === null ? null : `${text}-${i + 1}`;
-      const one = { ...input, name: numbered(input.name), key: numbered(input.key) };
-      try {
-        return await this.request(one, { ...options, signal });
-      } catch (error) {
-        failed.abort(error);
-        throw error;
-      }
-    });
-    const outcomes = await Promise.allSettled(requests);
-    if (!failed.signal.aborted) return await Promise.all(requests);
-    const done = outcomes.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
-    const unwanted = done.filter(({ key }) => key === null).map(({ id }) => id);
-    if (unwanted.length > 0) await this.release(unwanted, false, NEVER);
-    throw failed.signal.reason;
-  }
-
   /** Changes whom this node trusts; tells whom it knows. */
-  async trust(input: ConsumerTrustInput, signal: AbortSignal): Promise<ConsumerTrustResult> {
-    const { known, market } = this.#parts;
-    const { add, remove } = input;
-    const isChange = add.length + remove.length > 0;
-    const network = isChange || input.network !== null ? market.network(input.network) : null;
-    const resolve = async (names: readonly string[]) => {
-      const nodes = names.map((name) => market.resolve(network ?? market.network(null), name));
-      return await orAborted(Promise.all(nodes), signal);
-    };
-    if (network !== null) {
-      known.trust(network, await resolve(add));
-      known.distrust(network, await resolve(remove));
-    }
-    return { providers: known.list(network).map((row) => providerDocument(row, market)) };
+  trust(input: ConsumerTrustInput, signal: AbortSignal): Promise<ConsumerTrustResult> {
+    return changeTrust(this.#parts, input, signal);
   }
 
   /** All VMs that are remembered, living ones first, then the newest ends; asked of their providers. */
@@ -432,22 +395,7 @@ export class Consumer {
   #apply(id: VmId, message: VmStateMessage): Rental | undefined {
     const rental = this.#rentals.get(id);
     if (rental === undefined || message.vm !== id || hasEnded(rental.state)) return rental;
-    const checkedAtMs = this.#context.wallMs();
-    const { leaseLeftMs, lifeLeftMs, reason, endReason } = message;
-    // Ready is what the renter has seen answering; the provider only says that the guest boots.
-    const state = message.state === "ready" ? rental.state : message.state;
-    const changed: Rental = {
-      ...rental,
-      state: rental.state === "ready" && !hasEnded(state) && state !== "releasing"
-        ? "ready"
-        : state,
-      leaseExpiresAtMs: leaseLeftMs === null ? rental.leaseExpiresAtMs : checkedAtMs + leaseLeftMs,
-      lifeEndsAtMs: lifeLeftMs === null ? rental.lifeEndsAtMs : checkedAtMs + lifeLeftMs,
-      checkedAtMs,
-      reason: reason ?? rental.reason,
-      endReason: hasEnded(state) ? endReason : null,
-      endedAtMs: hasEnded(state) ? checkedAtMs : null,
-    };
+    const changed = afterWord(rental, message, this.#context.wallMs());
     if (isNews(rental, changed)) this.#keep(changed);
     else this.#rentals.set(id, changed);
     for (const watcher of [...this.#watchers.get(id) ?? []]) watcher(message);
@@ -674,25 +622,4 @@ export function heartbeatMs(leasesMs: readonly number[]): number {
 
 function byProvider(rentals: readonly Rental[]): Map<PeerKey, Rental[]> {
   return Map.groupBy(rentals, providerOf);
-}
-
-/** Living ones first, as they were requested; then those that ended, the newest first. */
-function byLife(a: Rental, b: Rental): number {
-  if (a.endedAtMs === null || b.endedAtMs === null) {
-    return Number(a.endedAtMs !== null) - Number(b.endedAtMs !== null) ||
-      a.requestedAtMs - b.requestedAtMs;
-  }
-  return b.endedAtMs - a.endedAtMs;
-}
-
-/** A lease that moved by less than this part of itself is not written: a restart asks anyway. */
-const LEASE_NEWS = 0.1; // Source: the issue: a deadline is written when it moved by a tenth
-
-/** Whether what a provider tells changes what a restart would have to know. */
-function isNews(before: Rental, after: Rental): boolean {
-  const moved = (a: number | null, b: number | null) => Math.abs((a ?? 0) - (b ?? 0));
-  return before.state !== after.state || before.reason !== after.reason ||
-    before.endReason !== after.endReason || before.checkedAtMs === null ||
-    moved(before.leaseExpiresAtMs, after.leaseExpiresAtMs) > LEASE_NEWS * after.leaseMs ||
-    moved(before.lifeEndsAtMs, after.lifeEndsAtMs) > LEASE_NEWS * after.leaseMs;
 }

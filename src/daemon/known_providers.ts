@@ -3,13 +3,14 @@
  *
  * @module
  */
-import type { KnownProviderDoc } from "../api/methods.ts";
+import type { ConsumerTrustInput, ConsumerTrustResult, KnownProviderDoc } from "../api/methods.ts";
 import { type NetworkId, type NodeId, OmertaError } from "../base/mod.ts";
 import type { ProviderRow } from "../host/store.ts";
 import { afterFailure, afterService, type Experience, NO_EXPERIENCE } from "../market/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import { timestampOrNull } from "./rental.ts";
+import { orAborted } from "./waiting.ts";
 
 /** Providers that are remembered; the one that was seen longest ago gives way. Guess. */
 const REMEMBERED_MAX = 1_024;
@@ -94,13 +95,35 @@ function seenAtMs({ trustedAtMs, servedAtMs, failedAtMs }: Experience): number {
   return Math.max(trustedAtMs ?? 0, servedAtMs ?? 0, failedAtMs ?? 0);
 }
 
+/** Who names providers, and what they are called. */
+interface Names {
+  network(name: string | null): NetworkId;
+  resolve(network: NetworkId, name: string): Promise<NodeId>;
+  aliasOf(network: NetworkId, node: NodeId): string | null;
+  networkName(network: NetworkId): string;
+}
+
+/** Trusts some from now on, and others no longer; tells of all that are known. */
+export async function changeTrust(
+  { known, market }: { readonly known: KnownProviders; readonly market: Names },
+  { network: name, add, remove }: ConsumerTrustInput,
+  signal: AbortSignal,
+): Promise<ConsumerTrustResult> {
+  const isMeant = name !== null || add.length + remove.length > 0;
+  const network = isMeant ? market.network(name) : null;
+  if (network !== null) {
+    const resolve = (names: readonly string[]) =>
+      orAborted(Promise.all(names.map((each) => market.resolve(network, each))), signal);
+    known.trust(network, await resolve(add));
+    known.distrust(network, await resolve(remove));
+  }
+  return { providers: known.list(network).map((row) => document(row, market)) };
+}
+
 /** A provider as people and scripts see it. */
-export function providerDocument(
+function document(
   { network, node, trustedAtMs, servedAtMs, failures, failedAtMs }: ProviderRow,
-  names: {
-    aliasOf(network: NetworkId, node: NodeId): string | null;
-    networkName(network: NetworkId): string;
-  },
+  names: Names,
 ): KnownProviderDoc {
   return {
     id: node,

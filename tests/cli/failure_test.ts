@@ -29,3 +29,11 @@ Deno.test("no hint of ours stands beside what a peer said", () => {
   strictEqual(reportFailed(new Output(terminal, PLAIN), [{ id: "vm", error }]), 6);
   strictEqual(terminal.stderr.trim().split("\n").length, 1);
 });
+
+Deno.test("when to ask again has its unit in its name, as every duration", () => {
+  const terminal = new FakeTerminal();
+  const full = new OmertaError("provider-full", "no room", { fields: { retryMs: 1_000 } });
+  fail(new Output(terminal, { ...PLAIN, json: true }), full);
+  const { error } = JSON.parse(terminal.stdout);
+  deepStrictEqual([error.retry_ms, "retryMs" in error], [1_000, false]);
+});

@@ -828,7 +828,7 @@ Deno.test("consumer request says what was cut, and that a stranger serves, on st
 });
 
 Deno.test("a request that is too late says what it waited for, and that one with a key goes on", async () => {
-  const text = "waiting for room: provider gpu (abcd1234) says: no room";
+  let text = "waiting for room: provider gpu (abcd1234) says: no room";
   const node = new FakeNode({
     "consumer.request": (_, { signal, onProgress }) => {
       onProgress?.(text);
@@ -839,6 +839,9 @@ Deno.test("a request that is too late says what it waited for, and that one with
   strictEqual(plain.status, 7);
   strictEqual(errorOf(plain.stdout).message, `Gave up after 5ms (${text})`);
   ok(!plain.stderr.includes("goes on"));
+  const waiting = await runWith(["request", "--timeout", "5ms", "--key", "k"], node);
+  ok(!waiting.stderr.includes("goes on"), "its time to wait is over");
+  text = "the machine boots";
   const keyed = await runWith(["request", "--timeout", "5ms", "--key", "k"], node);
   strictEqual(keyed.status, 7);
   match(keyed.stderr, /The request goes on: .*same --key/);

@@ -80,6 +80,8 @@ export class RentRig {
   reached = 0;
   /** The round trip to the lender of that number: each is farther than the one before. */
   rttMs: (i: number) => number | null = (i) => 10 * (i + 1);
+  /** What looking up providers and names waits for. */
+  lookups: Promise<void> = Promise.resolve();
   /** Whether a member may lend. */
   mayProvide: (peer: PeerKey) => boolean = () => true;
 
@@ -261,15 +263,17 @@ export class RentRig {
     };
     return {
       network: () => this.network,
-      providers: () => {
-        if (this.lenders.length > 0) return Promise.resolve(this.lenders.map(found));
-        return Promise.reject(noProvider("home", "nobody"));
+      providers: async () => {
+        await this.lookups;
+        if (this.lenders.length > 0) return this.lenders.map(found);
+        throw noProvider("home", "nobody");
       },
-      resolve: (_network, name) => {
+      resolve: async (_network, name) => {
+        await this.lookups;
         const nodes = this.lenders.map(({ peer }) => splitPeerKey(peer).node);
         const node = [...nodes, this.stand.identity.id].find((node) => node === name);
-        if (node !== undefined) return Promise.resolve(node);
-        return Promise.reject(new OmertaError("not-found", "no such peer"));
+        if (node !== undefined) return node;
+        throw new OmertaError("not-found", "no such peer");
       },
       mayProvide: (peer) => this.mayProvide(peer),
       aliasOf: () => null,

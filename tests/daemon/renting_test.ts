@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { ConsumerRequestInput, VmDoc } from "../../src/api/methods.ts";
 import { OmertaError, splitPeerKey, type VmId } from "../../src/base/mod.ts";
+import { requestMany } from "../../src/daemon/renting_several.ts";
 import { UNKNOWN_OFFER } from "../../src/market/mod.ts";
 import type { Answer } from "../../src/node/mod.ts";
 import { type FakeTime, settle } from "./fake_time.ts";
@@ -207,11 +208,31 @@ Deno.test(
   }),
 );
 
+for (
+  const [stage, changes] of [
+    ["a provider is looked for", {}],
+    ["a name is looked up", { peer: "far" }],
+    ["whom to trust is looked up", { trust: ["far"] }],
+  ] as const
+) {
+  Deno.test(
+    `a request is left at once while ${stage}`,
+    withRenter(1, async (rig) => {
+      rig.lookups = new Promise<void>(() => {});
+      const requested = rig.request(changes);
+      await settle();
+      requested.abort();
+      assert.equal((await failure(requested)).code, "timeout");
+      assert.equal(rig.stand.called("vm.reserve").length, 0);
+    }),
+  );
+}
+
 // Several ------------------------------------------------------------------------------------------
 
 function many(rig: RentRig, count: number, changes: Partial<ConsumerRequestInput> = {}) {
   const input = { ...rig.input(changes), count };
-  return rig.consumer.requestMany(input, { signal: NEVER, progress() {} });
+  return requestMany(rig.consumer, input, { signal: NEVER, progress() {} });
 }
 
 Deno.test(

@@ -46,6 +46,9 @@ const COUNT_MAX = 64;
 /** What a provider's confinement may be, weakest first. */
 const LEVELS = ["basic", "landlock", "namespaces", "full"] as const;
 
+/** What a request says while there is no room: it ends with the time that it may wait. */
+const WAITING = "waiting for room";
+
 const ISOLATIONS = ["hardware", "emulated"] as const;
 
 /** A lease that differs from what was asked for by less than this was not cut, only late. */
@@ -180,7 +183,10 @@ function noteTerms({ flags, out }: Run, vms: readonly VmDoc[]): void {
 function noteGoesOn({ flags, out, signal }: Run): () => void {
   const goesOn = flags.key !== null || flags.noWait;
   const again = flags.key === null ? "" : ", or repeat the command with the same --key";
-  const tell = () => out.note(`The request goes on: see 'omerta list' for its VM${again}.`);
+  const tell = () => {
+    const isOver = signal.reason instanceof OmertaError && out.doing?.startsWith(WAITING) === true;
+    if (!isOver) out.note(`The request goes on: see 'omerta list' for its VM${again}.`);
+  };
   if (goesOn) signal.addEventListener("abort", tell, { once: true });
   return () => signal.removeEventListener("abort", tell);
 }

@@ -7,6 +7,7 @@ import type { ApiTable } from "../../api/server.ts";
 import { randomUint32 } from "../../base/mod.ts";
 import { formatAddress } from "../../wire/mod.ts";
 import { TICKET_MS } from "../tunnels.ts";
+import { requestMany } from "../renting_several.ts";
 import * as schemas from "../schemas.ts";
 import { later, type TableParts } from "./parts.ts";
 
@@ -29,7 +30,7 @@ function rentingMethods({ node }: TableParts): ApiTable {
     "consumer.requestMany": {
       input: schemas.CONSUMER_REQUEST_MANY,
       run: async (input, { signal, progress }) => ({
-        vms: await consumer.requestMany(input, {
+        vms: await requestMany(consumer, input, {
           signal,
           progress: (phase, text) => progress(text, { phase }),
         }),
