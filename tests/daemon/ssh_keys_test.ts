@@ -3,15 +3,16 @@ import assert from "node:assert/strict";
 import { SshKeys } from "../../src/daemon/ssh_keys.ts";
 import { statePaths } from "../../src/host/state.ts";
 import { findExecutable } from "../../src/host/system.ts";
-import { inDirectory, say } from "../host/scratch.ts";
+import { inDirectory, testUnless } from "../host/scratch.ts";
 import { SSH_KEY } from "./rent_rig.ts";
 
 const OURS = { sshPublicKey: null, identityFile: null };
-const hasKeygen = findExecutable("ssh-keygen") !== undefined;
-if (!hasKeygen) say("tests of our own ssh key are skipped: ssh-keygen is not installed");
+const obstacle = findExecutable("ssh-keygen") === undefined
+  ? "ssh: ssh-keygen is not installed"
+  : undefined;
 
 const withKeygen = (name: string, test: (dir: string) => Promise<void>) =>
-  Deno.test({ name, ignore: !hasKeygen, fn: inDirectory(test) });
+  testUnless(obstacle, name, inDirectory(test));
 
 withKeygen("the state's own key is made once, for its owner's eyes only", async (dir) => {
   const keys = new SshKeys(statePaths(dir));

@@ -43,8 +43,8 @@ export interface BareOptions {
 /** Why no guest can be booted here, or `undefined`. */
 export async function bareGuestProblem(): Promise<string | undefined> {
   const isThere = (path: string) => Deno.stat(path).then(() => true, () => false);
-  if (!await isThere(QEMU)) return "QEMU is not installed";
-  if (!await isThere(`${IMAGE}manifest.json`)) return "scripts/image has not made an image";
+  if (!await isThere(QEMU)) return "qemu: it is not installed";
+  if (!await isThere(`${IMAGE}manifest.json`)) return "native: scripts/image has not made an image";
   return undefined;
 }
 

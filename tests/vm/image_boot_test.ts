@@ -2,19 +2,21 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { equalBytes } from "../../src/base/mod.ts";
+import { say } from "../host/scratch.ts";
 import { BareGuest, bareGuestProblem, type BareOptions, run } from "./bare_guest.ts";
 
 const problem = await bareGuestProblem();
 const MIB = 2 ** 20;
 
-/** A test with a guest of its own; where none can be booted, its name says why it did not run. */
+/** A test with a guest of its own, where one can be booted. */
 function guestTest(
   name: string,
   options: BareOptions & { diskContent?: Uint8Array },
   check: (guest: BareGuest, test: Deno.TestContext) => Promise<void>,
 ): void {
+  if (problem !== undefined) say(`skipped: ${name}: ${problem}`);
   Deno.test({
-    name: problem === undefined ? name : `${name} (cannot run here: ${problem})`,
+    name,
     ignore: problem !== undefined,
     fn: async (test) => {
       const disk = await Deno.makeTempFile({ prefix: "omerta-disk-" });
