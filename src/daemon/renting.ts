@@ -80,7 +80,7 @@ export class Renting {
   readonly #context: Context;
   readonly #up: BringUpParts;
   readonly #startedAt: Instant;
-  /** Providers that failed this request, and what the last of them failed with. */
+  /** Providers that failed this request or refused it for good, and what the last one said. */
   readonly #passed = new Set<NodeId>();
   #failure: unknown;
   /** Whether a reservation of this request was over before its VM was created. */
@@ -259,6 +259,8 @@ export class Renting {
       // Who said how long to wait is told at the end of it, not before.
       (this.#input.queueMs === null ? 0 : Math.max(0, deadline - now));
     if (pauseMs === 0) throw this.#vain(error);
+    this.#failure = this.#vain(error);
+    for (const node of refusedForGood(error)) this.#passed.add(node);
     this.#parts.progress("reserve", `waiting for room: ${error.message}`);
     await pause(pauseMs, this.#parts.signal);
   }
@@ -341,6 +343,12 @@ function named(node: NodeId): FoundProvider {
 function isProviders(error: OmertaError): boolean {
   if ("said_by" in error.fields) return true;
   return error.code === "vm-failed" || error.code === "unreachable" || error.code === "refused";
+}
+
+/** Those of a round's refusals that another try cannot mend. */
+function refusedForGood({ fields: { tried } }: OmertaError): NodeId[] {
+  const each = Array.isArray(tried) ? tried as { node: NodeId; retry_ms: number | null }[] : [];
+  return each.filter(({ retry_ms }) => retry_ms === null).map(({ node }) => node);
 }
 
 function count(providers: number): string {

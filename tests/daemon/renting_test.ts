@@ -197,6 +197,23 @@ Deno.test(
 );
 
 Deno.test(
+  "while it waits it asks only those who may have room later",
+  withRenter(2, async (rig, time) => {
+    const [full, closed] = [at(rig, 0), at(rig, 1)];
+    full.lies.set("vm.reserve", refuses("provider-full", 1_000));
+    closed.lies.set("vm.reserve", refuses("refused"));
+    const requested = rig.request();
+    await time.advance(10 * SECOND);
+    full.lies.clear();
+    await time.advance(10 * SECOND);
+    await rig.answer();
+    assert.equal((await requested.done).provider, idOf(full));
+    const asked = rig.stand.called("vm.reserve").filter(({ peer }) => peer === closed.peer);
+    assert.equal(asked.length, 1);
+  }),
+);
+
+Deno.test(
   "a request that is given up while it waits ends at once, and leaves nothing",
   withRenter(1, async (rig, time) => {
     rig.lender.lies.set("vm.reserve", refuses("provider-full", 1_000));
