@@ -159,6 +159,9 @@ const NEVER = ["write /usr/x", "write /x", "write the initrd", "write the kernel
   .concat("another death signal", "child", "child in a user namespace")
   .concat("child in a thread's namespace", "child by clone3");
 
+/** What our own process 1 must be safe from, where there is one. */
+const INIT = ["read /proc/1/root", "reach into init", "take init's lock"];
+
 function assertConfined(result: Readonly<Record<string, string>>, more: readonly string[]): void {
   for (const what of [...NEVER, ...more]) assert.match(result[what] ?? "", /^E[A-Z]+$/, what);
   assert.equal(result["calls let through"], "none");
@@ -169,11 +172,22 @@ vmTest(
   () =>
     withVm({ fake: "prober" }, async (vm) => {
       const result = await probeFromInside(vm);
-      assertConfined(result, ["read /etc/passwd", "read /proc/sys", "become root"]);
+      assertConfined(result, [...INIT, "read /etc/passwd", "read /proc/sys", "become root"]);
       assert.equal(result["read /usr/bin/env"], "DONE");
       const tail = Deno.readTextFileSync(`${vm.dir}/console`);
       assert.match(tail, /core 0, fsize 0, files 256, pid 2,/);
     }),
+);
+
+rootTest(
+  "a program in QEMU's place cannot reach into init, which has its user, without Landlock either",
+  () =>
+    withVm(
+      { fake: "prober", by: [...AS_NOBODY, "tool", "without", "landlock"], uid: NOBODY },
+      async (vm) => {
+        assertConfined(await probeFromInside(vm), INIT);
+      },
+    ),
 );
 
 rootTest(

@@ -110,6 +110,8 @@ static void probe_jail(void) {
   result("write /usr/x", open("/usr/x", O_WRONLY | O_CREAT, 0600));
   result("write /x", open("/x", O_WRONLY | O_CREAT, 0600));
   result("read /proc/1/root", open("/proc/1/root/", O_RDONLY | O_DIRECTORY));
+  result("reach into init", open("/proc/1/mem", O_RDONLY));
+  result("take init's lock", open("/proc/1/fd/22", O_RDWR));
   result("read /proc/sys", open("/proc/sys/kernel/hostname", O_RDONLY));
   result("write the initrd", open("/proc/self/fd/4", O_RDWR) < 0 ? -1 : write(4, "x", 1));
   result("change the kernel's mode", fchmod(3, 0));
