@@ -128,6 +128,7 @@ func (p *peer) verdict(r *routes, at instant) time.Duration {
 	if left > 0 {
 		return left
 	}
+	r.active.source.forget() // it may be our address there that no longer works
 	if r.standby != nil {
 		p.switchOver(r)
 	}
@@ -151,7 +152,6 @@ func (p *peer) ask(r *routes, first instant) {
 		return
 	}
 	p.asked = first
-	r.active.source.forget() // it may be the address that no longer works
 	p.node.mail.event("path-doubt", p.key, map[string]any{"peer": p.key, "path": r.active.path.String()})
 }
 

@@ -132,15 +132,25 @@ func TestOnlyAnAddressThatTheKernelWouldNotChooseIsHeldOnTo(t *testing.T) {
 	}
 }
 
-func TestADoubtLetsTheKernelChooseAgain(t *testing.T) {
+// A doubt is usual, after the last acknowledgement of every burst: its ping must leave from where the peer
+// knows us. A death is not.
+func TestOnlyADeadPathIsFreeToLeaveFromElsewhere(t *testing.T) {
 	n := openTest(t)
 	p, dead := judgedPeer(t, n, 20, 60_000)
 	state := p.routes.Load().active
 	state.source.learn(mustAddr(t, dead), netip.MustParseAddr("127.0.0.2"))
 	p.sent(p.routes.Load(), now())
 	n.event("path-doubt")
+	if !state.source.local().IsValid() {
+		t.Fatal("a path in doubt may leave from elsewhere")
+	}
+	p.armed.Store(true)
+	begin := instant(p.first.Load())
+	p.sent(p.routes.Load(), begin+30*ms)
+	p.verdict(p.routes.Load(), begin+120_000*ms)
+	n.event("path-dead")
 	if state.source.local().IsValid() {
-		t.Fatal("a path in doubt is held to its address")
+		t.Fatal("a dead path is held to its address")
 	}
 }
 

@@ -13,23 +13,28 @@ import { cpuSeconds, type Json, Lab, labProblem, run, type Talker } from "./net_
 const ROUNDS = Number(Deno.env.get("OMERTA_BENCH_ROUNDS") ?? 5);
 const FLOOD_MS = 2000;
 /**
- * Payloads in bytes (small ones, and what a full WireGuard datagram is), and whether the sender hands
- * its kernel many at once, as the native network does for a tunnel's data.
+ * Payloads in bytes (small ones, and what a full WireGuard datagram is), whether the sender hands its
+ * kernel many at once, as the native network does for a tunnel's data, and how many flows take turns,
+ * each to a receiver of its own: one flow is what a relay can send on as large buffers, many are not.
  */
 const LOADS = [
-  { bytes: 200, aggregate: false },
-  { bytes: 1400, aggregate: false },
-  { bytes: 1400, aggregate: true },
+  { bytes: 200, aggregate: false, flows: 1 },
+  { bytes: 1400, aggregate: false, flows: 1 },
+  { bytes: 1400, aggregate: true, flows: 1 },
+  { bytes: 200, aggregate: false, flows: 32 },
+  { bytes: 1400, aggregate: false, flows: 32 },
 ];
+const FLOWS_MAX = 32;
 const PINGS = 1500;
 const PING_PPS = 1000;
 const SESSION = 42;
+const ECHO_SESSION = 41;
 
 const SENDER = "10.77.0.1";
 const RELAY_LEFT = "10.77.0.2";
 const RELAY_RIGHT = "10.77.1.1";
 const RECEIVER = "10.77.1.2";
-const PORTS = { sender: 7001, sink: 7002, echo: 7003, omerta: 9000, turn: 3478 };
+const PORTS = { sender: 7001, echo: 7003, sink: 7100, omerta: 9000, turn: 3478 };
 
 /** A way from the sender to the receiver. */
 interface Way {
@@ -56,8 +61,11 @@ async function startRelay(lab: Lab, space: string): Promise<Way> {
   const library = lab.build("libomerta_net.so", "-buildmode=c-shared", ".");
   const peer = await lab.peer(space, library, PORTS.omerta);
   const a = `${SENDER}:${PORTS.sender}`;
-  await peer.command("relay.set", { session: SESSION, a, b: `${RECEIVER}:${PORTS.sink}` });
-  await peer.command("relay.set", { session: SESSION + 1, a, b: `${RECEIVER}:${PORTS.echo}` });
+  for (let flow = 0; flow < FLOWS_MAX; flow++) {
+    const b = `${RECEIVER}:${PORTS.sink + flow}`;
+    await peer.command("relay.set", { session: SESSION + flow, a, b });
+  }
+  await peer.command("relay.set", { session: ECHO_SESSION, a, b: `${RECEIVER}:${PORTS.echo}` });
   const address = `${RELAY_LEFT}:${PORTS.omerta}`;
   return { name: "omerta", via: "omerta", address, pid: peer.talker.pid };
 }
@@ -84,11 +92,12 @@ async function untilListening(space: string, port: number): Promise<void> {
   }
 }
 
-async function open(ends: Ends, way: Way, port: number): Promise<void> {
-  const session = port === PORTS.sink ? SESSION : SESSION + 1;
+async function open(ends: Ends, way: Way, port: number, flows = 1): Promise<void> {
+  const session = port === PORTS.sink ? SESSION : ECHO_SESSION;
   const peer = `${RECEIVER}:${port}`;
   const relay = way.via === "plain" ? peer : way.address;
-  await ask(ends.sender, { do: "open", via: way.via, port: PORTS.sender, relay, peer, session });
+  const to = { relay, peer, session, flows };
+  await ask(ends.sender, { do: "open", via: way.via, port: PORTS.sender, ...to });
 }
 
 interface Flooded {
@@ -102,9 +111,10 @@ interface Flooded {
 
 type Load = (typeof LOADS)[number];
 
-async function flood(ends: Ends, way: Way, { bytes, aggregate }: Load): Promise<Flooded> {
+async function flood(ends: Ends, way: Way, load: Load): Promise<Flooded> {
   if (way.pid === undefined) throw new TypeError("Cannot flood a relay that is no process");
-  await open(ends, way, PORTS.sink);
+  const { bytes, aggregate, flows } = load;
+  await open(ends, way, PORTS.sink, flows);
   await ask(ends.sink, { do: "count" });
   const before = cpuSeconds(way.pid);
   await ask(ends.sender, { do: "send", bytes, ms: FLOOD_MS, aggregate });
@@ -123,7 +133,9 @@ async function compareFloods(ends: Ends, ways: readonly Way[], load: Load): Prom
   for (let round = 0; round < ROUNDS; round++) {
     for (const way of ways) rounds.get(way)?.push(await flood(ends, way, load));
   }
-  heading(`Relay flooded with datagrams of ${load.bytes} B${load.aggregate ? ", aggregated" : ""}`);
+  const how = load.flows === 1 ? "one flow" : `${load.flows} flows in turn`;
+  const more = load.aggregate ? ", aggregated" : "";
+  heading(`Relay flooded with datagrams of ${load.bytes} B, ${how}${more}`);
   const summaries = ways.map((way) => summarizeFloods(rounds.get(way) ?? []));
   const base = summaries.at(-1)?.perCpu.median ?? NaN;
   return ways.map((way, i) => {
@@ -187,7 +199,7 @@ async function main(): Promise<void> {
   const [a = "", r = "", b = ""] = lab.row("a", "r", "b");
   route(a, r, b);
   const ends = { sender: lab.start(a, program), sink: lab.start(b, program) };
-  await ask(ends.sink, { do: "sink", port: PORTS.sink });
+  await ask(ends.sink, { do: "sink", port: PORTS.sink, flows: FLOWS_MAX });
   const omerta = await startRelay(lab, r);
   const coturn = await startCoturn(lab, r);
   const relays = coturn === undefined ? [omerta] : [omerta, coturn];

@@ -1,9 +1,10 @@
 // Command flood loads a relay with datagrams and measures what comes through. It takes one JSON command
 // per line on stdin and answers each by one line.
 //
-//	{"do":"sink","port":P,"echo":true|false}             receive on P and count, or send back
+//	{"do":"sink","port":P,"echo":true|false,"flows":N}   receive on P to P+N-1 and count, or send back
 //	{"do":"count"}                                       → {"packets":N,"bytes":N}
-//	{"do":"open","via":"omerta"|"turn"|"plain","port":P,"relay":A,"peer":A,"session":S} → {"ok":true}
+//	{"do":"open","via":"omerta"|"turn"|"plain","port":P,"relay":A,"peer":A,"session":S,"flows":N} → {"ok":true}
+//	                                                     the i-th flow has session S+i, and the peer's port + i
 //	{"do":"send","bytes":B,"ms":T,"aggregate":bool}      → {"sent":N}; as fast as it goes
 //	{"do":"ping","bytes":B,"count":N,"pps":R}            → {"rttUs":[…]}
 package main
@@ -33,6 +34,7 @@ type command struct {
 	Relay   string `json:"relay"`
 	Peer    string `json:"peer"`
 	Session uint32 `json:"session"`
+	Flows   int    `json:"flows"`
 	Bytes   int    `json:"bytes"`
 	Ms      int    `json:"ms"`
 	Whole   bool   `json:"aggregate"`
@@ -48,7 +50,7 @@ const (
 type flood struct {
 	conn           *net.UDPConn
 	to             *net.UDPAddr
-	header         func(payload int) []byte
+	flows          []func(payload int) []byte // the headers of each
 	packets, bytes atomic.Int64
 }
 
@@ -94,15 +96,17 @@ func listen(port int) (*net.UDPConn, error) {
 }
 
 func (f *flood) sink(c command) error {
-	conn, err := listen(c.Port)
-	if err != nil {
-		return err
+	for flow := range max(1, c.Flows) {
+		conn, err := listen(c.Port + flow)
+		if err != nil {
+			return err
+		}
+		if c.Echo {
+			go echo(conn)
+		} else {
+			go f.receive(ipv4.NewPacketConn(conn))
+		}
 	}
-	if c.Echo {
-		go echo(conn)
-		return nil
-	}
-	go f.receive(ipv4.NewPacketConn(conn))
 	return nil
 }
 
@@ -153,30 +157,47 @@ func (f *flood) open(c command) error {
 	if err != nil {
 		return err
 	}
-	f.to = relay
-	switch c.Via {
-	case "omerta":
-		f.header = func(int) []byte {
-			header := []byte{0x6f, 0x72, 1, 0, 0, 0, 0, 0, 0x6f, 0x74, 1, 0, 0, 0, 0, 1}
-			binary.BigEndian.PutUint32(header[4:], c.Session)
-			return header
-		}
-		return nil
-	case "turn":
-		channel, err := turn(conn, relay, c.Peer)
-		f.header = func(payload int) []byte {
-			return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, channel), uint16(payload))
-		}
+	f.to, f.flows = relay, nil
+	peer, err := net.ResolveUDPAddr("udp4", c.Peer)
+	if err != nil {
 		return err
 	}
-	f.header = func(int) []byte { return nil }
+	if c.Via == "turn" {
+		if err := allocate(conn, relay); err != nil {
+			return err
+		}
+	}
+	for flow := range max(1, c.Flows) {
+		header, err := f.headerOf(c, flow, &net.UDPAddr{IP: peer.IP, Port: peer.Port + flow})
+		if err != nil {
+			return err
+		}
+		f.flows = append(f.flows, header)
+	}
 	return nil
 }
 
-// datagram is one of ours: the payload's size does not count the relay's own header (8 bytes of ours, 4
+func (f *flood) headerOf(c command, flow int, peer *net.UDPAddr) (func(payload int) []byte, error) {
+	switch c.Via {
+	case "omerta":
+		return func(int) []byte {
+			header := []byte{0x6f, 0x72, 1, 0, 0, 0, 0, 0, 0x6f, 0x74, 1, 0, 0, 0, 0, 1}
+			binary.BigEndian.PutUint32(header[4:], c.Session+uint32(flow))
+			return header
+		}, nil
+	case "turn":
+		channel, err := bindChannel(f.conn, f.to, peer)
+		return func(payload int) []byte {
+			return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, channel), uint16(payload))
+		}, err
+	}
+	return func(int) []byte { return nil }, nil
+}
+
+// datagram is one of a flow: the payload's size does not count the relay's own header (8 bytes of ours, 4
 // of TURN's channel data).
-func (f *flood) datagram(payload int) []byte {
-	header := f.header(payload)
+func (f *flood) datagram(flow, payload int) []byte {
+	header := f.flows[flow%len(f.flows)](payload)
 	own := 0
 	if len(header) == 16 {
 		own = 8 // the inner frame's header belongs to the payload
@@ -191,7 +212,7 @@ func (f *flood) send(c command) (any, error) {
 	conn := ipv4.NewPacketConn(f.conn)
 	messages := make([]ipv4.Message, batch)
 	for i := range messages {
-		messages[i] = ipv4.Message{Buffers: [][]byte{f.datagram(c.Bytes)}, Addr: f.to}
+		messages[i] = ipv4.Message{Buffers: [][]byte{f.datagram(i, c.Bytes)}, Addr: f.to}
 	}
 	begin, sent := time.Now(), 0
 	for elapsed := time.Duration(0); elapsed < time.Duration(c.Ms)*time.Millisecond; elapsed = time.Since(begin) {
@@ -206,7 +227,7 @@ func (f *flood) send(c command) (any, error) {
 
 // sendAggregated hands the kernel as many datagrams at once as it can cut from one buffer.
 func (f *flood) sendAggregated(c command) (any, error) {
-	one := f.datagram(c.Bytes)
+	one := f.datagram(0, c.Bytes)
 	count := min(64, 65000/len(one))
 	buffer, control := bytes.Repeat(one, count), make([]byte, unix.CmsgSpace(2))
 	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
@@ -224,7 +245,7 @@ func (f *flood) sendAggregated(c command) (any, error) {
 }
 
 func (f *flood) ping(c command) (any, error) {
-	datagram, buffer := f.datagram(c.Bytes), make([]byte, bufferBytes)
+	datagram, buffer := f.datagram(0, c.Bytes), make([]byte, bufferBytes)
 	rtts := make([]float64, 0, c.Count)
 	pause := time.Second / time.Duration(max(1, c.PPS))
 	for range c.Count {

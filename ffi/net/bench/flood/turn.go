@@ -8,7 +8,7 @@ import (
 )
 
 // As much of TURN (RFC 8656) as it takes to send through a server that asks for no credentials: an
-// allocation, and a channel to one peer.
+// allocation, and a channel to each peer.
 
 const (
 	magicCookie        = 0x2112a442
@@ -21,14 +21,11 @@ const (
 	firstChannel       = 0x4000
 )
 
-func turn(conn *net.UDPConn, server *net.UDPAddr, peer string) (channel uint16, err error) {
-	to, err := net.ResolveUDPAddr("udp4", peer)
-	if err != nil {
-		return 0, err
-	}
-	if err := ask(conn, server, allocateRequest, attribute(attrTransport, []byte{17, 0, 0, 0})); err != nil {
-		return 0, err
-	}
+func allocate(conn *net.UDPConn, server *net.UDPAddr) error {
+	return ask(conn, server, allocateRequest, attribute(attrTransport, []byte{17, 0, 0, 0}))
+}
+
+func bindChannel(conn *net.UDPConn, server, to *net.UDPAddr) (channel uint16, err error) {
 	channel = firstChannel + uint16(to.Port)&0xfff // one per peer: a second open keeps the allocation
 	number := attribute(attrChannelNumber, []byte{byte(channel >> 8), byte(channel), 0, 0})
 	return channel, ask(conn, server, channelBindRequest, append(number, attribute(attrXorPeerAddress, xorAddress(to))...))
