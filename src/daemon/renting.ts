@@ -341,8 +341,8 @@ function named(node: NodeId): FoundProvider {
 
 /** Whether the failure is the provider's, or that of the way to it, and so another may do better. */
 function isProviders(error: OmertaError): boolean {
-  if ("said_by" in error.fields) return true;
-  return error.code === "vm-failed" || error.code === "unreachable" || error.code === "refused";
+  const codes: readonly string[] = ["vm-failed", "unreachable", "refused", "not-member"];
+  return "said_by" in error.fields || codes.includes(error.code);
 }
 
 /** Those of a round's refusals that another try cannot mend. */

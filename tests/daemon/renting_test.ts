@@ -247,9 +247,12 @@ for (
 
 // Several ------------------------------------------------------------------------------------------
 
-function many(rig: RentRig, count: number, changes: Partial<ConsumerRequestInput> = {}) {
-  const input = { ...rig.input(changes), count };
-  return requestMany(rig.consumer, input, { signal: NEVER, progress() {} });
+function many(
+  rig: RentRig,
+  count: number,
+  { signal = NEVER, ...changes }: Partial<ConsumerRequestInput> & { signal?: AbortSignal } = {},
+) {
+  return requestMany(rig.consumer, { ...rig.input(changes), count }, { signal, progress() {} });
 }
 
 Deno.test(
@@ -283,6 +286,31 @@ Deno.test(
     assert.equal(rig.machines(), 1);
     const living = (await rig.consumer.list(null)).filter(({ end }) => end === null);
     assert.deepEqual(living.map(({ id }) => id), [kept.id], "another VM lives on");
+  }),
+);
+
+Deno.test(
+  "several VMs that are given up leave nothing, whichever had come",
+  withRenter(1, async (rig, time) => {
+    const controller = new AbortController();
+    const requested = many(rig, 2, { signal: controller.signal });
+    requested.catch(() => {});
+    await settle();
+    await settle();
+    const [first] = rig.stand.commanded("tunnel.probe");
+    const times = { handshakeMs: 1, bannerMs: 2 };
+    rig.tunnels.onProbeDone({
+      type: "probe-done",
+      probe: String(first?.["probe"]),
+      ok: true,
+      ...times,
+    });
+    await settle();
+    assert.equal(rig.machines(), 2);
+    controller.abort(new OmertaError("timeout", "The command was given up"));
+    await assert.rejects(requested, { code: "timeout" });
+    await time.advance(SECOND);
+    assert.equal(rig.machines(), 0);
   }),
 );
 
