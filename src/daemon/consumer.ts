@@ -51,6 +51,7 @@ import {
   useOf,
   vmDocument,
 } from "./rental.ts";
+import { RentedTunnels } from "./rented_tunnels.ts";
 import { Renting, type RentingParts } from "./renting.ts";
 import { providerName } from "./reserving.ts";
 import type { SshKeys } from "./ssh_keys.ts";
@@ -66,8 +67,6 @@ const HEARTBEAT_MS_MAX = 60_000;
 const HEARTBEAT_MS_MIN = 1_000;
 /** How long a VM whose request was cut off may take to answer. Guess: its boot, 10-fold. */
 const FINISH_MS = 120_000;
-/** Pauses between attempts to reach the provider of an open tunnel. Guess. */
-const REACH_AGAIN_MS: readonly number[] = [100, 200, 400, 800, 1_500, 2_000];
 
 /** VMs that ended are remembered, the newest of them. Guess: what a page of `list --all` shows. */
 const ENDED_KEPT_MAX = 256;
@@ -92,18 +91,20 @@ export class Consumer {
   readonly #parts: ConsumerParts;
   readonly #context: Context;
   readonly #rentals = new Map<VmId, Rental>();
+  /** The tunnels of what is rented. */
+  readonly tunnels: RentedTunnels;
   /** Requests under way, by key: a repetition waits for the same. */
   readonly #underWay = new Map<string, Promise<Rental>>();
   /** Names of requests under way whose VM is not reserved yet. */
   readonly #namesUnderWay = new Set<string>();
   readonly #watchers = new Map<VmId, Set<(message: VmStateMessage) => void>>();
-  readonly #reaching = new Set<PeerKey>();
   #heartbeat: ReturnType<typeof setTimeout> | undefined;
   #ending = false;
 
   constructor(parts: ConsumerParts) {
     this.#parts = parts;
     this.#context = parts.context;
+    this.tunnels = new RentedTunnels({ ...parts, rentals: () => this.#rentals.values() });
     for (const row of this.#context.store.rentals.list()) this.#rentals.set(row.id, fromRow(row));
     for (const rental of this.#rentals.values()) this.#settle(rental);
     this.#context.loop.serve("vm.event", ({ peer }, message) => this.#onEvent(peer, message));
@@ -180,7 +181,7 @@ export class Consumer {
   /** A one-use ticket for a stream to a port of a VM. */
   async ticket(name: string | null, port: number, signal: AbortSignal): Promise<string> {
     const rental = this.#findLiving(name);
-    await this.#connect(rental, { signal });
+    await this.tunnels.connect(rental, { signal });
     const ticket = toHex(this.#context.random.bytes(32));
     this.#parts.tunnels.ticket(rental.localTunnel, port, ticket);
     return ticket;
@@ -192,7 +193,7 @@ export class Consumer {
     signal: AbortSignal,
   ): Promise<{ id: VmId; tunnel: number; guestAddress: string }> {
     const rental = this.#findLiving(name);
-    await this.#connect(rental, { signal });
+    await this.tunnels.connect(rental, { signal });
     const guestAddress = tunnelPlan(rental)?.peerAddress ?? "";
     return { id: rental.id, tunnel: rental.localTunnel, guestAddress };
   }
@@ -221,32 +222,11 @@ export class Consumer {
     return findRental([...this.#rentals.values()], name);
   }
 
-  /** The session with a provider ended: an open tunnel wants it back. */
-  onPeerDown(peer: PeerKey): void {
-    if (!this.#hasOpenTunnel(peer) || this.#reaching.has(peer) || this.#ending) return;
-    this.#reaching.add(peer);
-    const again = () => this.#reachAgain(peer).finally(() => this.#reaching.delete(peer));
-    this.#context.background("reach a provider again", again);
-  }
-
-  /** The VM whose tunnel has this native number. */
-  nameOfTunnel(local: number): string | null {
-    const rental = [...this.#rentals.values()].find((r) => r.localTunnel === local);
-    return rental === undefined ? null : `VM ${rental.id}`;
-  }
-
   /** Ends the timers; the VMs live on until their leases end. */
   close(): void {
     this.#ending = true;
+    this.tunnels.close();
     clearTimeout(this.#heartbeat);
-  }
-
-  /** Providers to which a tunnel is open. */
-  busyPeers(): PeerKey[] {
-    const open = [...this.#rentals.values()].filter(({ localTunnel }) =>
-      this.#parts.tunnels.isOpen(localTunnel)
-    );
-    return [...new Set(open.map(providerOf))];
   }
 
   /** The session with a peer is up: releases that did not reach it are told again. */
@@ -483,35 +463,6 @@ export class Consumer {
       }
     });
     return [...new Set(meant)];
-  }
-
-  // Tunnels ------------------------------------------------------------------------------------
-
-  async #connect(rental: Rental, options: CallOptions): Promise<void> {
-    const plan = tunnelPlan(rental);
-    if (plan === null) throw notReady(rental);
-    await this.#parts.reach.peer(plan.peer, options);
-    this.#parts.tunnels.open(plan);
-    this.#context.demands.claim(plan.peer, useOf(rental), "busy");
-  }
-
-  async #reachAgain(peer: PeerKey): Promise<void> {
-    for (let attempt = 0; this.#hasOpenTunnel(peer) && !this.#ending; attempt++) {
-      try {
-        await this.#parts.reach.peer(peer, { timeoutMs: 4_000 });
-        return;
-      } catch (error) {
-        this.#context.log.debug("a provider is not reached", { error: String(error) });
-      }
-      const waitMs = REACH_AGAIN_MS[Math.min(attempt, REACH_AGAIN_MS.length - 1)];
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-    }
-  }
-
-  #hasOpenTunnel(peer: PeerKey): boolean {
-    return [...this.#rentals.values()].some((rental) =>
-      providerOf(rental) === peer && this.#parts.tunnels.isOpen(rental.localTunnel)
-    );
   }
 
   // The rest -----------------------------------------------------------------------------------

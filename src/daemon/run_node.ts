@@ -383,7 +383,9 @@ class NodeRun {
         consumer.onPeerUp(event.peer);
         if (!event.renewed && peers.holds(event.peer, "relay")) this.#warmPaths(node);
       }
-      if (event.type === "peer-down" && event.kind === "epoch") consumer.onPeerDown(event.peer);
+      if (event.type === "peer-down" && event.kind === "epoch") {
+        consumer.tunnels.onPeerDown(event.peer);
+      }
       if (event.type === "moved" && event.to !== null) {
         this.#log.debug("a path moved", { peer: event.peer, from: event.from, to: event.to });
       }
@@ -398,7 +400,7 @@ class NodeRun {
         case "probe-done":
           return tunnels.onProbeDone(event);
         case "stream": {
-          const name = consumer.nameOfTunnel(event.tunnel) ?? `tunnel ${event.tunnel}`;
+          const name = consumer.tunnels.nameOf(event.tunnel) ?? `tunnel ${event.tunnel}`;
           return this.#step({ type: "hold", name, open: event.open });
         }
         case "socket-error":
@@ -423,7 +425,7 @@ class NodeRun {
 
   /** A relay came (back): peers with a tunnel get their second path through it. */
   #warmPaths({ consumer, context, reach }: NodeParts): void {
-    for (const peer of consumer.busyPeers()) {
+    for (const peer of consumer.tunnels.busyPeers()) {
       const paths = context.loop.machine.pathsOf(peer, context.now());
       if (paths.length === 0 || paths.some(({ relayed }) => relayed)) continue;
       this.#background("keep a second path warm", () => reach.addRelayedPath(peer));

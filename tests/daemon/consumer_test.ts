@@ -636,7 +636,7 @@ Deno.test(
     const { id } = await rig.ready();
     const { lender } = rig;
     lender.isReachable = false;
-    rig.consumer.onPeerDown(lender.peer);
+    rig.consumer.tunnels.onPeerDown(lender.peer);
     await time.advance(10 * SECOND);
     assert.ok(rig.reached > 5);
     lender.isReachable = true;
@@ -646,7 +646,7 @@ Deno.test(
     assert.equal(rig.reached, after);
     await rig.consumer.release([id], false, NEVER);
     const released = rig.reached;
-    rig.consumer.onPeerDown(lender.peer);
+    rig.consumer.tunnels.onPeerDown(lender.peer);
     await time.advance(10 * SECOND);
     assert.equal(rig.reached, released);
   }),
