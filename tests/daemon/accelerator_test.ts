@@ -97,6 +97,17 @@ Deno.test(
 );
 
 Deno.test(
+  "a bad verdict that an older build kept is none",
+  withSystem(async (system) => {
+    const confinement = { level: "full", missing: [] };
+    const bad = { kind: "tcg", probedAtMs: 1, reason: "too slow", confinement };
+    system.kept.set("accelerator", { ...bad, of: "qemu 1 boot 1" });
+    system.verdict = GOOD;
+    assert.equal((await system.open()).kind, "kvm");
+  }),
+);
+
+Deno.test(
   "a machine that was too slow at its boot is tried again behind, with more time, and told",
   withSystem(async (system, time) => {
     const accelerator = await system.open();

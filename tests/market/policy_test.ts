@@ -74,6 +74,8 @@ Deno.test("a provider who says nothing lends half of the machine, a day, half of
   strictEqual(lent.lifeMsMax, 24 * 3_600_000);
   deepStrictEqual([lent.maxVms, lent.startingPerOwnerMax, lent.livingPerOwnerMax], [4, 2, 2]);
   const large = defaultPolicy({ cpus: 64, memoryBytes: 64 * GIB, storageBytes: 0 });
+  const smallest = defaultPolicy({ cpus: 2, memoryBytes: 2 * GIB, storageBytes: 0 });
+  deepStrictEqual([smallest.cpu, smallest.maxVms, smallest.livingPerOwnerMax], [1, 1, 1]);
   deepStrictEqual([large.maxVms, large.livingPerOwnerMax], [32, 16]);
 });
 
