@@ -34,6 +34,8 @@ export interface BringUpParts {
   progress(phase: VmPhase, text: string): void;
   keep(rental: Rental): void;
   current(id: VmId): Rental | undefined;
+  /** Whether the person released the VM meanwhile. */
+  isGivenBack(id: VmId): boolean;
   watch(id: VmId, watcher: (message: VmStateMessage) => void): () => void;
 }
 
@@ -151,14 +153,14 @@ export function ready(parts: BringUpParts, rental: Rental): Rental {
  *
  * @throws {OmertaError} `lease-ended` where it was released meanwhile, `vm-failed` where it ended.
  */
-function requireWanted({ current }: BringUpParts, rental: Rental): Rental {
+function requireWanted({ current, isGivenBack }: BringUpParts, rental: Rental): Rental {
   const now = current(rental.id) ?? rental;
   if (!isOver(now.state)) return now;
-  if (now.state === "failed" || now.state === "lost") {
-    const why = now.reason === null ? "" : `: ${now.reason}`;
-    throw new OmertaError("vm-failed", `The VM ended before it was ready${why}`);
+  if (isGivenBack(rental.id)) {
+    throw new OmertaError("lease-ended", `The VM ${rental.id} was released before it was ready`);
   }
-  throw new OmertaError("lease-ended", `The VM ${rental.id} was released before it was ready`);
+  const why = now.reason === null ? "" : `: ${now.reason}`;
+  throw new OmertaError("vm-failed", `The VM ended before it was ready${why}`);
 }
 
 /** Gives up where the provider is not there for long while its VM boots. */

@@ -95,6 +95,8 @@ export class Consumer {
   readonly tunnels: RentedTunnels;
   /** Requests under way, by key: a repetition waits for the same. */
   readonly #underWay = new Map<string, Promise<Rental>>();
+  /** VMs that the person released, while they are remembered. */
+  readonly #givenBack = new Set<VmId>();
   /** Names of requests under way whose VM is not reserved yet. */
   readonly #namesUnderWay = new Set<string>();
   readonly #watchers = new Map<VmId, Set<(message: VmStateMessage) => void>>();
@@ -167,6 +169,7 @@ export class Consumer {
     const failed: { id: string; error: ErrorDoc }[] = [];
     await Promise.all(
       this.#meant(names, all, failed).map(async (rental) => {
+        this.#givenBack.add(rental.id);
         try {
           await this.#releaseOne(rental, { signal, timeoutMs: RELEASE_MS });
           released.push(rental.id);
@@ -319,6 +322,7 @@ export class Consumer {
       current: (id) => this.#rentals.get(id),
       watch: (id, watcher) => this.#watch(id, watcher),
       undo: (rental) => this.#undo(rental),
+      isGivenBack: (id) => this.#givenBack.has(id),
       drop: (rental, reason) => this.#drop(rental, reason),
     };
   }
@@ -541,6 +545,7 @@ export class Consumer {
     const { log, store } = this.#context;
     for (const { id } of old) {
       this.#rentals.delete(id);
+      this.#givenBack.delete(id);
       attempt(log, "forget an old VM", () => void store.rentals.delete({ id }));
     }
   }

@@ -69,6 +69,8 @@ export interface RentingParts {
   current(id: VmId): Rental | undefined;
   watch(id: VmId, watcher: (message: VmStateMessage) => void): () => void;
   undo(rental: Rental): Promise<void>;
+  /** Whether the person released the VM meanwhile. */
+  isGivenBack(id: VmId): boolean;
   /** Ends a VM that is of no use, without waiting for its provider. */
   drop(rental: Rental, reason: string): void;
 }
@@ -143,9 +145,9 @@ export class Renting {
   /** Whether another provider is asked in place of the one that failed. */
   #passOver(rental: Rental, error: unknown): boolean {
     if (this.#parts.signal.aborted || !(error instanceof OmertaError)) return false;
-    const isLate = error.code === "lease-ended" || error.code === "not-found";
+    if (this.#parts.isGivenBack(rental.id)) return false;
     const current = this.#parts.current(rental.id) ?? rental;
-    if (isLate) return this.#reserveAgain(current, error);
+    if (this.#isLate(current, error)) return this.#reserveAgain(current, error);
     if (!isProviders(error)) return false;
     this.#blame(rental, error);
     if (!this.#candidates.some(({ node }) => !this.#passed.has(node))) return false;
@@ -160,10 +162,12 @@ export class Renting {
     this.#failure = error;
   }
 
-  /** Where the reservation was over before its VM was created, a new one is made, once. */
-  #reserveAgain(rental: Rental, error: OmertaError): boolean {
-    const isReleased = rental.state === "releasing" || rental.state === "released";
-    if (isReleased || this.#wasLate || rental.created !== null) return false;
+  /** Whether the reservation was over before its VM was created; more than once is no delay of ours. */
+  #isLate({ created }: Rental, { code }: OmertaError): boolean {
+    return !this.#wasLate && created === null && (code === "lease-ended" || code === "not-found");
+  }
+
+  #reserveAgain(rental: Rental, error: OmertaError): true {
     this.#wasLate = true;
     this.#failure = error;
     this.#parts.drop(rental, "its reservation ended");
@@ -253,9 +257,9 @@ export class Renting {
   async #waitForRoom(error: unknown, waits: number): Promise<void> {
     const retryMs = retryMsOf(error);
     if (retryMs === null || !(error instanceof OmertaError)) throw error;
-    const { now, random } = { now: this.#context.now(), random: this.#context.random };
+    const now = this.#context.now();
     const deadline = this.#startedAt + (this.#input.queueMs ?? QUEUE_MS) as Instant;
-    const pauseMs = queuePauseMs({ waits, retryMs, now, deadline }, random) ??
+    const pauseMs = queuePauseMs({ waits, retryMs, now, deadline }, this.#context.random) ??
       // Who said how long to wait is told at the end of it, not before.
       (this.#input.queueMs === null ? 0 : Math.max(0, deadline - now));
     if (pauseMs === 0) throw this.#vain(error);

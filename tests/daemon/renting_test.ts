@@ -94,6 +94,37 @@ Deno.test(
 );
 
 Deno.test(
+  "one that takes its VM back while it boots, or forgets it each time, is passed over, too",
+  withRenter(3, async (rig) => {
+    const [eve, mallory, bob] = [at(rig, 0), at(rig, 1), at(rig, 2)];
+    mallory.lies.set("vm.create", () => {
+      throw new OmertaError("not-found", "provider m says: no such VM", {
+        fields: { said_by: "m" },
+      });
+    });
+    const requested = await rig.booting();
+    const [booting] = await rig.consumer.list(null);
+    await eve.provider.evict(booting?.id as VmId);
+    for (let i = 0; i < 4; i++) await settle();
+    await rig.answer();
+    assert.equal((await requested.done).provider, idOf(bob));
+  }),
+);
+
+Deno.test(
+  "a VM that its person releases while it boots is not made anew elsewhere",
+  withRenter(2, async (rig) => {
+    const requested = await rig.booting();
+    const [booting] = await rig.consumer.list(null);
+    await rig.consumer.release([booting?.id ?? ""], false, NEVER);
+    await settle();
+    await failure(requested);
+    assert.equal(rig.stand.called("vm.reserve").length, 1);
+    assert.equal(rig.machines(), 0);
+  }),
+);
+
+Deno.test(
   "when all have failed, the last failure is told, and nothing is left",
   withRenter(3, async (rig) => {
     for (const { lies } of rig.lenders) lies.set("vm.create", refuses("vm-failed"));
