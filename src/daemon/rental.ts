@@ -121,7 +121,7 @@ export function toRow(rental: Rental): RentalRow {
     name: rental.name,
     state: rental.state,
     request: rental.request,
-    secrets: rental.privateKey,
+    secrets: hasEnded(rental.state) ? null : rental.privateKey, // nobody gets in any more
     hostKey: created === null ? null : hostKeyLine(created),
     leaseMs: rental.leaseMs,
     leaseExpiresAtMs: rental.leaseExpiresAtMs,
