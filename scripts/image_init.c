@@ -23,7 +23,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,18 +350,20 @@ static void bring_up_data(void) {
   if (mount_disk() < 0) say("omerta: /data: %s\n", strerror(errno));
 }
 
-/*
- * A socket to which the next program says that it is ready: sd_notify(3). Its name begins with a
- * NUL, written as @.
- */
+#define NOTIFY_SOCKET "/run/omerta-notify"
+
+/* A socket to which the next program says that it is ready: sd_notify(3). */
 static int open_notify(void) {
-  static const char name[] = "@omerta-notify";
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  memcpy(address.sun_path + 1, name + 1, sizeof name - 2);
-  socklen_t length = offsetof(struct sockaddr_un, sun_path) + sizeof name - 1;
+  struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = NOTIFY_SOCKET};
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0) return -1;
-  return setenv("NOTIFY_SOCKET", name, 1) < 0 ? -1 : fd;
+  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return -1;
+  return setenv("NOTIFY_SOCKET", NOTIFY_SOCKET, 1) < 0 ? -1 : fd;
+}
+
+static void close_notify(int fd) {
+  close(fd);
+  unlink(NOTIFY_SOCKET);
+  unsetenv("NOTIFY_SOCKET");
 }
 
 /* Waits for the word that a program is ready; 0 where it ends before. */
@@ -403,8 +404,7 @@ static void start_sshd(void) {
     errno = ECHILD;
     fail("sshd");
   }
-  close(words);
-  unsetenv("NOTIFY_SOCKET");
+  close_notify(words);
 }
 
 static void wipe_seed(void) {

@@ -4,14 +4,13 @@
  *
  * Source: sd_notify(3), sd_listen_fds(3).
  */
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Sends a state to whom NOTIFY_SOCKET names, "@" for an abstract one: 1, 0 for nobody, -1. */
+/* Sends a state to the socket of the file system that NOTIFY_SOCKET names: 1, 0 for none, -1. */
 int sd_notify(int unset, const char *state) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   const char *name = getenv("NOTIFY_SOCKET");
@@ -19,11 +18,10 @@ int sd_notify(int unset, const char *state) {
   (void)unset; /* sshd gives 0 */
   if (length == 0 || length >= sizeof address.sun_path) return 0;
   memcpy(address.sun_path, name, length);
-  if (name[0] == '@') address.sun_path[0] = 0;
-  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  ssize_t sent = sendto(fd, state, strlen(state), 0, (struct sockaddr *)&address, size);
+  ssize_t sent = sendto(fd, state, strlen(state), 0, (struct sockaddr *)&address,
+                        sizeof address);
   close(fd);
   return sent < 0 ? -1 : 1;
 }
