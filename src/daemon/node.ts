@@ -6,7 +6,6 @@
 import type { NetworkDoc, NodeInfoResult, Role, RunNodeOptions } from "../api/methods.ts";
 import { peerKey } from "../base/mod.ts";
 import type { Capabilities } from "../membership/mod.ts";
-import { offerFacts } from "../market/mod.ts";
 import type { LocalAddresses } from "../node/mod.ts";
 import type { AcceleratorVerdict } from "./accelerator.ts";
 import type { Consumer } from "./consumer.ts";
@@ -128,7 +127,7 @@ export function ownFacts(
 
 function lent(provider: Provider, accelerator: AcceleratorVerdict | null): Capabilities {
   return {
-    ...offerFacts(provider.policy, provider.used()),
+    ...provider.offer(),
     accelerator: accelerator?.kind ?? "none",
     isolation: accelerator?.kind === "kvm" ? "hardware" : "emulated",
     ...accelerator !== null && { confinement: accelerator.confinement.level },

@@ -27,6 +27,7 @@ import {
   type HostVm,
   isEnded,
   type MachineRoom,
+  offerFacts,
   type Policy,
 } from "../market/mod.ts";
 import type { Answer, Question, VmStateMessage } from "../node/mod.ts";
@@ -142,6 +143,12 @@ export class Provider {
   /** Whether it answers the whole protocol without a machine: then it serves dry runs only. */
   get isDry(): boolean {
     return this.#parts.dryRunOnly;
+  }
+
+  /** What its record offers. */
+  offer(): ReturnType<typeof offerFacts> {
+    const room = this.isDry ? undefined : this.#parts.roomLeft(this.#untouched());
+    return offerFacts(this.policy, this.used(), room);
   }
 
   used(): ReturnType<HostBook["used"]> {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Policy, roomLeft, type Used } from "./policy.ts";
+import { type MachineRoom, type Policy, roomLeft, type Used } from "./policy.ts";
 import {
   CONFINEMENTS,
   type Requirements,
@@ -21,10 +21,26 @@ export interface Offer extends Walls {
   readonly storageBytes: number | null;
 }
 
-/** The facts by which a provider's record offers what is left under its policy. */
-export function offerFacts(policy: Policy, used: Used): Readonly<Record<string, number | boolean>> {
-  const { vms, cpu, memoryBytes, storageBytes } = roomLeft(policy, used);
-  return { accepting: policy.accepting && vms > 0, vms, cpu, memoryBytes, storageBytes };
+/** The machine's own room is told in such steps, for a record is no thermometer. Guess. */
+const STEP_BYTES = 64 * 2 ** 20;
+
+/**
+ * The facts by which a provider's record offers what is left under its policy, and of the machine
+ * where that is less.
+ */
+export function offerFacts(
+  policy: Policy,
+  used: Used,
+  room?: MachineRoom,
+): Readonly<Record<string, number | boolean>> {
+  const { vms, cpu, memoryBytes: lent, storageBytes: disk } = roomLeft(policy, used);
+  const stepped = (bytes: number) => Math.max(0, Math.floor(bytes / STEP_BYTES) * STEP_BYTES);
+  const memoryBytes = room === undefined
+    ? lent
+    : Math.min(lent, stepped(room.memoryBytes - policy.overheadBytes));
+  const storageBytes = room === undefined ? disk : Math.min(disk, stepped(room.storageBytes));
+  const accepting = policy.accepting && vms > 0 && memoryBytes > 0;
+  return { accepting, vms, cpu, memoryBytes, storageBytes };
 }
 
 /** Reads an offer from the facts of a record; what is not said as expected is unknown. */

@@ -25,6 +25,22 @@ Deno.test(
 );
 
 Deno.test(
+  "what is offered is what the machine has too, in steps",
+  withProvider((rig) => {
+    assert.equal(rig.provider.offer()["memoryBytes"], 2 ** 33 - 40 * MIB);
+    rig.room = { memoryBytes: 300 * MIB, storageBytes: 100 * MIB };
+    const { accepting, memoryBytes, storageBytes } = rig.provider.offer();
+    assert.deepEqual([accepting, memoryBytes, storageBytes], [true, 256 * MIB, 64 * MIB]);
+    rig.room = { memoryBytes: 50 * MIB, storageBytes: -1 };
+    assert.deepEqual(
+      [rig.provider.offer()["accepting"], rig.provider.offer()["storageBytes"]],
+      [false, 0],
+    );
+    return Promise.resolve();
+  }, { overheadBytes: 40 * MIB }),
+);
+
+Deno.test(
   "what was promised and not taken yet is not promised again: memory until it is touched, a disk until it is there",
   withProvider(async (rig) => {
     const wish = { memoryBytes: 512 * MIB, storageBytes: 64 * MIB };

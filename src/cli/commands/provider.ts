@@ -21,7 +21,10 @@ import { reportFailed } from "../partly.ts";
 
 const run = command({
   purpose: "lend virtual machines, in the foreground",
-  details: ["Virtual machines outlive the provider's stop until their leases end; it says which."],
+  details: [
+    "Virtual machines outlive the provider's stop until their leases end; it says which.",
+    "Levels of confinement, weakest first: basic, landlock, namespaces, full.",
+  ],
   words: "",
   wordsMin: 0,
   wordsMax: 0,
