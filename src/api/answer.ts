@@ -133,7 +133,7 @@ export function errorDocument(error: unknown): ErrorDoc {
   return {
     code: "internal",
     message,
-    hint: "This is a defect of omerta: please report it with the last lines of node.log.",
+    hint: "This is a defect of omerta: please report it with the last lines of the node's log.",
     exit: 1,
   };
 }

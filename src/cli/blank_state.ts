@@ -15,7 +15,7 @@ const ANSWERS: { readonly [M in MethodName]?: ApiMethods[M]["result"] } = {
   "consumer.list": { vms: [] },
 };
 
-const HINT = "Join a network with 'omerta join INVITE', or make one with 'omerta network create " +
+const HINT = "Join a network with 'omerta join -', or make one with 'omerta network create " +
   "NAME'. Is it another state that you mean? Name it with --state DIR.";
 
 /** Answers the methods of a node that was never there. */

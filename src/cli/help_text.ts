@@ -49,7 +49,7 @@ export function overview(): string[] {
     "begin:",
     ...indented(facts([
       ["omerta relay --port 9000", "on a host with a public address: makes a network"],
-      ["omerta join INVITE", "on every other machine, with the invite that it printed"],
+      ["omerta join -", "on every other machine: takes the invite that it printed on stdin"],
       ["omerta provider", "on hardware that is to lend virtual machines"],
       ["omerta request; omerta ssh", "wherever you need one"],
     ])),
@@ -64,7 +64,7 @@ export function nounHelp(name: string, noun: Noun, verbs: Verbs): string[] {
     const { words = "", purpose = "" } = verbs[verb] ?? {};
     return [`${verb} ${words}`.trim(), purpose] as const;
   });
-  const alone = noun.alone === undefined ? [] : [`'omerta ${name}' alone: ${noun.alone}`, ""];
+  const alone = noun.alone === undefined ? [] : aloneLines(name, noun.alone, verbs[noun.alone]);
   return [
     `omerta ${name}: ${noun.purpose}`,
     "",
@@ -72,6 +72,17 @@ export function nounHelp(name: string, noun: Noun, verbs: Verbs): string[] {
     "",
     ...alone,
     `more: omerta help ${name} VERB`,
+  ];
+}
+
+/** What the noun alone does is what its verb does: its flags and examples, too. */
+function aloneLines(name: string, verb: string, command: Command | undefined): string[] {
+  const flags = command === undefined ? [] : flagLines(command.flags);
+  return [
+    `'omerta ${name}' alone: ${verb}`,
+    "",
+    ...flags.length === 0 ? [] : [`flags of 'omerta ${name}':`, ...indented(flags), ""],
+    ...command === undefined ? [] : ["examples:", ...indented(command.examples), ""],
   ];
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { OmertaError } from "../base/mod.ts";
 import type { ProviderOptions } from "../api/methods.ts";
 import { type FlagValues, list, maybe, toggle } from "./command.ts";
 import { duration, oneOf, size, sizeOrNone, wholeId, wholeNumber } from "./values.ts";
@@ -53,20 +54,6 @@ export const LEND_FLAGS = {
   dryRun: toggle("answer the whole protocol without starting QEMU"),
 };
 
-/** What is lent where nothing is said: the defaults. */
-export const LEND_NOTHING_SAID: LendFlags = {
-  maxVms: null,
-  cpu: null,
-  memory: null,
-  storage: null,
-  maxLease: null,
-  maxLife: null,
-  perOwner: null,
-  acceptWeakIsolation: null,
-  allow: [],
-  dryRun: false,
-};
-
 /** The values of these flags. */
 export type LendFlags = FlagValues<typeof LEND_FLAGS>;
 
@@ -105,4 +92,10 @@ export function lendArguments(flags: LendFlags): string[] {
     ...allow.flatMap((id) => ["--allow", id]),
     ...dryRun ? ["--dry-run"] : [],
   ];
+}
+
+/** @throws {OmertaError} `usage` where something is said of what a node lends that does not. */
+export function requireLender(isProvider: boolean, flags: LendFlags): void {
+  if (isProvider || lendArguments(flags).length === 0) return;
+  throw new OmertaError("usage", "What is lent means nothing without --provider");
 }

@@ -57,7 +57,7 @@ function callSignal({ signal, timeoutMs }: CallOptions): AbortSignal {
 
 function tooLate(method: string, timeoutMs = 0): OmertaError {
   return new OmertaError("timeout", `The node did not answer ${method} within ${timeoutMs} ms`, {
-    hint: "See node.log in the state directory.",
+    hint: "See its log: node.log in the state directory, or where it runs in the foreground.",
   });
 }
 
@@ -99,7 +99,9 @@ function nobodyAnswers(socketPath: string, cause: unknown): OmertaError {
 function nodeEnded(cause?: unknown): OmertaError {
   return new OmertaError("no-node", "The node ended before it answered", {
     cause,
-    hint: "See node.log in the state directory, then repeat the command.",
+    hint:
+      "See its log (node.log in the state directory, or where it runs in the foreground), then " +
+      "repeat the command.",
     fields: { began: true },
   });
 }

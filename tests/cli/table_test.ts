@@ -4,7 +4,7 @@ import { EXIT } from "../../src/base/mod.ts";
 import { type Command, flagName } from "../../src/cli/command.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/globals.ts";
 import { parseLine, setApart, sight } from "../../src/cli/grammar.ts";
-import { commandHelp } from "../../src/cli/help_text.ts";
+import { commandHelp, nounHelp } from "../../src/cli/help_text.ts";
 import { NOUNS, SHORTCUTS } from "../../src/cli/nouns.ts";
 
 async function everyCommand(): Promise<{ noun: string; verb: string; command: Command }[]> {
@@ -100,6 +100,17 @@ Deno.test("the help of every command fits a terminal of 100 columns and names ea
     const text = lines.join("\n");
     for (const [key, { hidden }] of Object.entries(command.flags)) {
       strictEqual(text.includes(`--${flagName(key)}`), !hidden, `${noun} ${verb} --${key}`);
+    }
+  }
+});
+
+Deno.test("the help of a noun that runs alone shows the flags by which it runs", async () => {
+  for (const [name, noun] of Object.entries(NOUNS)) {
+    if (!noun.alone) continue;
+    const verbs = await noun.load();
+    const text = nounHelp(name, noun, verbs).join("\n");
+    for (const [key, { hidden }] of Object.entries(verbs[noun.alone]?.flags ?? {})) {
+      if (!hidden) ok(text.includes(`--${flagName(key)}`), `omerta ${name} --help: ${key}`);
     }
   }
 });

@@ -27,8 +27,21 @@ import {
 } from "../format.ts";
 import { formatDuration } from "../../base/mod.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";
-import { RELAY_FLAGS, relayOptions, requireRelay } from "../relay_flags.ts";
-import { LEND_NOTHING_SAID, lendOptions } from "../lend_flags.ts";
+import {
+  RELAY_FLAGS,
+  relayArguments,
+  type RelayFlags,
+  relayOptions,
+  requireRelay,
+} from "../relay_flags.ts";
+import {
+  LEND_FLAGS,
+  lendArguments,
+  type LendFlags,
+  lendOptions,
+  requireLender,
+} from "../lend_flags.ts";
+import { printUnit, type UnitPart } from "../systemd.ts";
 import { duration, must, reference, wholeNumber } from "../values.ts";
 
 const HOUR_MS = 3_600_000;
@@ -54,26 +67,43 @@ const run = command({
     relay: toggle("also be a relay"),
     provider: toggle("also be a provider"),
     ...RELAY_FLAGS,
+    ...LEND_FLAGS,
+    systemd: toggle("print a systemd unit that runs this, and do nothing else"),
     background: hidden(toggle("started by a command: end when nobody needs it")),
   },
   examples: [
     "omerta mesh run",
     "omerta mesh run --port 9000 --relay --provider --alias rack-1",
-    "omerta mesh run --join - < invite.txt",
+    "omerta mesh run --relay --provider --systemd > /etc/systemd/system/omerta.service",
   ],
   exits: [5, 6, 8, 9, 10],
   async run(invocation) {
-    const { relay, provider, background } = invocation.flags;
-    requireRelay(relay, invocation.flags);
-    const lends = lendOptions(LEND_NOTHING_SAID);
+    const { flags } = invocation;
+    const { relay, provider, background } = flags;
+    requireRelay(relay, flags);
+    requireLender(provider, flags);
+    if (flags.systemd) return printUnit(invocation, unitPart(flags));
     await runForeground(invocation, {
       roles: { relay, provider },
-      provider: provider ? lends : null,
-      ...relay ? { relay: relayOptions(invocation.flags) } : {},
+      provider: provider ? lendOptions(flags) : null,
+      ...relay ? { relay: relayOptions(flags) } : {},
       mode: background ? "background" : "foreground",
     });
   },
 });
+
+/** The roles again, and the flags of both, for a unit. */
+function unitPart(
+  flags: RelayFlags & LendFlags & { readonly relay: boolean; readonly provider: boolean },
+): UnitPart {
+  const { relay, provider } = flags;
+  const roles = [...relay ? ["--relay"] : [], ...provider ? ["--provider"] : []];
+  return {
+    roles: { relay, provider },
+    words: ["mesh", "run", ...roles],
+    extra: [...relayArguments(flags), ...lendArguments(flags)],
+  };
+}
 
 const status = command({
   purpose: "show this node: networks, NAT, endpoints, connections",
@@ -254,7 +284,8 @@ async function orNothing(call: Promise<NodeStopResult>): Promise<NodeStopResult 
 
 function stillThere({ pid }: NodeStopResult): OmertaError {
   const message = `The node ${pid} was told to end, and has not`;
-  const hint = `See node.log in the state directory; 'kill ${pid}' ends it the hard way.`;
+  const hint =
+    `See its log: node.log in the state directory, or where it runs in the foreground. 'kill ${pid}' ends it the hard way.`;
   return new OmertaError("timeout", message, { hint, fields: { pid } });
 }
 

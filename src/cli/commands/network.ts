@@ -86,7 +86,7 @@ const join = command({
   makesState: true,
   ownInvite: true,
   flags: {},
-  examples: ["omerta network join omerta://join/…", "omerta network join - < invite.txt"],
+  examples: ["omerta network join -", "omerta network join - < invite.txt"],
   exits: [5, 6, 7],
   async run(invocation) {
     const { call, out, name } = invocation;

@@ -43,7 +43,11 @@ const run = command({
   async run(invocation) {
     const { flags } = invocation;
     if (flags.systemd) {
-      return printUnit(invocation, { role: "provider", extra: lendArguments(flags) });
+      return printUnit(invocation, {
+        roles: { relay: false, provider: true },
+        words: ["provider"],
+        extra: lendArguments(flags),
+      });
     }
     await runForeground(invocation, {
       roles: { relay: false, provider: true },

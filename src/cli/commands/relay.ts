@@ -35,7 +35,11 @@ const run = command({
   async run(invocation) {
     const { flags } = invocation;
     if (flags.systemd) {
-      return printUnit(invocation, { role: "relay", extra: relayArguments(flags) });
+      return printUnit(invocation, {
+        roles: { relay: true, provider: false },
+        words: ["relay"],
+        extra: relayArguments(flags),
+      });
     }
     const roles = { relay: true, provider: false };
     const relay = relayOptions(flags);
