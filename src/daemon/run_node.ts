@@ -130,9 +130,23 @@ class NodeRun {
       await this.#start();
       await this.#ended.promise;
     } finally {
-      for (const close of this.#closers.toReversed()) await close();
       clearTimeout(this.#lingerTimer);
+      await this.#close();
     }
+  }
+
+  /** Closes everything in reverse; what cannot be closed keeps nothing else open. */
+  async #close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const close of this.#closers.toReversed()) {
+      try {
+        await close();
+      } catch (error) {
+        this.#defect(error, "at its end");
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   async #start(): Promise<void> {

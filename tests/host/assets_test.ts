@@ -68,6 +68,18 @@ Deno.test("unpack() replaces a program that was changed, linked or opened to oth
   });
 });
 
+testUnless(
+  Deno.uid() === 0 ? undefined : "only root can give a file away",
+  "unpack() replaces a program that somebody else owns, who could change it at any time",
+  () =>
+    withState(async (state) => {
+      const path = await unpack(program, state);
+      await Deno.chown(path, 977, null);
+      await unpack(program, state);
+      assert((await Deno.stat(path)).uid === 0, "the program is still somebody else's");
+    }),
+);
+
 Deno.test("unpack() called at once by several leaves one whole program and no scraps", async () => {
   await withState(async (state) => {
     const paths = await Promise.all([1, 2, 3, 4].map(() => unpack(program, state)));
