@@ -31,6 +31,7 @@ export interface CableEnd {
 export class Internet {
   readonly #prefix: string;
   readonly #made = new Set<string>();
+  readonly #ways: Deno.ChildProcess[] = [];
   #publicHosts = 0;
 
   private constructor(prefix: string) {
@@ -140,6 +141,41 @@ export class Internet {
     );
   }
 
+  /**
+   * Leads all that goes to or from a public network through a way that delays each packet, and loses
+   * some by a seeded chance: the kernel may have no tc netem. The way ends with the lab.
+   */
+  async setSlow(
+    name: string,
+    network: string,
+    way: { readonly oneWayMs: number; readonly lossPerMille: number; readonly seed: number },
+  ): Promise<void> {
+    const program = await satellite();
+    const child = new Deno.Command("nsenter", {
+      args: [
+        `--net=/run/netns/${this.nameOf("core")}`,
+        program,
+        "slow0",
+        ...[way.oneWayMs, way.lossPerMille, way.seed].map(String),
+      ],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    const { done } = await reader.read();
+    await reader.cancel();
+    if (done) throw new Error("the slow way did not come up");
+    this.#ways.push(child);
+    await this.#ip("core", [
+      "link set slow0 up",
+      "route add default dev slow0 table 100",
+      // What comes out of the way is routed on; else it would go in again.
+      "rule add pref 100 iif slow0 lookup main",
+      `rule add pref 101 iif ${name} lookup 100`,
+      `rule add pref 102 to ${network}.0/24 lookup 100`,
+    ]);
+  }
+
   /** Loads nftables rules inside a namespace. */
   async nft(name: string, rules: string): Promise<void> {
     await run("nsenter", [`--net=/run/netns/${this.nameOf(name)}`, "nft", "-f", "-"], [rules]);
@@ -159,6 +195,12 @@ export class Internet {
 
   /** Kills what still runs inside and removes everything. Safe to call twice. */
   async close(): Promise<void> {
+    for (const way of this.#ways.splice(0)) {
+      try {
+        way.kill("SIGKILL");
+      } catch { /* it has just ended */ }
+      await way.status;
+    }
     for (const name of [...this.#made]) {
       await removeNamespace(this.nameOf(name));
       this.#made.delete(name);
@@ -198,6 +240,20 @@ export class Internet {
 
 /** Labs of one process are told apart by this. */
 let serial = 0;
+
+/** The program of slow ways, built once a process; its file goes with the process's directory. */
+let built: Promise<string> | undefined;
+
+function satellite(): Promise<string> {
+  return built ??= (async () => {
+    const dir = await Deno.makeTempDir({ prefix: "omlab" });
+    globalThis.addEventListener("unload", () => Deno.removeSync(dir, { recursive: true }));
+    const source = new URL("./satellite.c", import.meta.url).pathname;
+    const flags = ["-O2", "-Wall", "-Wextra", "-Werror"];
+    await run("cc", [...flags, "-o", `${dir}/satellite`, source], []);
+    return `${dir}/satellite`;
+  })();
+}
 
 /** Removes the namespaces of labs whose process has ended, with what still runs in them. */
 async function sweep(): Promise<void> {
