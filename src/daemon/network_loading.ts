@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type NetworkId, toHex } from "../base/mod.ts";
+import { type NetworkId, OmertaError, toHex } from "../base/mod.ts";
 import { identityFromSeed } from "../crypto/mod.ts";
-import type { NetworkRow } from "../host/store.ts";
+import type { NetworkRow, RevocationRow } from "../host/store.ts";
 import {
   type Admitter,
   type Certificate,
@@ -19,6 +19,7 @@ import {
   nothingRevoked,
   RecordBook,
   renewalDueMs,
+  type Revocation,
   RevocationBook,
   verifyCertificate,
   verifyRevocation,
@@ -34,6 +35,24 @@ export interface Joined {
   readonly revocations: RevocationBook;
   /** Set where the authority lives here. */
   readonly admitter: Admitter | null;
+}
+
+/**
+ * A revocation that was judged before it was stored: no clock takes it back, and one that cannot be
+ * read is no reason to let its subject in.
+ *
+ * @throws {OmertaError} `state-damaged`.
+ */
+function readRevocation({ network, node, bytes }: RevocationRow): Revocation {
+  const checks = { network, nowMs: Number.MAX_SAFE_INTEGER, isRevoked: nothingRevoked };
+  const verified = verifyRevocation(bytes, checks);
+  if (verified.ok) return verified.value;
+  const fields = { table: "revocations", key: `${network} ${node}`, column: "bytes" };
+  throw new OmertaError(
+    "state-damaged",
+    `The database holds a damaged row of revocations, ${fields.key}: ${verified.reason}`,
+    { hint: "Restore the state directory from a backup.", fields },
+  );
 }
 
 /** Loads networks. */
@@ -60,10 +79,8 @@ export class NetworkLoading {
     const row = this.freshened(stored);
     const network = row.id;
     const revocations = new RevocationBook(network);
-    const nowMs = this.#context.wallMs();
-    for (const { bytes } of this.#context.store.revocations.list({ network })) {
-      const verified = verifyRevocation(bytes, { network, nowMs, isRevoked: nothingRevoked });
-      if (verified.ok) revocations.add(verified.value);
+    for (const stored of this.#context.store.revocations.list({ network })) {
+      revocations.add(readRevocation(stored));
     }
     const certificate = this.readCertificate(row);
     const invites = new InviteBook(this.#inviteRows(network));

@@ -481,6 +481,20 @@ Deno.test(
   }),
 );
 
+Deno.test(
+  "a stored revocation that cannot be read lets nobody in: it is told by its row",
+  withParties(({ founder }) => {
+    const { row } = founder.networks.create("home");
+    const node = founder.stand.identity.id;
+    const bytes = Uint8Array.of(1, 2, 3);
+    founder.stand.store.revocations.put({ network: row.id, node, bytes, atMs: 1 });
+    assert.throws(() => founder.restart(), {
+      code: "state-damaged",
+      fields: { table: "revocations", key: `${row.id} ${node}`, column: "bytes" },
+    });
+  }),
+);
+
 // Export and import ------------------------------------------------------------------------------
 
 Deno.test(
