@@ -177,7 +177,7 @@ type Told =
 function start(dir: string, told: Told): Promise<void> {
   return runNode({
     state: dir,
-    port: null,
+    port: 0, // any
     advertise: ["127.0.0.1"],
     roles: { relay: true, provider: true },
     alias: null,
