@@ -157,19 +157,18 @@ func (d *demux) arrivedControl(control []byte, from path, local netip.Addr) drop
 	if _, known := d.node.receivers[receiver]; named && !known {
 		return dropNoReceiver
 	}
-	if named { // nobody else knows the number, so no stranger makes us leave from elsewhere
-		d.learnSource(from, local)
+	if named { // no stranger knows the number; a peer with another's address may, so it changes nothing
+		d.sourceOf(from).learnFirst(from.addr, local)
 	}
 	d.node.mail.control(arrival{from, local}, receiver, control)
 	return dropNone
 }
 
-func (d *demux) learnSource(from path, local netip.Addr) {
+func (d *demux) sourceOf(from path) *source {
 	if state := d.stateOf(from); state != nil {
-		state.source.learn(from.addr, local)
-		return
+		return &state.source
 	}
-	d.node.sources.learn(from.addr, local)
+	return d.node.sources.at(from.addr)
 }
 
 // stateOf is the state of a path that some peer names, or nil.

@@ -158,15 +158,16 @@ func (n *node) sendRecord(record []byte) dropReason {
 	if err != nil {
 		return dropNoPath
 	}
+	local, _ := netip.AddrFromSlice(localBytes) // not valid where there is none
 	if len(datagram) == 0 {
-		n.heard(to)
+		n.heard(to, local)
 		return dropNone
 	}
 	if len(datagram) > datagramBytesMax-relayBytes {
 		return dropOversize
 	}
 	out := n.sendBox.slotFrom(to.addr, n.noteControl(to))
-	if local, ok := netip.AddrFromSlice(localBytes); ok {
+	if local.IsValid() {
 		out.to.local = local
 	}
 	out.payload, out.ttl = datagram, ttl

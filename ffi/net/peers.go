@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -337,13 +338,16 @@ func (n *node) closePeers() {
 	}
 }
 
-// heard notes that TypeScript found something authentic on a path.
-func (n *node) heard(on path) {
+// heard notes that TypeScript found something authentic on a path of its peer's, at that address of ours.
+func (n *node) heard(on path, local netip.Addr) {
 	n.tables.RLock()
 	defer n.tables.RUnlock()
 	if state := n.paths[on]; state != nil {
 		state.received.Store(int64(now()))
+		state.source.learn(on.addr, local)
+		return
 	}
+	n.sources.at(on.addr).learn(on.addr, local)
 }
 
 // sessionSet names the receivers of control frames that there are, and those that are no more.

@@ -39,6 +39,13 @@ func (s *source) learn(remote netip.AddrPort, local netip.Addr) {
 	s.known.Store(&knownSource{local, local != kernelsChoice(remote)})
 }
 
+// learnFirst notes where a remote address reached us, as long as nothing is known: what came may be forged.
+func (s *source) learnFirst(remote netip.AddrPort, local netip.Addr) {
+	if s.known.Load() == nil {
+		s.learn(remote, local)
+	}
+}
+
 // local is the address to send from, not valid where the kernel may choose.
 func (s *source) local() netip.Addr {
 	if known := s.known.Load(); known != nil && known.pinned {
@@ -80,8 +87,10 @@ type sources struct {
 	young, old map[netip.AddrPort]*source
 }
 
-func (s *sources) learn(remote netip.AddrPort, local netip.Addr) {
+// at is the source of a remote address, made where there is none.
+func (s *sources) at(remote netip.AddrPort) *source {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	one := s.find(remote)
 	if one == nil {
 		if s.young == nil || len(s.young) >= sourcesMax {
@@ -90,8 +99,7 @@ func (s *sources) learn(remote netip.AddrPort, local netip.Addr) {
 		one = &source{}
 		s.young[remote] = one
 	}
-	s.mu.Unlock()
-	one.learn(remote, local)
+	return one
 }
 
 func (s *sources) of(remote netip.AddrPort) *source {

@@ -72,9 +72,28 @@ func TestWhatIsSentToASessionLeavesFromWhereItReachedUs(t *testing.T) {
 	n.send(record(peer, 0, control("x")))
 	n.mustComeFrom(conn, n.second())
 	n.fromTo(conn, n.first(), datagramFor(5, "from elsewhere"))
-	n.datagram()
+	got := n.datagram()
+	n.send(recordFrom(got.local, peer, 0, nil)) // it was authentic
 	n.send(record(peer, 0, control("x")))
 	n.mustComeFrom(conn, n.first())
+}
+
+// Whoever has a session knows a number, and may forge the address of another peer.
+func TestWhatMayBeForgedDoesNotChangeFromWhereWeLeave(t *testing.T) {
+	n, conn := openTest(t), stranger(t)
+	peer := conn.LocalAddr().String()
+	n.must("session.set", map[string]any{"add": []uint32{5, 6}})
+	for _, path := range []bool{false, true} {
+		if path {
+			n.must("peer.set", map[string]any{"peer": "p", "active": peer})
+		}
+		n.fromTo(conn, n.first(), datagramFor(5, "of the peer"))
+		n.send(recordFrom(n.datagram().local, peer, 0, nil))
+		n.fromTo(conn, n.second(), datagramFor(6, "of another, with the peer's address"))
+		n.datagram()
+		n.send(record(peer, 0, control("x")))
+		n.mustComeFrom(conn, n.first())
+	}
 }
 
 func TestATunnelAnswersFromTheAddressAtWhichItWasReached(t *testing.T) {
@@ -158,7 +177,8 @@ func TestTheSourcesOfStrangersAreBounded(t *testing.T) {
 	var s sources
 	local := netip.MustParseAddr("127.0.0.1")
 	for i := range 3 * sourcesMax {
-		s.learn(netip.AddrPortFrom(local, uint16(i+1)), local)
+		remote := netip.AddrPortFrom(local, uint16(i+1))
+		s.at(remote).learn(remote, local)
 	}
 	if len(s.young)+len(s.old) > 2*sourcesMax {
 		t.Fatal(len(s.young), len(s.old))

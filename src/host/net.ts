@@ -74,7 +74,10 @@ export interface NetHost {
   readonly port: number;
   /** Queues a control datagram of at most 1992 bytes; it leaves at the end of this microtask. */
   send(path: string, bytes: Uint8Array, ttl?: number): void;
-  /** Says that something authentic came on `path`: alone that counts as its life, not what arrives. */
+  /**
+   * Says that something authentic came on `path`: alone that counts as its life, not what arrives, and
+   * changes from which of our addresses we answer there.
+   */
   heard(path: string): void;
   /** Runs an operation. Throws an `OmertaError` with the library's code when it fails. */
   command(op: string, args?: Readonly<Record<string, unknown>>): Record<string, unknown>;

@@ -325,13 +325,23 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   }
 
   #onReceived(
+    received: Extract<SessionOut<Member>, { type: "received" }>,
+    turn: Turn<Member>,
+  ): void {
+    const { peer, kind, path } = received;
+    if (kind === "epoch") this.#path({ type: "heard", peer, path }, turn);
+    this.#onPayload(received, turn);
+    // A source may be forged, by a member too: only where the peer has proved to be it counts.
+    const isProven = kind === "epoch"
+      ? this.#paths.isProven(peer, path)
+      : this.#invitePaths.get(peer) === path;
+    if (isProven) turn.out.push({ type: "heard", path });
+  }
+
+  #onPayload(
     { peer, kind, path, payload }: Extract<SessionOut<Member>, { type: "received" }>,
     turn: Turn<Member>,
   ): void {
-    if (kind === "epoch") {
-      turn.out.push({ type: "heard", path });
-      this.#path({ type: "heard", peer, path }, turn);
-    }
     switch (payload[0]) {
       case PING:
       case PONG:

@@ -82,7 +82,7 @@ export type NodeOut<Member> =
     readonly bytes: Uint8Array;
     readonly ttl: number;
   }
-  /** Something authentic came on the path: it lives. */
+  /** Something authentic of the peer that proved to be there came on the path: it lives. */
   | { readonly type: "heard"; readonly path: string }
   /** Control frames that name a receiver are ours where it was added and not removed since. */
   | {

@@ -108,6 +108,11 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     return this.#peers.get(peer)?.active ?? null;
   }
 
+  /** Whether the peer has proved to be there. */
+  isProven(peer: PeerKey, path: string): boolean {
+    return (this.#peers.get(peer)?.paths.get(path)?.provenAt ?? null) !== null;
+  }
+
   /** Whether some peer is reached on this very machine. */
   hasLoopback(): boolean {
     return [...this.#peers.values()].some(({ active }) => active !== null && isLoopback(active));

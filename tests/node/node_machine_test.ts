@@ -179,6 +179,23 @@ Deno.test("a session that is used is renewed for hours without being lost", () =
   assert.equal(a.machine.pathsOf(b.peer, world.now).length, 1);
 });
 
+Deno.test("what a member sends with another's address is no sign that the other is there", () => {
+  const world = new World();
+  const [a, b] = connected(world);
+  const c = world.host();
+  c.connect(b);
+  world.run(500);
+  const from = (host: Host, path: string) => {
+    host.call(b, "ping", {});
+    const bytes = host.heard("transmit").at(-1)?.bytes ?? new Uint8Array();
+    const before = b.heard("heard").length;
+    b.take({ type: "datagram", path, bytes });
+    return b.heard("heard").slice(before).map((each) => each.path);
+  };
+  assert.deepEqual(from(c, a.local), []);
+  assert.deepEqual(from(a, a.local), [a.local]);
+});
+
 // Calls ------------------------------------------------------------------------------------------
 
 Deno.test("a call is executed once and answered once, whatever the network repeats or loses", () => {
