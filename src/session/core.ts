@@ -88,6 +88,8 @@ export interface Pending {
   readonly begunAt: Instant;
   /** Times that the reply was sent. */
   replies: number;
+  /** Finishes that did not open: an upper bound of what they cost. */
+  badFinishes: number;
   /** Set when the peer was refused: what it is told, and to which finish. */
   refusal: { readonly frame: Uint8Array; readonly finishDigest: Uint8Array } | undefined;
 }

@@ -41,6 +41,9 @@ import { place } from "./slots.ts";
 import { turnAway } from "./turning_away.ts";
 import type { AcceptedKey, DropReason } from "./types.ts";
 
+/** Finishes that do not open after which a handshake looks at no more: each costs an X25519. Guess. */
+const BAD_FINISHES_MAX = 32;
+
 /** Takes a hello from anybody. */
 export function takeHello<Member>(
   core: SessionCore<Member>,
@@ -61,8 +64,11 @@ export function takeFinish<Member>(
 ): void {
   if (pending.refusal !== undefined) return repeatRefusal(core, pending, finish, turn);
   const noise = pending.noise.clone();
-  const payload = noise.readMessage(finish.message);
-  if (!payload.ok) return core.drops.count("bad-handshake");
+  const payload = pending.badFinishes < BAD_FINISHES_MAX && noise.readMessage(finish.message);
+  if (!payload || !payload.ok) {
+    pending.badFinishes++;
+    return core.drops.count("bad-handshake");
+  }
   const staticKey = noise.remoteStatic ?? new Uint8Array();
   const shown = { payload: payload.value, staticKey, expected: undefined };
   const result = meet(core, pending.key, shown);
@@ -153,6 +159,7 @@ function answer<Member>(
     repliedTo: path,
     begunAt: now,
     replies: 1,
+    badFinishes: 0,
     refusal: undefined,
   };
 }

@@ -144,7 +144,7 @@ Deno.test("forged finishes do not end a pending handshake", () => {
   a.connect(b);
   world.run(100);
   const finish = world.last(3, b.address);
-  for (let at = 8; at < finish.length; at += 5) {
+  for (let at = 8; at < finish.length; at += 11) {
     const forged = finish.slice();
     forged[at] = (forged[at] ?? 0) ^ 1;
     world.inject(b, a.address, forged);
@@ -152,6 +152,25 @@ Deno.test("forged finishes do not end a pending handshake", () => {
   world.filter = () => true;
   world.run(1000);
   assert.ok(b.sessions.has(a.peer));
+});
+
+Deno.test("who begins a handshake has no more than 32 bad finishes looked at", () => {
+  const world = new World();
+  const [a, b] = [world.node(), world.node()];
+  world.filter = ({ bytes }) => bytes[3] !== 3;
+  a.connect(b);
+  world.run(100);
+  const finish = world.last(3, b.address);
+  const forged = finish.slice();
+  forged[60] = (forged[60] ?? 0) ^ 1;
+  for (let i = 0; i < 32; i++) world.inject(b, a.address, forged);
+  world.inject(b, a.address, finish);
+  assert.equal(b.sessions.stats().dropped["bad-handshake"], 33);
+  world.filter = () => true;
+  world.run(20_000);
+  a.connect(b);
+  world.run(200);
+  assert.ok(b.sessions.has(a.peer), "the next one is another");
 });
 
 Deno.test("a datagram is not taken by a session of another peer", () => {
