@@ -29,6 +29,7 @@ import {
   type Candidate,
   type FoundProvider,
   isKnown,
+  isOfSameKind,
   isShunned,
   isWorthAsking,
   QUEUE_MS,
@@ -298,10 +299,12 @@ export class Renting {
     const found = await orAborted(this.#found(network, trusted), this.#parts.signal);
     const own = this.#context.identity.id;
     if (found.length === 1 && found[0]?.node === own) throw rentsFromItself();
-    const asked = found.filter(({ node, offer }) =>
+    const suitable = found.filter(({ node, offer }) =>
       node !== own && isWorthAsking(offer, this.#input)
     );
-    if (asked.length === 0) throw this.#nobodySuits(found.length);
+    if (suitable.length === 0) throw this.#nobodySuits(found.length);
+    const same = suitable.filter(({ offer }) => isOfSameKind(offer, this.#input));
+    const asked = same.length > 0 ? same : suitable; // who then refuses tells why
     return asked.map((each) => {
       const experience = this.#parts.known.of(network, each.node);
       const shunned = isShunned(experience, this.#context.wallMs());

@@ -19,6 +19,8 @@ export interface Offer extends Walls {
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
   readonly storageBytes: number | null;
+  /** Whether it serves dry runs, and nothing else. */
+  readonly dryRun: boolean | null;
 }
 
 /** The machine's own room is told in such steps, for a record is no thermometer. Guess. */
@@ -54,6 +56,7 @@ export function offerOf(facts: Readonly<Record<string, unknown>>): Offer {
     cpu: figure("cpu"),
     memoryBytes: figure("memoryBytes"),
     storageBytes: figure("storageBytes"),
+    dryRun: facts["dryRun"] === true,
     isolation: word(facts, "isolation", ["hardware", "emulated"] as const),
     confinement: word(facts, "confinement", CONFINEMENTS),
   };
@@ -65,6 +68,7 @@ export const UNKNOWN_OFFER: Offer = {
   cpu: null,
   memoryBytes: null,
   storageBytes: null,
+  dryRun: null,
   isolation: null,
   confinement: null,
 };
@@ -72,6 +76,11 @@ export const UNKNOWN_OFFER: Offer = {
 /** Whether to ask at all: not where the provider itself says that its walls are weaker. */
 export function isWorthAsking(offer: Offer, wanted: WallsWanted): boolean {
   return suffices(offer, wanted) !== false;
+}
+
+/** Whether it would serve such a request, dry or real: dry runs are for those who run dry. */
+export function isOfSameKind(offer: Offer, wanted: { readonly dryRun: boolean }): boolean {
+  return offer.dryRun === null || offer.dryRun === wanted.dryRun;
 }
 
 /** Whether an offer has room for what is wanted; what is unknown is no obstacle. */

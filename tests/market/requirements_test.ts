@@ -1,9 +1,11 @@
 /** Which walls suffice, and images by their digest. */
-import { strictEqual } from "node:assert/strict";
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import {
   CONFINEMENTS,
   imageDigestOf,
+  isOfSameKind,
   isWorthAsking,
+  offerOf,
   suffices,
   UNKNOWN_OFFER,
 } from "../../src/market/mod.ts";
@@ -33,6 +35,14 @@ Deno.test("a level of confinement is at least the one that was asked for", () =>
   }
   const wanted = { isolation: null, minConfinement: "full" } as const;
   strictEqual(isWorthAsking(UNKNOWN_OFFER, wanted), true, "who says nothing is asked");
+});
+
+Deno.test("a dry run is for those who run dry, a real request for the others", () => {
+  const [dry, real] = [offerOf({ dryRun: true }), offerOf({ accepting: true })];
+  const kinds = [dry, real, UNKNOWN_OFFER].map((offer) =>
+    [true, false].map((dryRun) => isOfSameKind(offer, { dryRun }))
+  );
+  deepStrictEqual(kinds, [[true, false], [false, true], [true, true]]);
 });
 
 Deno.test("only sha256: and 64 digits name an image by its digest", () => {

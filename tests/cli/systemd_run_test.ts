@@ -4,6 +4,7 @@
  */
 import { match } from "node:assert/strict";
 import { unitText } from "../../src/cli/systemd.ts";
+import { type Obstacle, testUnless } from "../host/scratch.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const SYSTEMD = "/lib/systemd/systemd";
@@ -13,15 +14,13 @@ const SEEN = "/mnt/omerta";
 /** How long the node may take to be ready: a guest boots to find out whether KVM works. */
 const PATIENCE_MS = 90_000;
 
-const missing = why();
-
-function why(): string | undefined {
-  if (Deno.uid() !== 0) return "it needs root";
+function obstacle(): Obstacle {
+  if (Deno.uid() !== 0) return "root: only root can make namespaces";
   for (const path of [SYSTEMD, "/usr/bin/unshare"]) {
     try {
       Deno.statSync(path);
     } catch {
-      return `there is no ${path}`;
+      return `systemd: there is no ${path}`;
     }
   }
   return undefined;
@@ -89,11 +88,10 @@ async function said(dir: string, words: RegExp): Promise<string> {
   return text();
 }
 
-Deno.test({
-  name: "under its unit a node listens on 443, owns its state, and confines QEMU as ever" +
-    (missing === undefined ? "" : ` (not run: ${missing})`),
-  ignore: missing !== undefined,
-  fn: async () => {
+testUnless(
+  obstacle(),
+  "under its unit a node listens on 443, owns its state, and confines QEMU as ever",
+  async () => {
     const dir = await Deno.makeTempDir({ prefix: "omerta-unit-" });
     Deno.writeTextFileSync(`${dir}/out`, "");
     writeUnit(dir);
@@ -119,4 +117,4 @@ Deno.test({
       await Deno.remove(dir, { recursive: true });
     }
   },
-});
+);
