@@ -11,7 +11,7 @@
 import { createApi } from "../api/server.ts";
 import type { NodeReadyDoc, RunNodeOptions } from "../api/methods.ts";
 import { sshCommand } from "../api/ssh_command.ts";
-import { OmertaError, type PeerKey, VERSION } from "../base/mod.ts";
+import { OmertaError, VERSION } from "../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../crypto/mod.ts";
 import { assetPath } from "../host/assets.ts";
 import { buildId } from "../host/build.ts";
@@ -37,6 +37,7 @@ import { KnownProviders } from "./known_providers.ts";
 import { Loop } from "./loop.ts";
 import { openMarket } from "./market.ts";
 import { apiTable } from "./methods/mod.ts";
+import { netEvents } from "./net_events.ts";
 import { Networks } from "./networks.ts";
 import { takeOffer } from "./offers.ts";
 import { makeInvite, networkDocs, type NodeParts, ownFacts, Standing } from "./node.ts";
@@ -404,32 +405,14 @@ class NodeRun {
         this.#log.debug("a path moved", { peer: event.peer, from: event.from, to: event.to });
       }
     });
-    this.#onNetEvent = (event) => {
-      switch (event.type) {
-        case "path-dead":
-        case "path-doubt": {
-          const { type, path } = event;
-          return context.loop.input({ type, peer: event.peer as PeerKey, path });
-        }
-        case "probe-done":
-          return tunnels.onProbeDone(event);
-        case "stream": {
-          const name = consumer.tunnels.nameOf(event.tunnel) ?? `tunnel ${event.tunnel}`;
-          return this.#step({ type: "hold", name, open: event.open });
-        }
-        case "socket-error":
-          return this.#log.error("the UDP socket fails", { error: event.message });
-        case "send-failed": {
-          const { address, message } = event;
-          return this.#log.debug("the system does not send", { address, error: message });
-        }
-        case "defect":
-          return this.#defect(`${event.message}\n${event.stack}`, `in native code: ${event.where}`);
-        case "guest-gone":
-        case "tunnel-up":
-          return this.#log.debug(event.type, { tunnel: event.tunnel });
-      }
-    };
+    this.#onNetEvent = netEvents({
+      loop: context.loop,
+      tunnels,
+      nameOf: (tunnel) => consumer.tunnels.nameOf(tunnel),
+      hold: (name, open) => this.#step({ type: "hold", name, open }),
+      defect: (error, where) => this.#defect(error, where),
+      log: this.#log,
+    });
     const judge = setInterval(() => {
       networks.refresh();
       judgeMembers(context, peers, networks);

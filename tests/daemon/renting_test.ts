@@ -415,12 +415,12 @@ Deno.test(
   "who runs dry is not asked for a machine where others are (T5)",
   withRenter(3, async (rig) => {
     const dry = at(rig, 1);
-    for (const lender of [0, 1, 2]) {
-      at(rig, lender).offer = { ...UNKNOWN_OFFER, dryRun: lender === 1 };
+    for (const lender of [0, 1, 2]) { // by what they say, the dry one would come first
+      at(rig, lender).offer = { ...UNKNOWN_OFFER, accepting: lender === 1, dryRun: lender === 1 };
     }
-    for (let i = 0; i < 4; i++) await rig.ready().catch(() => {});
+    await rig.ready();
     const asked = rig.stand.called("vm.reserve").map(({ peer }) => peer);
-    assert.ok(asked.length >= 4 && !asked.includes(dry.peer), "the dry one was asked");
+    assert.ok(asked.length > 0 && !asked.includes(dry.peer), "the dry one was asked");
   }),
 );
 

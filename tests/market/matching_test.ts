@@ -18,7 +18,8 @@ import {
 import { at, GIB, MIB, owner, policy, small } from "./samples.ts";
 
 const WALLS = { isolation: null, confinement: null };
-const ROOMY: Offer = { accepting: true, cpu: 4, memoryBytes: GIB, storageBytes: GIB, ...WALLS };
+const REAL = { ...WALLS, dryRun: false };
+const ROOMY: Offer = { accepting: true, cpu: 4, memoryBytes: GIB, storageBytes: GIB, ...REAL };
 const VM = "a".repeat(16) as VmId;
 
 function candidate(letter: string, rttMs: number | null, offer: Partial<Offer> = {}): Candidate {
@@ -117,15 +118,15 @@ Deno.test("what a provider offers is what is left, read back by the renter", () 
     storageBytes: 8 * GIB,
   });
   const offer = { accepting: true, cpu: 1, memoryBytes: 3 * GIB, storageBytes: 8 * GIB };
-  deepStrictEqual(offerOf(facts), { ...offer, ...WALLS });
+  deepStrictEqual(offerOf(facts), { ...offer, ...REAL });
   const walls = { isolation: "hardware", confinement: "namespaces" } as const;
-  deepStrictEqual(offerOf({ ...facts, ...walls }), { ...offer, ...walls });
+  deepStrictEqual(offerOf({ ...facts, ...walls }), { ...offer, ...walls, dryRun: false });
   strictEqual(offerFacts(policy, { ...used, vms: 4 })["accepting"], false);
   strictEqual(offerFacts({ ...policy, accepting: false }, used)["accepting"], false);
 });
 
 Deno.test("an offer that says nothing, or nonsense, accepts nothing and tells no figures", () => {
-  const unknown = { ...UNKNOWN_OFFER, accepting: false };
+  const unknown = { ...UNKNOWN_OFFER, accepting: false, dryRun: false };
   deepStrictEqual(offerOf({}), unknown);
   deepStrictEqual(
     offerOf({ accepting: "yes", cpu: "4", memoryBytes: -1, isolation: "steel" }),
