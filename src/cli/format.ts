@@ -30,19 +30,15 @@ export function nodeName(id: string, alias: string | null): string {
   return alias === null ? shortId(id) : `${alias} (${shortId(id)})`;
 }
 
-/** `in 58m`, `3s ago`, or `-` for an unknown time. */
+/** `in 58m`, `3s ago`, `now` within a second, or `-` for an unknown time. */
 export function fromNow(at: string | null, nowMs: number): string {
   if (at === null) return "-";
   const ms = Date.parse(at) - nowMs;
   if (Number.isNaN(ms)) return at;
-  return ms >= 0
-    ? `in ${formatDuration(wholeSeconds(ms))}`
-    : `${formatDuration(wholeSeconds(-ms))} ago`;
-}
-
-/** Fractions of a second say nothing about a lease. */
-function wholeSeconds(ms: number): number {
-  return ms < 1000 ? ms : Math.round(ms / 1000) * 1000;
+  const seconds = Math.round(Math.abs(ms) / 1000); // fractions say nothing about a lease
+  if (seconds === 0) return "now";
+  const duration = formatDuration(seconds * 1000);
+  return ms >= 0 ? `in ${duration}` : `${duration} ago`;
 }
 
 /** Milliseconds with one decimal below 10. */

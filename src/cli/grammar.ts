@@ -290,7 +290,8 @@ function unknownFlag(command: Command, title: string, text: string): OmertaError
     Object.entries(flags).filter(([, flag]) => !flag.hidden)
       .flatMap(([key, flag]) => [flagName(key), ...flag.also].map(dashed))
   );
-  const near = nearest(written, known);
+  // One letter is as near to any other.
+  const near = /^-.$/.test(written) ? undefined : nearest(written, known);
   const rest = command.takesRest
     ? " What is meant for the VM begins with a word, or after --."
     : "";

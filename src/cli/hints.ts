@@ -30,7 +30,7 @@ const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   "invite-unknown": NEW_INVITE,
   "invite-unreachable": "Make it on a relay, or name this node's public address with --advertise.",
   "timeout": "Try again; 'omerta mesh status' shows how this node is connected.",
-  "lease-ended": "Rent another with 'omerta request'; --lease T lets it wait longer for you.",
+  "lease-ended": "Rent another with 'omerta request'.",
   "port-taken": "Choose another port, or see who has it: ss -lunp (UDP), ss -ltnp (TCP).",
   "node-running": "Use that one, end it with 'omerta mesh stop', or name another --state.",
   "node-busy": "Wait until its streams have ended, or end it with 'omerta mesh stop'.",

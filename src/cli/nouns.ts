@@ -93,6 +93,8 @@ export const SHORTCUTS: Readonly<Record<string, readonly [string, string]>> = {
   request: ["consumer", "request"],
   list: ["consumer", "list"],
   ssh: ["consumer", "ssh"],
+  extend: ["consumer", "extend"],
+  forward: ["consumer", "forward"],
   release: ["consumer", "release"],
   status: ["mesh", "status"],
 };

@@ -27,7 +27,7 @@ const ENDINGS: Readonly<Record<VmEndReason, string>> = {
   "expired": "its lease, or the life that its provider gives, was over",
   "evicted": "the provider's owner took it back",
   "oom": "it took more memory than it may",
-  "guest-exit": "it powered itself off",
+  "guest-exit": "it powered itself off, or rebooted",
   "failed": "it could not be run",
   "lost": "its provider does not know it any more",
   "disk": "the provider's disk is full, or fails",

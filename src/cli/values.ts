@@ -188,7 +188,8 @@ export function oneOf<W extends string>(words: readonly W[]): Parse<W> {
     if (found !== undefined) return good(found);
     const near = nearest(text, words);
     const meant = near === undefined ? "" : `; did you mean ${near}?`;
-    return bad(`${quoted(text)} is none of ${words.join(", ")}${meant}`);
+    const known = words.length === 1 ? `not ${words[0]}` : `none of ${words.join(", ")}`;
+    return bad(`${quoted(text)} is ${known}${meant}`);
   };
 }
 

@@ -33,7 +33,7 @@ export function recentVmTable(vms: readonly VmDoc[], nowMs: number): string[] {
 
 /** All VMs, one a line. */
 export function vmTable(vms: readonly VmDoc[], nowMs: number): string[] {
-  if (vms.length === 0) return ["no VMs: rent one with omerta consumer request"];
+  if (vms.length === 0) return ["no VMs: rent one with omerta request"];
   const short = shortIds(vms.map(({ id }) => id));
   const rows = vms.map((vm) => [
     short.get(vm.id) ?? vm.id,

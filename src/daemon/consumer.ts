@@ -339,7 +339,7 @@ export class Consumer {
     const isTaken = holder !== undefined && (key === null || holder.key !== key);
     if (!isTaken && (name === null || !this.#namesUnderWay.has(name))) return;
     throw new OmertaError("exists", `A living VM is named ${name} already`, {
-      hint: `Release it with \`omerta consumer release ${name}\`, or take another name.`,
+      hint: `Release it with 'omerta consumer release ${name}', or take another name.`,
     });
   }
 

@@ -164,7 +164,7 @@ export function endSentence(vm: HostVm): string {
     "evicted": "the provider's owner took it back",
     "oom": "it took more memory than it may",
     "disk": "the provider's disk is full, or fails",
-    "guest-exit": "the guest powered itself off",
+    "guest-exit": "it powered itself off, or rebooted",
     "failed": "it could not be run",
     "lost": "nothing of it was left after the provider's restart",
   };

@@ -110,7 +110,7 @@ export class Inviting {
     const found = resolveName(target, things);
     if (!found.ok) {
       throw new OmertaError(found.reason, whichOf("invite", found.reason, target), {
-        hint: "See `omerta network invites`. Members cannot be removed yet.",
+        hint: "See 'omerta network invites'. Members cannot be removed yet.",
       });
     }
     const nowMs = this.#context.wallMs();

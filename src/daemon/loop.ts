@@ -307,7 +307,7 @@ export class Loop {
     }
     if (result.reason === "refused") throw refusedBy(peer, who, result.body);
     throw new OmertaError("unreachable", `The ${who} did not answer ${name}: ${result.reason}`, {
-      hint: "See `omerta mesh peers` for who is connected.",
+      hint: "See 'omerta mesh peers' for who is connected.",
       fields: { reason: result.reason },
     });
   }

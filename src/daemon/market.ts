@@ -100,7 +100,7 @@ function unresolved(
 ): OmertaError {
   if (reason === "not-found") {
     return new OmertaError(reason, `No peer ${JSON.stringify(name)} is known in ${row.name}`, {
-      hint: "See `omerta mesh peers`. The beginning of an id has 8 characters at least.",
+      hint: "See 'omerta mesh peers'. The beginning of an id has 8 characters at least.",
     });
   }
   const ids = thingsNamed(name, records.list(nowMs)).map(({ id }) => id as string);

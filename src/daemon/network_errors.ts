@@ -12,7 +12,7 @@ import type { Joined } from "./network_loading.ts";
 /** That an invite could not be redeemed by anybody. */
 export function unreachableInvite(): OmertaError {
   return new OmertaError("invite-unreachable", "Nobody could reach an invite from this node", {
-    hint: "Run `omerta relay` on a host with a public address, or name one with --advertise.",
+    hint: "Run 'omerta relay' on a host with a public address, or name one with --advertise.",
   });
 }
 
@@ -77,7 +77,7 @@ export function noProvider(network: string, why: NoProvider): OmertaError {
   switch (why) {
     case "nobody":
       return new OmertaError("no-provider", `No provider of ${network} is known`, {
-        hint: "Start one with `omerta provider` on a machine of the network.",
+        hint: "Start one with 'omerta provider' on a machine of the network.",
       });
     case "only-self":
       return new OmertaError("no-provider", `The only provider of ${network} is this node itself`, {
@@ -109,14 +109,14 @@ const OTHER_STATE =
 /** That a peer does not lend. */
 export function notProvider(peer: string): OmertaError {
   return new OmertaError("no-provider", `The peer ${peer} lends no VMs: it runs no provider`, {
-    hint: "See `omerta mesh peers` for who does.",
+    hint: "See 'omerta mesh peers' for who does.",
   });
 }
 
 /** That nothing can be done without a network. */
 export function noNetwork(): OmertaError {
   return new OmertaError("no-network", "This node belongs to no network yet", {
-    hint: "Join one with `omerta network join INVITE`, or begin one with `omerta relay`.",
+    hint: "Join one with 'omerta join -', or begin one with 'omerta relay'.",
   });
 }
 

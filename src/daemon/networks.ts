@@ -132,7 +132,7 @@ export class Networks {
       if (only === undefined) this.requireSound();
       if (only === undefined) throw noNetwork();
       throw new OmertaError("ambiguous", `This node belongs to ${all.length} networks`, {
-        hint: "Name one with --network: see `omerta network list`.",
+        hint: "Name one with --network: see 'omerta network list'.",
       });
     }
     const things = all.map((joined) => ({ id: joined.row.id, alias: joined.row.name, joined }));
@@ -141,7 +141,7 @@ export class Networks {
     const unsound = this.#findUnsound(name);
     if (unsound !== undefined) throw unsound.error;
     throw new OmertaError(found.reason, whichOf("network", found.reason, name), {
-      hint: "See `omerta network list`.",
+      hint: "See 'omerta network list'.",
     });
   }
 

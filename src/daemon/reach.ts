@@ -204,7 +204,7 @@ export class Reach {
     const isSilent = failures.length === 0 || failures.some((each) => !isSaid(each));
     const what = isSilent ? "does not answer" : "is offline: no relay knows where it is";
     return new OmertaError("unreachable", `The peer ${name} ${what}`, {
-      hint: "Does its node run, and reach a relay? See `omerta mesh peers` for when it was seen.",
+      hint: "Does its node run, and reach a relay? See 'omerta mesh peers' for when it was seen.",
       cause: failures[0],
     });
   }

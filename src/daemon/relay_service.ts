@@ -151,7 +151,7 @@ export class RelayService {
     if (path !== null && !isRelayed(path)) return path;
     const node = splitPeerKey(peer).node.slice(0, 8);
     throw new OmertaError("unreachable", `The peer ${node} is not registered at this relay`, {
-      hint: "Is its node running? See `omerta mesh peers`.",
+      hint: "Is its node running? See 'omerta mesh peers'.",
     });
   }
 

@@ -24,7 +24,7 @@ export function findRental(all: readonly Rental[], name: string | null): Rental 
 export function notReady(rental: Rental): OmertaError {
   const what = rental.dryRun ? "is a dry run and has no machine" : `is ${rental.state}, not ready`;
   return new OmertaError("not-found", `The VM ${rental.id} ${what}`, {
-    hint: `See \`omerta consumer status ${rental.id}\`.`,
+    hint: `See 'omerta consumer status ${rental.id}'.`,
   });
 }
 
@@ -36,7 +36,7 @@ function byPrefix(all: readonly Rental[], living: readonly Rental[], prefix: str
   if (only !== undefined && more.length === 0) return only;
   if (only === undefined) {
     throw new OmertaError("not-found", `There is no VM ${JSON.stringify(prefix)}`, {
-      hint: "See `omerta consumer list`.",
+      hint: "See 'omerta list'.",
     });
   }
   throw new OmertaError("ambiguous", `More than one VM begins with ${prefix}`, {
@@ -48,11 +48,11 @@ function onlyOne(living: readonly Rental[]): Rental {
   const [only, ...more] = living;
   if (only === undefined) {
     throw new OmertaError("not-found", "You have no VM", {
-      hint: "Request one with `omerta consumer request`.",
+      hint: "Request one with 'omerta request'.",
     });
   }
   if (more.length === 0) return only;
   throw new OmertaError("ambiguous", `You have ${living.length} VMs`, {
-    hint: "Give the id or name of one: see `omerta consumer list`.",
+    hint: "Give the id or name of one: see 'omerta list'.",
   });
 }

@@ -361,7 +361,7 @@ class NodeRun {
       }
     } else if (networks.list().length === 0 && roles.provider) {
       throw new OmertaError("no-network", "A provider needs a network to lend in", {
-        hint: "Give an invite: omerta provider --join INVITE.",
+        hint: "Give an invite: 'omerta provider --join -' takes it from stdin.",
       });
     }
     return { created: false, invite: null };

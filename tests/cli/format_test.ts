@@ -24,6 +24,9 @@ Deno.test("shortIds() shows as much as tells ids from each other", () => {
 Deno.test("fromNow() reads in both directions", () => {
   strictEqual(fromNow("2026-11-20T13:00:00Z", NOW_MS), "in 1h");
   strictEqual(fromNow("2026-11-20T11:59:57.4Z", NOW_MS), "3s ago");
+  strictEqual(fromNow(new Date(NOW_MS - 293).toISOString(), NOW_MS), "now");
+  strictEqual(fromNow(new Date(NOW_MS + 293).toISOString(), NOW_MS), "now");
+  strictEqual(fromNow(new Date(NOW_MS + 819).toISOString(), NOW_MS), "in 1s");
   strictEqual(fromNow(null, NOW_MS), "-");
   strictEqual(fromNow("soon", NOW_MS), "soon");
 });

@@ -95,7 +95,7 @@ Deno.test("parseLine() says what is wrong with a flag", () => {
   throws(() => parse("--max-vms", "x"), usage(/Cannot use --max-vms: "x" is not a whole number/));
   throws(() => parse("--max-vms=3", "--max-vms=4"), usage(/Cannot use --max-vms twice/));
   throws(() => parse("--dry-run=yes"), usage(/it takes none/));
-  throws(() => parse("-x"), usage(/Unknown flag "-x"/, /after --/));
+  throws(() => parse("-x"), usage(/Unknown flag "-x"/, /^See 'omerta help [^']*'\..* after --/));
   throws(() => parse("--maxVms", "3"), usage(/Unknown flag/));
   throws(() => parse("--__proto__"), usage(/Unknown flag/));
 });

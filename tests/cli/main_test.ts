@@ -572,7 +572,7 @@ Deno.test("a wrong variable is told with the values that are right", async () =>
   const told = {
     OMERTA_LINGER: ["soon", /whole number with its unit/],
     OMERTA_LOG: ["inof", /none of error, warn, info, debug; did you mean info\?/],
-    OMERTA_DIRECT: ["Never", /none of never/],
+    OMERTA_DIRECT: ["Never", /"Never" is not never; did you mean never\?/],
     OMERTA_QEMU: ["./qemu", /neither an absolute path nor a bare name/],
   } as const;
   for (const [name, [text, words]] of Object.entries(told)) {
@@ -989,10 +989,10 @@ Deno.test("ssh, proxy, forward and extend of a VM that has ended are exit 7, wit
     "consumer.forward": ended,
     "consumer.extend": ended,
   });
-  for (const words of ["ssh web", "vm proxy web", "vm forward web 1:1", "vm extend web 1h"]) {
+  for (const words of ["ssh web", "vm proxy web", "forward web 1:1", "extend web 1h"]) {
     const { status, stderr } = await runWith(words.split(" "), node);
     strictEqual(status, 7, words);
-    match(stderr, /has ended: the guest stopped\.\n {2}Rent another/);
+    match(stderr, /has ended: the guest stopped\.\n {2}Rent another with 'omerta request'\.\n/);
   }
 });
 

@@ -12,6 +12,7 @@ import {
   invite,
   ipPort,
   nodeAt,
+  oneOf,
   type Parse,
   path,
   plainText,
@@ -169,6 +170,11 @@ Deno.test("no parser throws, and no reason holds a control character", () => {
       if (!parsed.ok) strictEqual(/[\u0000-\u001f\u007f-\u009f]/.test(parsed.reason), false);
     }
   }));
+});
+
+Deno.test("of one word alone is said that it is not that", () => {
+  const parsed = oneOf(["never"])("always");
+  strictEqual(parsed.ok ? "" : parsed.reason, '"always" is not never');
 });
 
 Deno.test("a word that is none of a few is told the nearest", () => {

@@ -59,7 +59,7 @@ const extend = command({
   wordsMax: 2,
   node: "started",
   flags: {},
-  examples: ["omerta consumer extend web 2h", "omerta consumer extend 30m --json"],
+  examples: ["omerta consumer extend web 2h", "omerta extend 30m --json"],
   exits: [3, 5, 6, 7],
   async run({ words, call, out, name, terminal }) {
     const [time = ""] = words.slice(-1);

@@ -107,7 +107,8 @@ async function inviteOf(invocation: Invocation<unknown>): Promise<string> {
   const text = word ?? invite;
   if (text !== null) return must("the invite", parseInvite(text));
   throw new OmertaError("usage", "'omerta network join' needs an invite", {
-    hint: "Write 'omerta network join INVITE', or 'omerta network join -' and give it on stdin.",
+    hint:
+      "Write 'omerta join -' and give it on stdin; as a word it would be seen in process lists.",
   });
 }
 
@@ -267,7 +268,7 @@ const importing = command({
     });
     if (result.entries > 0) return;
     out.note("This state knows no node of the network yet. Run 'omerta relay' here, or give it an");
-    out.note("invite of the network: 'omerta network join INVITE'.");
+    out.note("invite of the network: 'omerta join -'.");
   },
 });
 
@@ -352,7 +353,7 @@ function warnOfReach(
 
 function networkTable(networks: readonly NetworkDoc[]): string[] {
   if (networks.length === 0) {
-    return ["no network yet: omerta network create NAME, or omerta network join INVITE"];
+    return ["no network yet: omerta network create NAME, or omerta join -"];
   }
   const short = shortIds(networks.map(({ id }) => id));
   const rows = networks.map(({ id, name, members, grants, enabled }) => {

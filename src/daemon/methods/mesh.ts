@@ -47,7 +47,7 @@ export function meshMethods(parts: TableParts): ApiTable {
         later(() => {
           if (node.relay !== null) return node.relay.status();
           throw new OmertaError("no-node", "The node of this state is no relay", {
-            hint: "Start one with `omerta relay`.",
+            hint: "Start one with 'omerta relay'.",
           });
         }),
     },

@@ -101,6 +101,6 @@ async function evict(
 function requireProvider({ provider }: NodeParts): NonNullable<NodeParts["provider"]> {
   if (provider !== null) return provider;
   throw new OmertaError("no-node", "The node of this state is no provider", {
-    hint: "Start one with `omerta provider`.",
+    hint: "Start one with 'omerta provider'.",
   });
 }
