@@ -149,7 +149,7 @@ class Round {
   }
 
   async #reserveAt(node: NodeId): Promise<Reserved> {
-    const { context, reach, signal, market } = this.#parts;
+    const { context, reach, signal, market, known } = this.#parts;
     const { network, input } = this.#plan;
     const peer = await reach.peer(peerKey(network, node), { signal });
     const name = providerName(market, network, node);
@@ -165,8 +165,10 @@ class Round {
       this.#judge(node, answer);
       return { ...answer, provider: node };
     } catch (error) {
-      const isUnserved = error instanceof OmertaError && error.fields["reason"] === "unserved";
-      throw isUnserved ? notProvider(name) : error;
+      const reason = error instanceof OmertaError ? error.fields["reason"] : undefined;
+      // Who keeps a request waiting and says nothing does not come first the next time.
+      if (reason === "timeout") known.failed(network, node);
+      throw reason === "unserved" ? notProvider(name) : error;
     }
   }
 

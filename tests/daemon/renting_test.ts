@@ -425,6 +425,21 @@ Deno.test(
 );
 
 Deno.test(
+  "a provider that is reached and never answers is asked later the next time",
+  withRenter(2, async (rig) => {
+    const [eve, bob] = [at(rig, 0), at(rig, 1)];
+    eve.lies.set("vm.reserve", () => {
+      throw new OmertaError("unreachable", "It did not answer", { fields: { reason: "timeout" } });
+    });
+    const first = () => rig.stand.called("vm.reserve").map(({ peer }) => peer);
+    assert.equal((await rig.ready()).provider, idOf(bob));
+    assert.deepEqual(first(), [eve.peer, bob.peer]);
+    await rig.ready();
+    assert.deepEqual(first(), [eve.peer, bob.peer, bob.peer]);
+  }),
+);
+
+Deno.test(
   "where nobody's walls suffice, that is said",
   withRenter(1, async (rig) => {
     rig.lender.offer = { ...UNKNOWN_OFFER, isolation: "emulated" };

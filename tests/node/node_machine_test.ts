@@ -196,6 +196,15 @@ Deno.test("what a member sends with another's address is no sign that the other 
   assert.deepEqual(from(a, a.local), [a.local]);
 });
 
+Deno.test("the data path knows whom an answer may name before it can come", () => {
+  const world = new World();
+  const [a, b] = connected(world);
+  for (const { said } of [a, b]) {
+    const types = said.map(({ type }) => type).filter((type) => /receivers|transmit/.test(type));
+    assert.deepEqual(types.slice(0, 2), ["receivers", "transmit"]);
+  }
+});
+
 // Calls ------------------------------------------------------------------------------------------
 
 Deno.test("a call is executed once and answered once, whatever the network repeats or loses", () => {
