@@ -94,7 +94,12 @@ class Rig {
   }
 
   /** A record of somebody in this network. */
-  record(identity: Identity, seq = 1, network = this.joined.row.id): Uint8Array {
+  record(
+    identity: Identity,
+    seq = 1,
+    network = this.joined.row.id,
+    more: Partial<Parameters<typeof signRecord>[1]> = {},
+  ): Uint8Array {
     return signRecord(identity, {
       network,
       seq,
@@ -106,6 +111,7 @@ class Rig {
       capabilities: {},
       publishedAtMs: this.stand.wallMs(),
       expiresAtMs: this.stand.wallMs() + RECORD_LIFE_MS,
+      ...more,
     });
   }
 
@@ -394,6 +400,46 @@ Deno.test(
     await rig.time.advance(100);
     assert.equal(rig.stand.called("renew").length, 1);
     assert.ok(rig.joined.certificate.notAfterMs > notAfterMs);
+  }),
+);
+
+Deno.test(
+  "a relay that only a record names is tried as records are",
+  withRelays(async (rig) => {
+    rig.open();
+    rig.enter();
+    await rig.time.advance(200);
+    const { id: network } = rig.joined.row;
+    const eve = generateIdentity(rig.stand.random).identity;
+    const said = { roles: ["relay"], addresses: ["198.51.100.7:9"] } as const;
+    const records = [rig.record(eve, 1, network, said)];
+    rig.stand.answer("record.list", () => ({ records, next: null }));
+    await rig.relays.refresh(network, NEVER);
+    rig.stand.onConnect = () => Promise.reject(new OmertaError("unreachable", "nobody"));
+    rig.relays.keep();
+    await rig.time.advance(1_000);
+    const named = new Set(rig.stand.connects.map(({ path, named }) => `${path} ${named}`));
+    assert.deepEqual([...named], [`${RELAY_AT} person`, "198.51.100.7:9 record"]);
+  }),
+);
+
+Deno.test(
+  "a member that says in its record that it is a relay, and is none, is not kept as one",
+  withRelays(async (rig) => {
+    const { relay, peer } = rig;
+    const { id: network } = rig.joined.row;
+    rig.up("198.51.100.7:9", ["rent"]);
+    rig.stand.connected.delete(peer);
+    const said = { roles: ["relay"], addresses: ["198.51.100.7:9"] } as const;
+    const record = verifyRecord(rig.record(relay, 1, network, said), {
+      network,
+      nowMs: rig.stand.wallMs(),
+    });
+    assert.ok(record.ok);
+    rig.joined.records.put(record.value, rig.stand.wallMs());
+    rig.relays.keep();
+    await rig.time.advance(1_000);
+    assert.deepEqual(rig.tried(), []);
   }),
 );
 

@@ -25,6 +25,7 @@ import type { CallHandler, LoopEvent } from "../../src/daemon/loop.ts";
 import { statePaths } from "../../src/host/state.ts";
 import { openStore, type Store } from "../../src/host/store.ts";
 import type { Answer, CallName, NodeIn, Question } from "../../src/node/mod.ts";
+import type { Namer } from "../../src/path/mod.ts";
 import { withDirectory } from "../host/scratch.ts";
 import { FakeTime, settle } from "./fake_time.ts";
 
@@ -49,6 +50,8 @@ export interface Commanded {
 export interface Connected {
   readonly peer: NodeId | null;
   readonly path: string;
+  /** Who named the address. */
+  readonly named: Namer;
 }
 
 type Answerer = (question: unknown, peer: PeerKey) => unknown;
@@ -169,9 +172,9 @@ export class Stand {
         return () => this.#listeners.delete(listener);
       },
       input: (input: NodeIn) => void this.inputs.push(input),
-      connect: async ({ peer, path }: Connected) => {
-        this.connects.push({ peer, path });
-        return await this.onConnect({ peer, path });
+      connect: async ({ peer, path, named }: Connected) => {
+        this.connects.push({ peer, path, named });
+        return await this.onConnect({ peer, path, named });
       },
       call: (
         peer: PeerKey,
