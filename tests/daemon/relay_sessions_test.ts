@@ -12,7 +12,7 @@ import { someNetwork, somePeer, type Stand, withStand } from "./stand.ts";
 const NOTHING = { packets: 0, bytes: 0 };
 
 /** What the relay's owner said. */
-const LIMITS = { sessions: 3, bytesPerS: 1_000_000, sessionBytesPerS: null };
+const LIMITS = { sessions: 3, bytesPerS: 1_000_000, sessionBytesPerS: 400_000 };
 
 interface Rig {
   readonly stand: Stand;
@@ -174,12 +174,12 @@ Deno.test(
   withRelay(async (rig) => {
     await rig.allocate(rig.a, rig.b);
     const [first] = rig.stand.commands;
-    const limits = { sessions: 3, bytesPerSecond: 1_000_000, sessionBytesPerSecond: 1_000_000 };
+    const limits = { sessions: 3, bytesPerSecond: 1_000_000, sessionBytesPerSecond: 400_000 };
     assert.deepEqual(first, { op: "relay.limits", args: limits });
     assert.deepEqual(rig.service.status().limits, {
       sessions: 3,
       bytes_per_s: 1_000_000,
-      session_bytes_per_s: 1_000_000,
+      session_bytes_per_s: 400_000,
     });
   }),
 );
