@@ -120,3 +120,17 @@ Deno.test("a stage that hangs ends at its limit, and fails", async () => {
   assert.equal(status, 1);
   assert.match(said, /hung {2}unit: ended after 1 s/);
 });
+
+Deno.test("end-to-end tests lean on nothing beside their laboratory: they run without the sources", async () => {
+  const folder = `${ROOT}tests/e2e`;
+  const files = [...Deno.readDirSync(folder)].filter(({ isFile }) => isFile);
+  assert.ok(files.length > 5);
+  for (const { name } of files) {
+    const text = await Deno.readTextFile(`${folder}/${name}`);
+    const imports = [...text.matchAll(/^(?:import|export)\b[^;]*?from "([^"]+)"/gm)];
+    for (const [, from = ""] of imports) {
+      assert.match(from, /^(\.\/|node:)/, `${name} imports ${from}`);
+      assert.ok(!/speaker|traitor/.test(from), `${name} imports ${from}, which is of the sources`);
+    }
+  }
+});
