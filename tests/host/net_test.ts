@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import type { PeerKey } from "../../src/base/mod.ts";
 import { type NetEvent, type NetHost, openNet, splice } from "../../src/host/net.ts";
-import { inDirectory, testUnless } from "./scratch.ts";
+import { inDirectory, testUnless, withDirectory } from "./scratch.ts";
 
 const library = new URL("../../build/libomerta_net.so", import.meta.url).pathname;
 const isBuilt = exists(library);
@@ -163,7 +163,7 @@ netTest(
 netTest("attach() tells how it ended, and ends with the node", async () => {
   const heard = open();
   const plan = { tunnel: 7, peer: "p" as PeerKey, remote: 0, mode: "guest" } as const;
-  await inDirectory(async (dir) => {
+  await withDirectory(async (dir) => {
     const none = { ...plan, control: `${dir}/none` };
     await assert.rejects(heard.net.attach(none), {
       code: "vm-failed",
