@@ -157,11 +157,15 @@ class Lines {
 
   async #exchange(request: string, timeoutMs: number): Promise<string | undefined> {
     if (this.#closed) throw closed();
-    const timer = setTimeout(() => this.close(), timeoutMs);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.close();
+    }, timeoutMs);
     try {
       await writeAll(this.#connection, new TextEncoder().encode(`${request}\n`));
       const line = await this.next();
-      if (line === undefined && this.#closed) throw late(timeoutMs);
+      if (line === undefined && isLate) throw late(timeoutMs);
       return line;
     } finally {
       clearTimeout(timer);

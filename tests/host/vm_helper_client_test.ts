@@ -167,3 +167,21 @@ Deno.test(
     await Promise.all(waiting);
   }),
 );
+
+Deno.test(
+  "a helper that is given up while it is asked was not late, and has stopped",
+  inDirectory(async (dir) => {
+    const listener = Deno.listen({ transport: "unix", path: `${dir}/ctl.sock` });
+    for (const ask of ["stop", "status"] as const) {
+      const helper = await connectHelper(dir);
+      const served = await listener.accept();
+      const answer = helper[ask]().then(() => "done", (error) => error.message);
+      await served.read(new Uint8Array(256));
+      helper.close();
+      const closed = "The VM's helper closed the connection";
+      assert.equal(await answer, ask === "stop" ? "done" : closed);
+      served.close();
+    }
+    listener.close();
+  }),
+);
