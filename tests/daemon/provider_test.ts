@@ -710,3 +710,23 @@ Deno.test(
     assert.equal((await rig.provider.views())[0]?.figures, null);
   }),
 );
+
+Deno.test(
+  "a size that no VM can have is refused before anything is set aside",
+  withProvider(async (rig) => {
+    const sizes = [
+      { cpu: 0 },
+      { memoryBytes: 2 ** 20 },
+      { storageBytes: 1 },
+      { leaseMs: 1 },
+      { image: "../../x" },
+    ];
+    for (const size of sizes) {
+      const error = await rig.reserve(size).then(() => undefined, (error) => error);
+      assert.ok(error instanceof OmertaError, JSON.stringify(size));
+      assert.equal(error.fields["retryMs"], undefined, "asking again is vain");
+    }
+    assert.equal(rig.provider.used().vms, 0);
+    assert.equal(rig.stand.store.hosted.count(), 0);
+  }),
+);

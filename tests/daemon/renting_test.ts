@@ -494,9 +494,15 @@ Deno.test(
     await settle();
     assert.deepEqual(rig.stand.called("vm.release"), []);
     assert.deepEqual(rig.row(honest.id), before);
-    const only = await failure(rig.request({ peer: idOf(eve) }));
-    assert.equal(only.code, "refused");
-    assert.match(only.message, /id of another/);
+    for (const existing of [false, true]) {
+      eve.lies.set(
+        "vm.reserve",
+        (question) => reservation(rig, eve, question, { vm: honest.id, existing }),
+      );
+      const only = await failure(rig.request({ peer: idOf(eve) }));
+      assert.equal(only.code, "refused");
+      assert.match(only.message, /id of another/);
+    }
     assert.deepEqual(rig.row(honest.id), before);
   }),
 );
