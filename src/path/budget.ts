@@ -103,13 +103,14 @@ export class ProbeBudget {
 
   #canPay(shot: Shot, now: Instant): boolean {
     const units = unitsOf(shot);
-    return this.#hosts.has(hostOf(shot.path), units, now) &&
-      this.#peers.has(shot.by, units, now) && this.#all.has(units, now);
+    if (!this.#hosts.has(shareOf(shot), units, now)) return false;
+    return isOwnAct(shot) || (this.#peers.has(shot.by, units, now) && this.#all.has(units, now));
   }
 
   #pay(shot: Shot, now: Instant): void {
     const units = unitsOf(shot);
-    this.#hosts.take(hostOf(shot.path), units, now);
+    this.#hosts.take(shareOf(shot), units, now);
+    if (isOwnAct(shot)) return;
     this.#peers.take(shot.by, units, now);
     this.#all.take(units, now);
   }
@@ -148,6 +149,16 @@ function unitsOf({ bytes, allowance }: Shot): number {
 }
 
 /** An IPv4 address, or the /64 of an IPv6 one, which one victim has. */
+/** What our own person named takes nothing from what peers share, and they nothing from it. */
+function isOwnAct({ allowance }: Shot): boolean {
+  return allowance?.datagrams === Infinity;
+}
+
+/** Whose bucket of a host: a peer that names it without end does not keep us from our own relay there. */
+function shareOf(shot: Shot): string {
+  return isOwnAct(shot) ? `own ${hostOf(shot.path)}` : hostOf(shot.path);
+}
+
 function hostOf(path: string): string {
   const parsed = parsePath(path);
   if (!parsed.ok) return "?";

@@ -124,6 +124,24 @@ Deno.test("loopback is tried for a record where peers are on loopback, as in a d
   assert.equal(a.machine.mayOpen("127.0.0.1:9", "record"), true);
 });
 
+Deno.test("no peer that names a host without end keeps us from what our person named there", () => {
+  const world = new World();
+  const { a, b } = world.relayedPair(["symmetric", "symmetric"]);
+  let port = 1;
+  const nameFor = (ms: number) => {
+    for (let i = 0; i < ms; i += 500) {
+      const addresses = Array.from({ length: 16 }, () => `${VICTIM}:${port++}`);
+      b.call(a, "path.candidates", { addresses });
+      world.run(500);
+    }
+  };
+  nameFor(60_000);
+  const token = knock(a, `${VICTIM}:9000`, "person");
+  nameFor(6_000);
+  assert.equal(reasonOf(a, token), "timeout");
+  assert.equal(a.sentTo(`${VICTIM}:9000`), 5);
+});
+
 Deno.test("what a person named is tried in full, and still bounded by its host", () => {
   const world = new World();
   const host = world.host();
