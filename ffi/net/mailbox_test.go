@@ -100,11 +100,11 @@ func TestSessionsAndStrangersBothGetTheirTurns(t *testing.T) {
 	n := &testNode{node: &node{mail: m}, t: t}
 	n.pump(0)
 	turns := map[byte]int{}
-	for _, one := range n.mail[:400] {
+	for _, one := range n.mail[:200] {
 		turns[one.data[0]]++
 	}
-	if turns[1] != 300 || turns[0] != 100 {
-		t.Fatalf("of the first 400 turns sessions had %d, strangers %d", turns[1], turns[0])
+	if turns[1] != 150 || turns[0] != 50 {
+		t.Fatalf("of the first 200 turns sessions had %d, strangers %d", turns[1], turns[0])
 	}
 }
 
@@ -146,6 +146,19 @@ func TestFramesForSessionsThatThereAreNotNeverReachTypeScript(t *testing.T) {
 	if got := n.datagram(); got.data[3] != controlRefusal {
 		t.Fatalf("%q", got.data)
 	}
+}
+
+func TestTheSessionsThatAreToldAreBounded(t *testing.T) {
+	n := openTest(t)
+	for id := range uint32(receiversMax) {
+		n.receivers[id] = struct{}{}
+	}
+	one := map[string]any{"add": []uint32{receiversMax + 1}}
+	if answer := n.run("session.set", one); answer["code"] != "refused" {
+		t.Fatal(answer)
+	}
+	one["remove"] = []uint32{7}
+	n.must("session.set", one) // in place of one that ended
 }
 
 // Garbage from the address of a dead path is no life; what TypeScript found authentic is.
