@@ -5,9 +5,11 @@
  */
 import { OmertaError, VM_PREFIX_CHARS_MIN } from "../base/mod.ts";
 import { hasEnded, type Rental } from "./rental.ts";
+import { byLife } from "./rental_changes.ts";
 
 /**
- * The rental of an id, a prefix of it or a name, living ones first; `null`: the only living one.
+ * The rental of an id, a prefix of it or a name, living ones first, then what ended last; `null`: the
+ * only living one.
  *
  * @throws {OmertaError} `not-found`, `ambiguous`.
  */
@@ -16,7 +18,7 @@ export function findRental(all: readonly Rental[], name: string | null): Rental 
   if (name === null) return onlyOne(living);
   const named = living.find((rental) => rental.name === name) ??
     all.find((rental) => rental.id === name) ??
-    all.findLast((rental) => rental.name === name);
+    all.toSorted(byLife).find((rental) => rental.name === name);
   return named ?? byPrefix(all, living, name);
 }
 

@@ -31,6 +31,9 @@ import { hasEnded, type Rental } from "./rental.ts";
 /** How long an answer to `reserve` or `create` may take. Guess: images are hashed meanwhile. */
 export const ANSWER_MS = 15_000;
 
+const NONE_REACHED =
+  "Do their nodes run, and reach a relay? See 'omerta mesh peers' for when they were seen.";
+
 /** A VM that was set aside, and by whom. */
 export type Reserved = Answer<"vm.reserve"> & { readonly provider: NodeId };
 
@@ -228,11 +231,11 @@ class Round {
     const { retryMs: _, ...fields } = known?.fields ?? {};
     const offline = tried.length > 0 && tried.every(({ code }) => code === "unreachable");
     const names = tried.map(({ node }) => providerName(this.#parts.market, network, node));
-    const message = offline && tried.length > 1
-      ? `No provider is reached: ${names.join(", ")}`
-      : why.message;
-    return new OmertaError(why.code, message, {
-      ...known?.hint === undefined ? {} : { hint: known.hint },
+    const told = offline && tried.length > 1
+      ? { message: `No provider is reached: ${names.join(", ")}`, hint: NONE_REACHED }
+      : { message: why.message, hint: known?.hint };
+    return new OmertaError(why.code, told.message, {
+      ...told.hint === undefined ? {} : { hint: told.hint },
       fields: { ...fields, ...retry, tried: tried.map(triedDoc) },
     });
   }

@@ -59,7 +59,7 @@ export function kvmRemedy(access: KvmAccess): string | null {
     ? `add ${userName} to group ${groupName ?? device.gid} (usermod -aG ${
       groupName ?? device.gid
     } ${userName}), then log in anew and start the provider again`
-    : `give ${userName} the right to read and write ${DEVICE}: it has mode ${
+    : `let the user ${userName} read and write ${DEVICE}: it has mode ${
       device.mode.toString(8).padStart(4, "0")
     }`;
 }

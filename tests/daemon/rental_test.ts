@@ -19,6 +19,7 @@ import {
   useOf,
   vmDocument,
 } from "../../src/daemon/rental.ts";
+import { findRental } from "../../src/daemon/rental_names.ts";
 import { openStore } from "../../src/host/store.ts";
 import { inDirectory } from "../host/scratch.ts";
 import { someNetwork, somePeer, START_MS } from "./stand.ts";
@@ -181,4 +182,16 @@ Deno.test("times are RFC 3339 in UTC, and unknown ones null", () => {
 
 Deno.test("each rental claims its provider's paths by its own name", () => {
   assert.notEqual(useOf(rental), useOf({ id: "a".repeat(16) as VmId }));
+});
+
+Deno.test("a name means the VM that lives, then the one that ended last, in whatever order they are", () => {
+  const [first, second, living] = ["aaaa", "bbbb", "cccc"].map((id, n) => {
+    return { ...ended, id: `${id}${rental.id.slice(4)}` as VmId, endedAtMs: START_MS + n };
+  }) as [Rental, Rental, Rental];
+  for (const all of [[first, second], [second, first]]) {
+    assert.equal(findRental(all, "box").id, second.id);
+    const lives = { ...living, state: "ready", endedAtMs: null } as const;
+    assert.equal(findRental([...all, lives], "box").id, living.id);
+    assert.equal(findRental([lives, ...all], first.id).id, first.id);
+  }
 });

@@ -132,18 +132,23 @@ function statusFacts(status: MeshStatusResult): string[] {
     ["networks", words(networks)],
     ["NAT, IPv4", natText(nat.ipv4)],
     ["NAT, IPv6", natText(nat.ipv6)],
-    ["endpoints", words(status.endpoints.map(({ address, source }) => `${address} (${source})`))],
+    ["endpoints", listed(status.endpoints.map(({ address, source }) => `${address} (${source})`))],
     [
       "peers",
       `${peers.known} known, ${peers.connected} connected: ${peers.direct} direct, ${peers.relayed} relayed`,
     ],
     [
       "relays",
-      words(
+      listed(
         status.relays.map(({ id, role, rtt_ms }) => `${shortId(id)} (${role}, ${millis(rtt_ms)})`),
       ),
     ],
   ]);
+}
+
+/** Things that are several words each. */
+function listed(items: readonly string[]): string {
+  return items.length === 0 ? "-" : items.join(", ");
 }
 
 function natText({ mapping, filtering, observers }: MeshStatusResult["nat"]["ipv4"]): string {
