@@ -96,6 +96,23 @@ func TestWhatMayBeForgedDoesNotChangeFromWhereWeLeave(t *testing.T) {
 	}
 }
 
+func TestWhatIsAuthenticPutsRightWhatWasForgedBefore(t *testing.T) {
+	for _, path := range []bool{false, true} {
+		n, conn := openTest(t), stranger(t)
+		peer := conn.LocalAddr().String()
+		n.must("session.set", map[string]any{"add": []uint32{5, 6}})
+		n.fromTo(conn, n.second(), datagramFor(6, "of another, with the peer's address"))
+		n.datagram()
+		if path {
+			n.must("peer.set", map[string]any{"peer": "p", "active": peer})
+		}
+		n.fromTo(conn, n.first(), datagramFor(5, "of the peer"))
+		n.send(recordFrom(n.datagram().local, peer, 0, nil))
+		n.send(record(peer, 0, control("x")))
+		n.mustComeFrom(conn, n.first())
+	}
+}
+
 func TestATunnelAnswersFromTheAddressAtWhichItWasReached(t *testing.T) {
 	renter, provider := openTest(t), openTest(t)
 	r := rent(t, renter, provider, provider.second().String(), renter.address())
