@@ -161,3 +161,15 @@ func TestADefectInACommandOrATimerOrABatchIsAnEvent(t *testing.T) {
 	n.from(conn, control("after")) // receiving goes on, and no lock is held
 	n.datagram()
 }
+
+// Ended twice, its port would be taken from the one that has it by then.
+func TestAFlowEndsOnce(t *testing.T) {
+	f := flows{ports: map[uint16]*flow{}}
+	ended, _ := f.begin()
+	f.end(ended)
+	ends := ended.ends
+	f.end(ended)
+	if len(f.ending) != 1 || ended.ends != ends {
+		t.Fatal(len(f.ending), ended.ends-ends)
+	}
+}
