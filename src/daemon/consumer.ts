@@ -28,7 +28,7 @@ import {
   type VmId,
 } from "../base/mod.ts";
 import { writeFileAtomic } from "../host/files.ts";
-import type { VmStateMessage } from "../node/mod.ts";
+import { VMS_PER_CALL_MAX, type VmStateMessage } from "../node/mod.ts";
 import { attempt } from "./attempt.ts";
 import type { Context } from "./context.ts";
 import { changeTrust, type KnownProviders } from "./known_providers.ts";
@@ -399,11 +399,13 @@ export class Consumer {
   async #check(rentals: readonly Rental[]): Promise<void> {
     const signal = AbortSignal.timeout(CHECK_MS);
     const options = { signal, timeoutMs: CHECK_MS };
-    await Promise.allSettled([...byProvider(rentals)].map(async ([peer, own]) => {
-      const vms = own.map((rental) => rental.id);
-      const answer = await this.#parts.reach.call(peer, "vm.status", { vms }, options);
-      for (const rental of own) this.#applyAnswer(rental, answer.vms);
-    }));
+    await Promise.allSettled(
+      byProvider(rentals).map(async ([peer, own]) => {
+        const vms = own.map((rental) => rental.id);
+        const answer = await this.#parts.reach.call(peer, "vm.status", { vms }, options);
+        for (const rental of own) this.#applyAnswer(rental, answer.vms);
+      }),
+    );
   }
 
   /** A VM that its provider does not name any more is gone. */
@@ -552,18 +554,19 @@ export class Consumer {
 
   async #renew(): Promise<void> {
     const living = [...this.#rentals.values()].filter((r) => r.created !== null);
-    await Promise.all([
-      ...byProvider(living.filter((rental) => !isOver(rental.state))),
-    ].map(async ([peer, own]) => {
-      const vms = own.map((rental) => rental.id);
-      try {
-        const answer = await this.#parts.reach.call(peer, "vm.renew", { vms });
-        for (const rental of own) this.#applyAnswer(rental, answer.vms);
-      } catch (error) {
-        const { node } = splitPeerKey(peer);
-        this.#context.log.debug("no lease was renewed", { provider: node, error: String(error) });
-      }
-    }));
+    const kept = living.filter((rental) => !isOver(rental.state));
+    await Promise.all(
+      byProvider(kept).map(async ([peer, own]) => {
+        const vms = own.map((rental) => rental.id);
+        try {
+          const answer = await this.#parts.reach.call(peer, "vm.renew", { vms });
+          for (const rental of own) this.#applyAnswer(rental, answer.vms);
+        } catch (error) {
+          const { node } = splitPeerKey(peer);
+          this.#context.log.debug("no lease was renewed", { provider: node, error: String(error) });
+        }
+      }),
+    );
   }
 }
 
@@ -576,6 +579,12 @@ export function heartbeatMs(leasesMs: readonly number[]): number {
   return Math.max(HEARTBEAT_MS_MIN, wanted);
 }
 
-function byProvider(rentals: readonly Rental[]): Map<PeerKey, Rental[]> {
-  return Map.groupBy(rentals, providerOf);
+/** Rentals with their provider, as many as one call may name. */
+function byProvider(rentals: readonly Rental[]): [PeerKey, Rental[]][] {
+  return [...Map.groupBy(rentals, providerOf)].flatMap(([peer, own]) => {
+    const calls = Math.ceil(own.length / VMS_PER_CALL_MAX);
+    return Array.from({ length: calls }, (_, i): [PeerKey, Rental[]] => {
+      return [peer, own.slice(i * VMS_PER_CALL_MAX, (i + 1) * VMS_PER_CALL_MAX)];
+    });
+  });
 }

@@ -596,6 +596,30 @@ Deno.test(
 );
 
 Deno.test(
+  "more VMs of one provider than a call may name are all kept alive, and all asked about",
+  withRenter(1, async (rig, time) => {
+    const { id } = await rig.ready();
+    const row = rig.row(id);
+    assert.ok(row);
+    for (let i = 0; i < 70; i++) {
+      const own = String.fromCharCode(97 + i % 26, 97 + Math.floor(i / 26));
+      rig.stand.store.rentals.put({ ...row, id: `${id.slice(0, 14)}${own}` as VmId });
+    }
+    const called = (name: "vm.renew" | "vm.status") =>
+      rig.stand.called(name).map(({ question }) => question.vms.length);
+    rig.restart();
+    await rig.consumer.list(null);
+    assert.deepEqual(called("vm.status"), [64, 7]);
+    for (const { id: each } of rig.stand.store.rentals.list()) {
+      rig.stand.store.rentals.put({ ...row, id: each });
+    }
+    rig.restart();
+    await time.advance(MINUTE);
+    assert.deepEqual(called("vm.renew"), [64, 7]);
+  }),
+);
+
+Deno.test(
   "a node that rents nothing says nothing",
   withRenter(1, async (rig, time) => {
     await time.advance(HOUR);
