@@ -150,9 +150,11 @@ export class Host {
     return this.#watch.living();
   }
 
-  /** The QEMU processes of this host. */
+  /** The QEMU processes of this host's VMs; a guest that only finds out about KVM is none. */
   qemus(): Process[] {
-    return this.processes().filter(({ name }) => name.startsWith("qemu"));
+    return this.processes().filter(({ name, command }) =>
+      name.startsWith("qemu") && !command.includes("omerta.probe=1")
+    );
   }
 
   /** The VM helpers of this host. Started from memory, they bear another name. */
@@ -163,7 +165,8 @@ export class Host {
   /** All processes of VMs but QEMU: a helper each, and what it put above QEMU. */
   #ofVms(): Process[] {
     return this.processes().filter(({ name, command }) =>
-      !name.startsWith("qemu") && (name.startsWith("omerta-vm") || command.includes("/vms/"))
+      !name.startsWith("qemu") && !/omerta-vm probe/.test(command) &&
+      (name.startsWith("omerta-vm") || command.includes("/vms/"))
     );
   }
 
