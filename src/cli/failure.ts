@@ -72,7 +72,7 @@ function interruptedDoc({ message, exit }: Interrupted): Record<string, unknown>
 }
 
 /** First letter large, full stop at the end. */
-function sentence(text: string): string {
+export function sentence(text: string): string {
   const whole = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import type { ErrorDoc } from "../api/methods.ts";
+import { sentence } from "./failure.ts";
 import { usualHint } from "./hints.ts";
 import type { Output } from "./output.ts";
 
@@ -16,7 +17,7 @@ export function reportFailed(
   for (const { id, error } of failed) {
     // A peer's words stand alone, as in failure.ts.
     const usual = "said_by" in error ? null : usualHint(error.code);
-    out.failure(`${id}: ${error.message}`, error.hint ?? usual);
+    out.failure(`${id}: ${sentence(error.message)}`, error.hint ?? usual);
   }
   return failed[0]?.error.exit ?? 0;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { OmertaError } from "../base/mod.ts";
 import type { Terminal } from "../host/terminal.ts";
 import type { Output } from "./output.ts";
 
@@ -16,8 +17,16 @@ export interface Asking {
   readonly signal: AbortSignal;
 }
 
-/** All of stdin; a person at a terminal is told what is awaited. */
+/**
+ * All of stdin; a person at a terminal is told what is awaited.
+ *
+ * @throws {OmertaError} `usage` where nothing comes.
+ */
 export async function readPasted({ terminal, out, signal }: Asking): Promise<string> {
   if (terminal.stdinIsTerminal) out.note("Paste the invite, then Enter and Ctrl-D.");
-  return await terminal.readInput(INVITE_BYTES_MAX, signal);
+  const text = await terminal.readInput(INVITE_BYTES_MAX, signal);
+  if (text.trim() !== "") return text;
+  throw new OmertaError("usage", "No invite came on stdin", {
+    hint: "Paste it after the command, or write '< FILE' behind it.",
+  });
 }

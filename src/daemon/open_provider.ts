@@ -228,8 +228,14 @@ function requireQemu(): string {
       hint: "Try the protocol with --dry-run, or rent from here.",
     });
   }
-  const qemu = findExecutable(Deno.env.get("OMERTA_QEMU") ?? "qemu-system-x86_64");
+  const named = Deno.env.get("OMERTA_QEMU") ?? "";
+  const qemu = findExecutable(named === "" ? "qemu-system-x86_64" : named);
   if (qemu !== undefined) return qemu;
+  if (named !== "") {
+    throw new OmertaError("qemu-missing", `OMERTA_QEMU names no program: ${named}`, {
+      hint: "Name the QEMU that is to run, or leave the variable out.",
+    });
+  }
   throw new OmertaError("qemu-missing", "QEMU is not installed", {
     hint: "Install it (Debian: apt install qemu-system-x86), or try with --dry-run.",
   });

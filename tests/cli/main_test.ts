@@ -226,6 +226,16 @@ Deno.test("an invite on stdin may be broken into lines, and a person is told to 
   }
 });
 
+Deno.test("where no invite comes on stdin, that is said", async () => {
+  for (const argv of [["join", "-"], ["list", "--join", "-"]]) {
+    const terminal = new FakeTerminal();
+    terminal.input = " \n";
+    const { status, stderr } = await runWith(argv, new FakeNode(), terminal);
+    strictEqual(status, 2);
+    match(stderr, /^omerta: No invite came on stdin\.\n/);
+  }
+});
+
 Deno.test("sizes and times beyond what any VM has are told with the limit", async () => {
   const cases = [
     ["--storage", "100T", "at most 16T"],
@@ -1086,7 +1096,7 @@ Deno.test("release and evict say what failed, and end with the first failure's s
   const released = await runWith(["release", "--all", "--json"], node);
   strictEqual(released.status, 5);
   strictEqual(document(released.stdout).schema, "omerta.consumer.release/1");
-  match(released.stderr, /b: no answer/i);
+  match(released.stderr, /b: No answer\.\n/);
   strictEqual((await runWith(["provider", "evict", "abcd"], node)).status, 5);
 });
 

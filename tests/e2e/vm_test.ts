@@ -271,6 +271,10 @@ e2e("a provider without QEMU says so", {}, async (lab) => {
     env: { PATH: path },
   });
   assertMatch(error.hint, /qemu-system-x86/, "the hint");
+  const named = await lab.provider.fails(["provider"], { exit: 10, code: "qemu-missing" }, {
+    env: { OMERTA_QEMU: "/nowhere/qemu" },
+  });
+  assertMatch(named.message, /OMERTA_QEMU names no program: \/nowhere\/qemu/, "what was named");
 });
 
 e2e("consumer ssh without OpenSSH says so", { plan: HARD }, async (lab) => {
