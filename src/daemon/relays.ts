@@ -61,6 +61,8 @@ export class Relays {
   /** Networks whose relays told records of another time than this node's at the last refresh. */
   readonly #otherTimes = new Set<NetworkId>();
   #publishTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the timer is that of a change. */
+  #isSoon = false;
   #closed = false;
 
   constructor(
@@ -159,9 +161,10 @@ export class Relays {
     await Promise.allSettled(relays.map((relay) => this.#list(relay, signal)));
   }
 
-  /** Tells the relays what changed in a moment. */
+  /** Tells the relays what changed in a moment, which nothing that changes meanwhile puts off. */
   publishSoon(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isSoon) return;
+    this.#isSoon = true;
     clearTimeout(this.#publishTimer);
     this.#publishTimer = setTimeout(() => this.#publishAll(), PUBLISH_AFTER_MS);
   }
@@ -294,6 +297,7 @@ export class Relays {
   }
 
   #publishAll(): void {
+    this.#isSoon = false;
     if (this.#closed) return;
     for (const joined of this.#networks.list()) void this.#publish(joined);
     clearTimeout(this.#publishTimer);

@@ -264,6 +264,23 @@ Deno.test(
 );
 
 Deno.test(
+  "no peer that sees us elsewhere all the time keeps what changed from being told",
+  withRelays(async (rig) => {
+    rig.open();
+    rig.enter();
+    await rig.time.advance(1_000);
+    const told = () => rig.stand.called("record.publish").length;
+    const before = told();
+    rig.alias = "another";
+    for (let i = 1; i <= 100; i++) {
+      rig.stand.emit({ type: "endpoints", addresses: [`203.0.113.7:${i}`] });
+      await rig.time.advance(50);
+    }
+    assert.equal(told(), before + 1);
+  }),
+);
+
+Deno.test(
   "a record that a relay did not take is told it again",
   withRelays(async (rig) => {
     rig.stand.answer("record.publish", () => Promise.reject(new OmertaError("unreachable", "no")));
