@@ -20,9 +20,11 @@ import type {
 } from "../api/methods.ts";
 import { knownHostsLine } from "../api/ssh_command.ts";
 import {
+  Buckets,
   type NetworkId,
   OmertaError,
   type PeerKey,
+  type Rate,
   splitPeerKey,
   toHex,
   type VmId,
@@ -68,6 +70,10 @@ const HEARTBEAT_MS_MIN = 1_000;
 /** How long a VM whose request was cut off may take to answer. Guess: its boot, 10-fold. */
 const FINISH_MS = 120_000;
 
+/** How often a provider that says another thing each time has us write. Guess: a boot has five news. */
+const WORDS_RATE: Rate = { perS: 0.2, burst: 16 };
+const WORDS_OF_MAX = 4_096;
+
 /** VMs that ended are remembered, the newest of them. Guess: what a page of `list --all` shows. */
 const ENDED_KEPT_MAX = 256;
 
@@ -95,6 +101,8 @@ export class Consumer {
   readonly tunnels: RentedTunnels;
   /** Requests under way, by key: a repetition waits for the same. */
   readonly #underWay = new Map<string, Promise<Rental>>();
+  /** What providers say of each VM that is written: a restart asks them anyway. */
+  readonly #words = new Buckets<VmId>(WORDS_RATE, WORDS_OF_MAX);
   /** VMs that the person released, while they are remembered. */
   readonly #givenBack = new Set<VmId>();
   /** Names of requests under way whose VM is not reserved yet. */
@@ -380,7 +388,8 @@ export class Consumer {
     const rental = this.#rentals.get(id);
     if (rental === undefined || message.vm !== id || hasEnded(rental.state)) return rental;
     const changed = afterWord(rental, message, this.#context.wallMs());
-    if (isNews(rental, changed)) this.#keep(changed);
+    const mayWrite = () => hasEnded(changed.state) || this.#words.take(id, 1, this.#context.now());
+    if (isNews(rental, changed) && mayWrite()) this.#keep(changed);
     else this.#rentals.set(id, changed);
     for (const watcher of [...this.#watchers.get(id) ?? []]) watcher(message);
     return changed;

@@ -620,6 +620,29 @@ Deno.test(
 );
 
 Deno.test(
+  "a provider that says another thing each time has its renter write seldom, but for the end",
+  withRenter(1, async (rig) => {
+    const { id } = await rig.ready();
+    const { rentals } = rig.stand.store;
+    const put = rentals.put.bind(rentals);
+    let writes = 0;
+    rentals.put = (row) => {
+      writes++;
+      return put(row);
+    };
+    const word = { vm: id, leaseLeftMs: HOUR, lifeLeftMs: DAY, bootMs: null, endReason: null };
+    for (let i = 0; i < 500; i++) {
+      const say = { ...word, state: "booting", reason: `now ${i}` } as const;
+      await rig.stand.ask(rig.lender.peer, "vm.event", say);
+    }
+    assert.ok(writes <= 20, `${writes} writes`);
+    const end = { ...word, state: "failed", endReason: "oom", reason: "no more" } as const;
+    await rig.stand.ask(rig.lender.peer, "vm.event", end);
+    assert.deepEqual([rig.row(id)?.state, rig.row(id)?.endedAtMs !== null], ["failed", true]);
+  }),
+);
+
+Deno.test(
   "a node that rents nothing says nothing",
   withRenter(1, async (rig, time) => {
     await time.advance(HOUR);
