@@ -72,7 +72,10 @@ async function ask(lines: Lines, request: string, timeoutMs: number) {
 
 /** A helper that is gone before it could answer has done what was asked. */
 async function stop(lines: Lines): Promise<void> {
-  const answer = await lines.ask("stop", STOP_MS);
+  const answer = await lines.ask("stop", STOP_MS).catch((error) => {
+    if (error instanceof OmertaError && error.code === "not-found") return undefined;
+    throw error;
+  });
   if (answer !== undefined) parseAnswer(answer);
 }
 

@@ -185,3 +185,16 @@ Deno.test(
     listener.close();
   }),
 );
+
+Deno.test(
+  "a helper that is gone before it is asked to stop has stopped",
+  inDirectory(async (dir) => {
+    const listener = Deno.listen({ transport: "unix", path: `${dir}/ctl.sock` });
+    const [helper, served] = await Promise.all([connectHelper(dir), listener.accept()]);
+    served.close();
+    await helper.stop();
+    await assert.rejects(helper.status(), { code: "not-found" });
+    helper.close();
+    listener.close();
+  }),
+);
