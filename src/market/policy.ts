@@ -79,6 +79,8 @@ export const OVERHEAD_BYTES = { tcg: 148 * MIB, kvm: 96 * MIB } as const;
 
 /** What passes by itself has mostly passed after that. Guess: a guest boots in seconds. */
 const RETRY_MS = 1_000;
+/** What living VMs take comes back when one of them ends: nobody knows when. Guess. */
+const RETRY_TAKEN_MS = 3_000;
 
 /** What a machine has: of it, a part is lent. */
 export interface MachineSize {
@@ -113,8 +115,9 @@ export function withShares(
 }
 
 /**
- * Why `owner` cannot have a VM of that size now, or `undefined` where it can. `lasting` is what will
- * still be taken when reservations have been used or forgotten and releases are over.
+ * Why `owner` cannot have a VM of that size now, or `undefined` where it can. What it never could have
+ * is refused for good; what is taken may be asked for again, sooner where it passes by itself: `lasting`
+ * is what will still be taken when reservations have been used or forgotten and releases are over.
  */
 export function refusalOf(
   policy: Policy,
@@ -130,7 +133,7 @@ export function refusalOf(
     used: lasting.used,
     share: { ...lasting.share, starting: 0 },
   }) === undefined;
-  return passes ? { ...full, retryMs: RETRY_MS } : full;
+  return { ...full, retryMs: passes ? RETRY_MS : RETRY_TAKEN_MS };
 }
 
 /** Why the machine itself has no room, whatever the policy says. */
@@ -139,11 +142,13 @@ export function refusalOfMachine(
   wanted: Requirements,
   room: MachineRoom,
 ): Refusal | undefined {
-  if (charged(policy, wanted) > room.memoryBytes) {
-    return full("the provider's machine has too little free memory now");
-  }
+  const later = (what: string): Refusal => {
+    const message = `the provider's machine has too little free ${what} now`;
+    return { ...full(message), retryMs: RETRY_TAKEN_MS };
+  };
+  if (charged(policy, wanted) > room.memoryBytes) return later("memory");
   return wanted.storageBytes > 0 && wanted.storageBytes > room.storageBytes
-    ? full("the provider's machine has too little free disk now")
+    ? later("disk")
     : undefined;
 }
 
@@ -193,6 +198,7 @@ function refuseSize(wanted: Requirements): Refusal | undefined {
 }
 
 function refuseEver(policy: Policy, wanted: Requirements): Refusal | undefined {
+  if (policy.maxVms === 0) return full("the provider lends no VMs");
   const lends = (what: string) => full(`the provider lends ${what} in all`);
   if (wanted.cpu > policy.cpu) return lends(counted(policy.cpu, "CPU"));
   const memoryBytes = Math.max(0, policy.memoryBytes - policy.overheadBytes);

@@ -108,16 +108,25 @@ e2e("a dry run goes the whole way without QEMU", { binary: true }, async (lab) =
   assertEquals(vms.filter((one: Doc) => one.state === "ready"), [], "VMs that are ready");
 });
 
-e2e("a full provider refuses, and says that it is full", {}, async (lab) => {
-  await dryProvider(lab, ["--max-vms", "1"]);
-  await lab.consumer.json(["consumer", "request", "--dry-run"]);
-  await lab.consumer.fails(["consumer", "request", "--dry-run"], {
-    exit: 6,
-    code: "provider-full",
-  });
-  const { accepting, used } = await lab.provider.json(["provider", "status"]);
-  assertEquals([accepting, used.vms], [false, 1], "accepting, used.vms");
-});
+e2e(
+  "a full provider is waited for, then refuses; whoever still waits gets what is given back",
+  {},
+  async (lab) => {
+    await dryProvider(lab, ["--max-vms", "1"]);
+    const first = await lab.consumer.json(["consumer", "request", "--dry-run"]);
+    const error = await lab.consumer.fails(["consumer", "request", "--dry-run"], {
+      exit: 6,
+      code: "provider-full",
+    });
+    assertMatch(error.message, /1 VM/, "what is full");
+    assert(error.waited_ms > 10_000, `it waited ${error.waited_ms} ms`);
+    const { accepting, used } = await lab.provider.json(["provider", "status"]);
+    assertEquals([accepting, used.vms], [false, 1], "accepting, used.vms");
+    const waiting = lab.consumer.json(["consumer", "request", "--dry-run", "--timeout", "100s"]);
+    await lab.consumer.json(["consumer", "release", first.id]);
+    assertEquals((await waiting).state, "ready", "the state of who waited");
+  },
+);
 
 e2e("more than the provider lends is refused with the reason", {}, async (lab) => {
   await dryProvider(lab, ["--memory", "512M", "--cpu", "1"]);

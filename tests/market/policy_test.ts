@@ -201,13 +201,13 @@ Deno.test("what is offered can be lent, on the smallest machine too", () => {
   }
 });
 
-Deno.test("a refusal that passes by itself says so: a start that ends, a reservation, a release", () => {
+Deno.test("a refusal says when to ask again: soon where it passes by itself, never where it cannot", () => {
   const asked = { owner: owner("b"), requirements: small };
   const all = { used: { ...NOTHING, vms: 4 }, share: { living: 0, starting: 0 } };
   const none = { used: NOTHING, share: NO_SHARE };
   const starting = { used: { ...NOTHING, vms: 1 }, share: { living: 1, starting: 1 } };
   const cases = [
-    [{ now: all, lasting: all }, undefined],
+    [{ now: all, lasting: all }, 3_000],
     [{ now: all, lasting: none }, 1_000],
     [{ now: starting, lasting: starting }, 1_000],
     [{ now: { used: NOTHING, share: { living: 2, starting: 0 } }, lasting: none }, 1_000],
@@ -217,6 +217,13 @@ Deno.test("a refusal that passes by itself says so: a start that ends, a reserva
     strictEqual(refused?.code, "provider-full");
     strictEqual(refused?.retryMs, retryMs, JSON.stringify(taken));
   }
+  const vain = [
+    refusalOf({ ...policy, maxVms: 0 }, asked, { now: none, lasting: none }),
+    refusalOf({ ...policy, cpu: 0 }, asked, { now: none, lasting: none }),
+    refusalOf({ ...policy, accepting: false }, asked, { now: all, lasting: all }),
+  ];
+  deepStrictEqual(vain.map((refused) => refused?.retryMs), [undefined, undefined, undefined]);
+  ok(vain.every((refused) => refused !== undefined));
 });
 
 Deno.test("a machine without free memory or disk gets no further VM, whatever is lent", () => {
