@@ -16,6 +16,7 @@
  */
 import * as v from "valibot";
 import { type ErrorCode, fail, ID_CHARS, isId, isVmId, ok, type Result } from "../base/mod.ts";
+import { CONFINEMENTS } from "../market/mod.ts";
 import {
   type CborMap,
   type CborValue,
@@ -52,8 +53,8 @@ const admission = v.strictObject({
   k: bytes(32),
 });
 
-/** How well a provider confines QEMU, best first; see `ffi/vm/README.md`. */
-const confinement = v.nullable(v.picklist(["full", "namespaces", "landlock", "basic"]));
+/** How well a provider confines QEMU; see `ffi/vm/README.md`. */
+const confinement = v.nullable(v.picklist(CONFINEMENTS));
 
 /** Why a VM ended, as its owner is told. Source: the command line's contract; `evicted` too. */
 export const OWNERS_END_REASONS = [

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { isAlias, isId } from "../../base/mod.ts";
 import { CONFINEMENTS, isRequestKey, parseHostRow } from "../../market/mod.ts";
 import { GRANTS } from "../../membership/mod.ts";
+import { OWNERS_END_REASONS } from "../../node/mod.ts";
 import { DURATION_MS_MAX, TIME_MS_MAX } from "./codecs.ts";
 
 /** Whether JSON is what its column may hold. */
@@ -24,18 +25,6 @@ const time = v.pipe(whole, v.maxValue(TIME_MS_MAX));
 const duration = v.pipe(whole, v.maxValue(DURATION_MS_MAX));
 const hex32 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const spentMs = v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0)));
-
-/** Why a rented VM ended, in a word. Source: the command line's contract. */
-const END_REASONS = [
-  "released",
-  "expired",
-  "evicted",
-  "oom",
-  "guest-exit",
-  "failed",
-  "lost",
-  "disk",
-] as const;
 
 /** Grants of an invite or a member. */
 export const isGrants = is(v.array(v.picklist(GRANTS)));
@@ -83,7 +72,7 @@ export const isRentalDocument = is(v.looseObject({
     ssh: spentMs,
   }),
   reason: v.nullable(v.string()),
-  endReason: v.nullable(v.picklist(END_REASONS)),
+  endReason: v.nullable(v.picklist(OWNERS_END_REASONS)),
   localTunnel: ownTunnel,
 }));
 

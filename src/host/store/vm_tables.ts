@@ -7,6 +7,7 @@
  */
 import type { NetworkId, NodeId, VmId } from "../../base/mod.ts";
 import { isAlias, isId, isVmId } from "../../base/mod.ts";
+import { VM_STATES } from "../../market/mod.ts";
 import {
   bytesOf,
   duration,
@@ -20,19 +21,6 @@ import {
 } from "./codecs.ts";
 import { isHostedSpec, isKey, isMarketRow, isRentalDocument, isRentalRequest } from "./json.ts";
 import type { TableShape } from "./table.ts";
-
-/** What a rented VM's state may be. */
-const RENTAL_STATES: readonly string[] = [
-  "requested",
-  "reserved",
-  "creating",
-  "booting",
-  "ready",
-  "releasing",
-  "released",
-  "failed",
-  "lost",
-];
 
 /** Bytes of a WireGuard key. */
 const KEY_BYTES = 32;
@@ -126,7 +114,7 @@ export const RENTALS: TableShape<RentalRow, "id"> = {
     provider: nodeId,
     key,
     name: nullable(textOf("name", isAlias)),
-    state: textOf("state of a VM", (state) => RENTAL_STATES.includes(state)),
+    state: textOf("state of a VM", (state) => VM_STATES.some((known) => known === state)),
     request: jsonOf("request", isRentalRequest),
     secrets: nullable(bytesOf(KEY_BYTES)),
     hostKey: nullable(text()),
