@@ -4,7 +4,9 @@
  * - `omerta/arrows`: a folder of `src/` imports only from the folders below it (the table here), and
  *   the inner parts through their `mod.ts`;
  * - `omerta/pure-core`: no clock, timer, randomness, network, file or foreign package in a core;
+ * - `omerta/rooms`: a room of `src/daemon/` enters only the rooms that the table here allows;
  * - `omerta/function-length`: no function of more than 60 lines (tests may);
+ * - `omerta/file-length`: no file of `src/` of more than 400 lines;
  * - `omerta/documented`: a module of `src/` begins by saying what it is, and what it exports has a comment.
  *
  * Scopes are not analysed: in a core even a local called `Date` or `fetch` is refused, so that nothing
@@ -13,25 +15,71 @@
  * @module
  */
 
-/** Source: the architecture page, "folders and arrows". What is not named here may not be imported. */
-const CORES = ["session", "membership", "path", "relay", "tunnel", "market", "vm"];
-const BELOW_CORES = ["base", "wire", "crypto"];
-const BELOW_HOST = [...BELOW_CORES, ...CORES, "node"];
-const ARROWS: Readonly<Record<string, readonly string[]>> = {
+/** What each part may import. Source: the table of `src/README.md`. What is not named here may not be. */
+const BELOW_CORES: Readonly<Record<string, readonly string[]>> = {
   base: [],
   wire: ["base"],
   crypto: ["base", "wire"],
-  ...Object.fromEntries(CORES.map((core) => [core, BELOW_CORES])),
-  node: [...BELOW_CORES, ...CORES],
+};
+/** The cores never import each other: they meet in `node`. */
+const CORES: Readonly<Record<string, readonly string[]>> = {
+  rpc: ["base", "wire"],
+  session: ["base", "wire", "crypto"],
+  membership: ["base", "wire", "crypto"],
+  gossip: ["base", "wire"],
+  path: ["base", "wire"],
+  relay: ["base", "wire"],
+  reach: ["base", "wire"],
+  tunnel: ["base", "wire", "crypto"],
+  market: ["base"],
+  vm: ["base"],
+};
+const BELOW_NODE = [...Object.keys(BELOW_CORES), ...Object.keys(CORES)];
+const BELOW_HOST = [...BELOW_NODE, "node"];
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  ...BELOW_CORES,
+  ...CORES,
+  node: BELOW_NODE,
+  sim: BELOW_HOST,
   host: BELOW_HOST,
   api: [...BELOW_HOST, "host"],
   daemon: [...BELOW_HOST, "host", "api"],
-  cli: [...BELOW_CORES, "host", "api", "daemon"],
+  cli: [...BELOW_NODE, "host", "api", "daemon"],
 };
+
+/**
+ * The rooms of `daemon/`, and which of them each may enter; files beside the rooms are open to all.
+ * The use cases do not know each other.
+ */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  streams: [],
+  mesh: ["networks", "run"],
+  networks: ["mesh", "run"],
+  renting: ["streams", "networks", "mesh", "run"],
+  lending: ["streams", "run"],
+  run: ["streams", "mesh", "networks", "renting", "lending", "api"],
+  api: ["streams", "mesh", "networks", "renting", "lending", "run"],
+};
+
+/** Lines of a file: beyond that it is two. */
+const FILE_LINES_MAX = 400;
+/** Files that are still longer. */
+const LONG_FILES = new Set([
+  "src/api/methods.ts",
+  "src/cli/commands/network.ts",
+  "src/daemon/lending/provider.ts",
+  "src/daemon/networks/networks.ts",
+  "src/daemon/renting/consumer.ts",
+  "src/daemon/run/run_node.ts",
+  "src/host/net.ts",
+  "src/node/node_machine.ts",
+  "src/path/path_machine.ts",
+  "src/session/session_machine.ts",
+]);
 
 /** The parts that may not touch the outside world, with the packages that they may name after all. */
 const PURE: Readonly<Record<string, readonly RegExp[]>> = {
-  ...Object.fromEntries(["base", ...CORES].map((part) => [part, []])),
+  ...Object.fromEntries(["base", "sim", ...Object.keys(CORES)].map((part) => [part, []])),
   node: [/^valibot$/],
   wire: [/^cbor-x(\/|$)/],
   crypto: [/^node:crypto$/, /^@noble\/(ciphers|curves|hashes)\//],
@@ -134,6 +182,48 @@ const arrows: Deno.lint.Rule = {
       const message = arrowFault(from, target, node.type === "ImportExpression");
       if (message !== undefined) context.report({ node, message });
     });
+  },
+};
+
+/** The room of `src/daemon/` in which a file lies; `""` beside the rooms. */
+function roomOf(path: string): string | undefined {
+  return /^src\/daemon\/(?:([^/]+)\/)?[^/]+$/.exec(path)?.slice(1, 2)[0] ??
+    (path.startsWith("src/daemon/") ? "" : undefined);
+}
+
+const rooms: Deno.lint.Rule = {
+  create(context: Context) {
+    const from = roomOf(projectPath(context.filename));
+    if (from === undefined || from === "") return {};
+    return onImports((specifier, node) => {
+      const target = specifier === undefined ? undefined : targetOf(context.filename, specifier);
+      if (target?.part !== "daemon") return;
+      const to = roomOf(`src/daemon/${target.file}`) ?? "";
+      if (to === "" || to === from || ROOMS[from]?.includes(to)) return;
+      context.report({ node, message: `daemon/${from} may not enter daemon/${to}` });
+    });
+  },
+};
+
+const fileLength: Deno.lint.Rule = {
+  create(context: Context) {
+    const path = projectPath(context.filename);
+    if (partOf(context.filename) === undefined) return {};
+    return {
+      Program(node) {
+        const lines = context.sourceCode.text.trimEnd().split("\n").length;
+        const isLong = lines > FILE_LINES_MAX;
+        if (isLong && !LONG_FILES.has(path)) {
+          context.report({
+            node,
+            message: `a file of ${lines} lines; the limit is ${FILE_LINES_MAX}`,
+          });
+        }
+        if (!isLong && LONG_FILES.has(path)) {
+          context.report({ node, message: "this file is short by now: take it off LONG_FILES" });
+        }
+      },
+    };
   },
 };
 
@@ -260,7 +350,14 @@ const documented: Deno.lint.Rule = {
 /** The plugin, under the name by which its rules are ignored: `// deno-lint-ignore omerta/…`. */
 const plugin: Deno.lint.Plugin = {
   name: "omerta",
-  rules: { arrows, "pure-core": pureCore, "function-length": functionLength, documented },
+  rules: {
+    arrows,
+    rooms,
+    "pure-core": pureCore,
+    "function-length": functionLength,
+    "file-length": fileLength,
+    documented,
+  },
 };
 
 // Deno asks a lint plugin for its default export: the one place where the house has one.

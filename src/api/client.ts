@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { callMethod, type CallOptions } from "../host/node_client.ts";
+import { callMethod, type CallOptions } from "../host/process/node_client.ts";
 import type { ApiMethods, MethodName } from "./methods.ts";
 
-export type { Progress } from "../host/node_client.ts";
+export type { Progress } from "../host/process/node_client.ts";
 
 /** How to call a method that emits items of type `Item`. */
 export interface NodeCallOptions<Item> extends Omit<CallOptions, "onItem"> {

@@ -56,3 +56,6 @@ export function splitPeerKey(key: PeerKey): { network: NetworkId; node: NodeId }
   const [network, node] = key.split("/");
   return { network: network as NetworkId, node: node as NodeId };
 }
+
+/** By what the two ends know each other: a network's epoch key, or an invite's secret. */
+export type SessionKind = "epoch" | "invite";

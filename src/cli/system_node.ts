@@ -15,7 +15,7 @@ const LOOK_MS = 25;
 /** The node of the state that `--state` and the environment name. */
 export async function systemNode(terminal: Terminal, flag: string | null): Promise<NodeAccess> {
   const { env, uid } = terminal;
-  const { resolveStateDir } = await import("../host/state.ts");
+  const { resolveStateDir } = await import("../host/state/state.ts");
   return new SystemNode(resolveStateDir({ flag, env, uid }), terminal);
 }
 
@@ -29,7 +29,7 @@ class SystemNode implements NodeAccess {
   }
 
   async exists(): Promise<boolean> {
-    const { hasState } = await import("../host/state.ts");
+    const { hasState } = await import("../host/state/state.ts");
     return hasState(this.state);
   }
 
@@ -55,7 +55,7 @@ class SystemNode implements NodeAccess {
   }
 
   async #callEnsured(method: string, input: unknown, options: object): Promise<unknown> {
-    const { callEnsured } = await import("../host/background.ts");
+    const { callEnsured } = await import("../host/process/background.ts");
     const { env } = this.#terminal;
     return await callEnsured(this.state, method, input, {
       ...options,
@@ -65,8 +65,8 @@ class SystemNode implements NodeAccess {
   }
 
   async #callRunning(method: string, input: unknown, options: object): Promise<unknown> {
-    const { existingState, statePaths } = await import("../host/state.ts");
-    const { callMethod } = await import("../host/node_client.ts");
+    const { existingState, statePaths } = await import("../host/state/state.ts");
+    const { callMethod } = await import("../host/process/node_client.ts");
     const paths = existingState(this.state) ?? statePaths(this.state);
     return await callMethod(paths.socket, method, input, options);
   }
@@ -83,8 +83,8 @@ class SystemNode implements NodeAccess {
 
   /** Tells the command that started this node why it ended. */
   async #reportEarlyEnd(error: unknown): Promise<void> {
-    const { reportEarlyEnd } = await import("../host/early_end.ts");
-    const { existingState } = await import("../host/state.ts");
+    const { reportEarlyEnd } = await import("../host/process/early_end.ts");
+    const { existingState } = await import("../host/state/state.ts");
     const paths = existingState(this.state);
     if (paths !== undefined && error instanceof OmertaError) reportEarlyEnd(paths, error);
   }
@@ -98,7 +98,7 @@ class SystemNode implements NodeAccess {
   }
 
   async gone(ms: number): Promise<boolean> {
-    const { statePaths } = await import("../host/state.ts");
+    const { statePaths } = await import("../host/state/state.ts");
     const { delay } = await import("../host/delay.ts");
     const { lock } = statePaths(this.state);
     const deadline = performance.now() + ms;

@@ -7,10 +7,10 @@ import type { Instant, Random } from "../base/mod.ts";
 import type { Identity, KeyPair } from "../crypto/mod.ts";
 import type { Log } from "../host/log.ts";
 import type { NetHost } from "../host/net.ts";
-import type { StatePaths } from "../host/state.ts";
-import type { Store } from "../host/store.ts";
-import type { Demands } from "./demands.ts";
-import type { Loop } from "./loop.ts";
+import type { StatePaths } from "../host/state/state.ts";
+import type { Store } from "../host/store/mod.ts";
+import type { Demands } from "./mesh/demands.ts";
+import type { Loop } from "./run/loop.ts";
 
 /** The parts of a running node that its use cases share. */
 export interface Context {

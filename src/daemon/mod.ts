@@ -3,4 +3,4 @@
  *
  * @module
  */
-export { runNode } from "./run_node.ts";
+export { runNode } from "./run/run_node.ts";

@@ -22,6 +22,7 @@ import {
   type PeerKey,
   type Random,
   type Rate,
+  type SessionKind,
   splitPeerKey,
   unreachable,
   type Wakeup,
@@ -39,13 +40,7 @@ import {
   type Target,
 } from "../path/mod.ts";
 import {
-  MESSAGE,
-  RPC_RESEND_MS,
-  type RpcIn,
-  RpcMachine,
-  type RpcOut,
   type SessionIn,
-  type SessionKind,
   SessionMachine,
   type SessionOptions,
   type SessionOut,
@@ -54,11 +49,13 @@ import {
 import {
   addressScope,
   isRelayed,
+  MESSAGE,
   parseAddress,
   parsePath,
   pathSource,
   prefixOf,
 } from "../wire/mod.ts";
+import { RPC_RESEND_MS, type RpcIn, RpcMachine, type RpcOut } from "../rpc/mod.ts";
 import { encodeBody, encodeRefusal, parseAnswer, parseQuestion } from "./protocol.ts";
 import { Gate } from "./gate.ts";
 import type { NodeIn, NodeOut } from "./types.ts";

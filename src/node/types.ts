@@ -3,16 +3,10 @@
  *
  * @module
  */
-import type { NodeId, PeerKey } from "../base/mod.ts";
+import type { NodeId, PeerKey, SessionKind } from "../base/mod.ts";
 import type { Demand, Namer } from "../path/mod.ts";
-import type {
-  CloseReason,
-  FailReason,
-  RpcResult,
-  SessionIn,
-  SessionKey,
-  SessionKind,
-} from "../session/mod.ts";
+import type { CloseReason, FailReason, SessionIn, SessionKey } from "../session/mod.ts";
+import type { RpcResult } from "../rpc/mod.ts";
 import type { CallName } from "./protocol.ts";
 
 /** The addresses of our own interfaces. */

@@ -1,16 +1,10 @@
 /**
- * The times and bounds of sessions and calls, each with its origin.
+ * The times and bounds of sessions, each with its origin.
  *
  * @module
  */
-import type { RpcLimits } from "./rpc_types.ts";
 import type { HandshakeLimits, SessionLimits } from "./types.ts";
 
-/** First byte of a payload inside a session. Pings and pongs belong to the path machine. */
-export const MESSAGE = { ping: 1, pong: 2, rpcPiece: 3, rpcAck: 4, farewell: 5 } as const;
-
-/** Bytes of a payload in a session at most. Source: the design (datagram ≤ 1232 with its header). */
-export const PAYLOAD_BYTES_MAX = 1_200;
 /** Bytes that a member shows in a handshake at most: message 2 must stay below message 1. */
 export const PAYLOAD_SHOWN_BYTES_MAX = 900;
 /** Bytes of the first handshake message, padded: no answer is larger. Source: the design. */
@@ -76,37 +70,4 @@ export const DEFAULT_LIMITS: SessionLimits = {
   // Guess: a directory of 6 000 records at once; and about a tenth of a core for each who floods.
   datagramsPerS: 1_000,
   datagramsBurst: 8_000,
-};
-
-/** Bytes of a call's body at most, question and answer. Source: the design. */
-export const RPC_BODY_BYTES_MAX = 16_384;
-/** Characters of a method's name at most. */
-export const RPC_METHOD_CHARS_MAX = 32;
-/** Bytes of a message in one piece. Source: the design. */
-export const RPC_PIECE_BYTES_MAX = 1_100;
-/** First wait before unacknowledged pieces are repeated; doubles. Source: the design. */
-export const RPC_RESEND_MS = 100;
-/** The longest such wait: 100 ms · 2^6. Guess. */
-export const RPC_RESEND_MS_MAX = 6_400;
-/** Sendings of an answer: 100 ms to 6.4 s, about 19 s; then it waits to be asked for. */
-export const RPC_ANSWER_SENDINGS_MAX = 9;
-/** Once its question is acknowledged, a caller asks so often whether the answer got lost. Guess. */
-export const RPC_POKE_MS = 5_000;
-/** The longest time that a call may be given: as long as its answer is remembered. */
-export const RPC_TIMEOUT_MS_MAX = 600_000;
-/** An unacknowledged answer, and a running call, are remembered for so long. Source: the design. */
-export const RPC_REMEMBER_MS = 600_000;
-/** An acknowledged answer is forgotten, and its call's id kept so long against late pieces. Guess. */
-export const RPC_TOMBSTONE_MS = 60_000;
-/** An unfinished question is dropped after this without a new piece. Guess: 5 resends. */
-export const RPC_ASSEMBLY_MS = 15_000;
-
-/** Guesses: a provider serves a few owners with a few calls each, a relay some thousand members. */
-export const DEFAULT_RPC_LIMITS: RpcLimits = {
-  callsMax: 4_096,
-  callsPerPeerMax: 256,
-  inboundPerPeerMax: 64,
-  rememberedPerPeerMax: 4_096,
-  inboundMax: 32_768,
-  inboundBytesMax: 32 * 1024 * 1024,
 };

@@ -16,10 +16,12 @@ import {
   after,
   BoundedMap,
   Buckets,
+  Drops,
   type Instant,
   type NodeId,
   randomUint32,
   type Result,
+  Timers,
   unreachable,
 } from "../base/mod.ts";
 import { nodeIdOf, type NoiseHandshake } from "../crypto/mod.ts";
@@ -32,12 +34,10 @@ import {
   REJECT_AFTER_MS,
   REKEY_AFTER_MS,
 } from "./constants.ts";
-import { Drops } from "./drops.ts";
 import { type Introduction, readIntroduction, signStaticKey } from "./layout.ts";
 import { HandshakeLimiter } from "./limiter.ts";
 import type { Link } from "./link.ts";
 import { linksOf, type Slot, Slots, unplace } from "./slots.ts";
-import { Timers } from "./timers.ts";
 import type {
   AcceptedKey,
   CloseReason,

@@ -45,12 +45,14 @@ import {
   encodeControl,
   encodeUint32,
   type Field,
+  MESSAGE,
+  PAYLOAD_BYTES_MAX,
   readBytes,
   readInteger,
   readOptional,
   readUint32,
 } from "../wire/mod.ts";
-import { HELLO_BYTES, MESSAGE, PAYLOAD_BYTES_MAX, PAYLOAD_SHOWN_BYTES_MAX } from "./constants.ts";
+import { HELLO_BYTES, PAYLOAD_SHOWN_BYTES_MAX } from "./constants.ts";
 
 /** What is mixed into every handshake: the version of this protocol. */
 export const PROLOGUE = new TextEncoder().encode("omerta/1");

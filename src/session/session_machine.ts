@@ -21,19 +21,14 @@ import {
   type Instant,
   type Machine,
   type PeerKey,
+  type SessionKind,
   splitPeerKey,
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
 import { sha256 } from "../crypto/mod.ts";
-import { CONTROL, parseFrame } from "../wire/mod.ts";
-import {
-  MESSAGE,
-  PAYLOAD_BYTES_MAX,
-  REJECT_AFTER_MS,
-  REKEY_AFTER_MS,
-  REKEY_RETRY_MS,
-} from "./constants.ts";
+import { CONTROL, MESSAGE, parseFrame, PAYLOAD_BYTES_MAX } from "../wire/mod.ts";
+import { REJECT_AFTER_MS, REKEY_AFTER_MS, REKEY_RETRY_MS } from "./constants.ts";
 import {
   armLink,
   endLink,
@@ -59,14 +54,7 @@ import type { Link } from "./link.ts";
 import { dropPending, takeFinish, takeHello } from "./responder.ts";
 import { linksOf, place, type Slot, supersedes } from "./slots.ts";
 import { takeRefusal } from "./turning_away.ts";
-import type {
-  SessionIn,
-  SessionKind,
-  SessionOptions,
-  SessionOut,
-  SessionStats,
-  SessionView,
-} from "./types.ts";
+import type { SessionIn, SessionOptions, SessionOut, SessionStats, SessionView } from "./types.ts";
 
 const KINDS: readonly SessionKind[] = ["epoch", "invite"];
 const NOTHING = new Uint8Array();

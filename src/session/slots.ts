@@ -7,9 +7,14 @@
  *
  * @module
  */
-import { type NetworkId, type NodeId, type PeerKey, peerKey } from "../base/mod.ts";
+import {
+  type NetworkId,
+  type NodeId,
+  type PeerKey,
+  peerKey,
+  type SessionKind,
+} from "../base/mod.ts";
 import type { Link } from "./link.ts";
-import type { SessionKind } from "./types.ts";
 
 /** The sessions of one kind with one peer. */
 export interface Slot<Member> {

@@ -3,11 +3,8 @@
  *
  * @module
  */
-import type { NetworkId, NodeId, PeerKey, Random, Result } from "../base/mod.ts";
+import type { NetworkId, NodeId, PeerKey, Random, Result, SessionKind } from "../base/mod.ts";
 import type { GateKey, Identity, KeyPair } from "../crypto/mod.ts";
-
-/** By what the two ends know each other: a network's epoch key, or an invite's secret. */
-export type SessionKind = "epoch" | "invite";
 
 /** A gate that we pass as initiator or keep as responder. */
 export interface SessionKey extends GateKey {

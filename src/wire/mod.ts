@@ -9,3 +9,4 @@ export * from "./cbor_decode.ts";
 export * from "./fields.ts";
 export * from "./frames.ts";
 export * from "./path.ts";
+export * from "./payload.ts";

@@ -5,8 +5,8 @@ import { callNode } from "../../src/api/client.ts";
 import { type Api, type ApiOptions, type ApiTable, createApi } from "../../src/api/server.ts";
 import { BODY_BYTES_MAX } from "../../src/api/server.ts";
 import { OmertaError } from "../../src/base/mod.ts";
-import { callMethod } from "../../src/host/node_client.ts";
-import { serveUnix, type UnixServer } from "../../src/host/unix_server.ts";
+import { callMethod } from "../../src/host/process/node_client.ts";
+import { serveUnix, type UnixServer } from "../../src/host/process/unix_server.ts";
 import { withDirectory } from "../host/scratch.ts";
 
 const PATH_NONE = {

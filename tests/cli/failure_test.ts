@@ -4,7 +4,7 @@ import { OmertaError } from "../../src/base/mod.ts";
 import { fail } from "../../src/cli/failure.ts";
 import { Output } from "../../src/cli/output.ts";
 import { reportFailed } from "../../src/cli/partly.ts";
-import { errorDoc } from "../../src/daemon/error_doc.ts";
+import { errorDoc } from "../../src/api/error_doc.ts";
 import { FakeTerminal } from "./fakes.ts";
 
 const PLAIN = { json: false, quiet: false, verbose: false };

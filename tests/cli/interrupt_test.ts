@@ -2,7 +2,7 @@
 import { createSocket } from "node:dgram";
 import { ok, strictEqual } from "node:assert/strict";
 import { encodeInvite } from "../../src/membership/mod.ts";
-import { serveUnix } from "../../src/host/unix_server.ts";
+import { serveUnix } from "../../src/host/process/unix_server.ts";
 import { alice, network } from "../membership/samples.ts";
 import { kept, MAIN, omerta, withState } from "./program.ts";
 import { canMakeTerminal, OnTerminal } from "./pty.ts";

@@ -2,8 +2,8 @@
 import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { LOG_BYTES_MAX } from "../../src/host/log.ts";
-import { openStore } from "../../src/host/store.ts";
-import { ROWS } from "../host/rows.ts";
+import { openStore } from "../../src/host/store/mod.ts";
+import { ROWS } from "../host/store/rows.ts";
 import { type Ended, omerta, withState } from "./program.ts";
 
 /** A test that starts nodes on a state, and leaves none behind. */

@@ -2,7 +2,7 @@
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import * as v from "valibot";
 import { type ApiTable, createApi } from "../../src/api/server.ts";
-import { serveUnix } from "../../src/host/unix_server.ts";
+import { serveUnix } from "../../src/host/process/unix_server.ts";
 import { withDirectory } from "../host/scratch.ts";
 import { VM } from "./fakes.ts";
 

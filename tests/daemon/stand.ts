@@ -20,10 +20,10 @@ import {
   networkIdOf,
 } from "../../src/crypto/mod.ts";
 import type { Context } from "../../src/daemon/context.ts";
-import { Demands } from "../../src/daemon/demands.ts";
-import type { CallHandler, LoopEvent } from "../../src/daemon/loop.ts";
-import { statePaths } from "../../src/host/state.ts";
-import { openStore, type Store } from "../../src/host/store.ts";
+import { Demands } from "../../src/daemon/mesh/demands.ts";
+import type { CallHandler, LoopEvent } from "../../src/daemon/run/loop.ts";
+import { statePaths } from "../../src/host/state/state.ts";
+import { openStore, type Store } from "../../src/host/store/mod.ts";
 import type { Answer, CallName, NodeIn, Question } from "../../src/node/mod.ts";
 import type { Namer } from "../../src/path/mod.ts";
 import { withDirectory } from "../host/scratch.ts";

@@ -7,8 +7,8 @@
 import { type NetworkId, type NodeId, type PeerKey, peerKey } from "../../src/base/mod.ts";
 import { type Identity, identityFromSeed } from "../../src/crypto/mod.ts";
 import { runNode } from "../../src/daemon/mod.ts";
-import { statePaths } from "../../src/host/state.ts";
-import { openStore, type Store } from "../../src/host/store.ts";
+import { statePaths } from "../../src/host/state/state.ts";
+import { openStore, type Store } from "../../src/host/store/mod.ts";
 import {
   encodeShown,
   type EpochKey,

@@ -45,7 +45,8 @@ import {
   type Question,
 } from "../../src/node/mod.ts";
 import type { Namer } from "../../src/path/mod.ts";
-import type { AcceptedKey, RpcResult, SessionKey } from "../../src/session/mod.ts";
+import type { AcceptedKey, SessionKey } from "../../src/session/mod.ts";
+import type { RpcResult } from "../../src/rpc/mod.ts";
 import { formatAddress, formatPath, parsePath } from "../../src/wire/mod.ts";
 
 export type Out<T extends NodeOut<Member>["type"]> = Extract<NodeOut<Member>, { type: T }>;

@@ -1,9 +1,8 @@
 /** The small parts: replay window, timers, assemblies. Each against a model that is plainly right. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Instant } from "../../src/base/mod.ts";
+import { type Instant, Timers } from "../../src/base/mod.ts";
 import { REPLAY_WINDOW, ReplayWindow } from "../../src/session/replay_window.ts";
-import { Timers } from "../../src/session/timers.ts";
 import { HandshakeLimiter } from "../../src/session/limiter.ts";
 import { DEFAULT_LIMITS } from "../../src/session/mod.ts";
 

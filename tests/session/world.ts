@@ -22,17 +22,14 @@ import {
 } from "../../src/crypto/mod.ts";
 import {
   type AcceptedKey,
-  MESSAGE,
-  type RpcIn,
-  RpcMachine,
-  type RpcOut,
   type SessionIn,
   type SessionKey,
   SessionMachine,
   type SessionOptions,
   type SessionOut,
 } from "../../src/session/mod.ts";
-import { CONTROL } from "../../src/wire/mod.ts";
+import { CONTROL, MESSAGE } from "../../src/wire/mod.ts";
+import { type RpcIn, RpcMachine, type RpcOut } from "../../src/rpc/mod.ts";
 
 export const bytes = (...values: number[]) => Uint8Array.from(values);
 

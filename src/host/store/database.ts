@@ -19,7 +19,7 @@ import {
 } from "node:sqlite";
 import { type ErrorDetails, OmertaError } from "../../base/errors.ts";
 import { diskFull, PRIVATE_FILE, removeIfThere, syncDirectory } from "../files.ts";
-import { octal } from "../state.ts";
+import { octal } from "../state/state.ts";
 
 /** Marks our files for file(1) and for us: "omrt". */
 const APPLICATION_ID = 0x6f6d7274;

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Words of `daemon/run_node.ts`, `cli/failure.ts`, the Go runtime and Deno. */
+/** Words of `daemon/run/run_node.ts`, `cli/failure.ts`, the Go runtime and Deno. */
 const DEFECT =
   /a defect of omerta|^panic: |^fatal error: |^goroutine \d+ \[running\]|^thread '.*' panicked/im;
 /** Of a line, so much is shown. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { createSocket } from "node:dgram";
-import { type Instant, ok, type PeerKey } from "../../../src/base/mod.ts";
+import { type Instant, ok, type PeerKey, type SessionKind } from "../../../src/base/mod.ts";
 import { generateIdentity, generateKeyPair, systemRandom } from "../../../src/crypto/mod.ts";
 import type { Member } from "../../../src/membership/mod.ts";
 import {
@@ -19,7 +19,7 @@ import {
   parseRefusal,
   type Question,
 } from "../../../src/node/mod.ts";
-import type { AcceptedKey, SessionKind } from "../../../src/session/mod.ts";
+import type { AcceptedKey } from "../../../src/session/mod.ts";
 import {
   encodeRelayed,
   formatPath,

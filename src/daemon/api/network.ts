@@ -1,0 +1,143 @@
+/**
+ * `network.*`: making, joining and leaving networks, and inviting to them.
+ *
+ * @module
+ */
+import type { ApiTable } from "../../api/server.ts";
+import { OmertaError, splitPeerKey } from "../../base/mod.ts";
+import { INVITE_STANDARD } from "../networks/inviting.ts";
+import { joinNetwork } from "../networks/joining.ts";
+import { requireLeavable } from "../networks/leaving.ts";
+import { makeInvite, networkDocs } from "../run/node.ts";
+import { timestamp, timestampOrNull } from "../../host/time.ts";
+import * as schemas from "../../api/schemas.ts";
+import { later, type TableParts } from "./parts.ts";
+
+/** All methods about networks. */
+export function networkMethods(parts: TableParts): ApiTable {
+  return { ...belongingMethods(parts), ...authorityMethods(parts) };
+}
+
+/** Belonging to networks. */
+function belongingMethods({ node, standing, alias, options }: TableParts): ApiTable {
+  const { networks, context } = node;
+  return {
+    "network.create": {
+      input: schemas.NETWORK_CREATE,
+      run: ({ name, invite }) => {
+        const joined = networks.create(name);
+        const make = () => makeInvite(networks, standing, joined, INVITE_STANDARD);
+        const made = invite ? orUnreachable(make) : null;
+        return Promise.resolve({
+          network: networks.document(joined),
+          invite: made?.text ?? null,
+          invite_id: made?.row.id ?? null,
+          expires_at: timestampOrNull(made?.row.expiresAtMs ?? null),
+          lan_only: made?.lanOnly ?? false,
+          stays: options.mode === "foreground",
+        });
+      },
+    },
+    "network.join": {
+      input: schemas.NETWORK_JOIN,
+      run: async (input, { signal, progress }) => {
+        progress("asking who made the invite");
+        const parts = { context, networks, alias };
+        const { joined, isNew } = await joinNetwork(parts, input.invite, signal);
+        return { network: networks.document(joined), joined: isNew };
+      },
+    },
+    "network.list": {
+      input: schemas.NOTHING,
+      run: () => Promise.resolve({ networks: networkDocs(networks) }),
+    },
+    "network.show": {
+      input: schemas.NETWORK,
+      run: ({ network }) => later(() => ({ network: networks.details(networks.require(network)) })),
+    },
+    "network.leave": {
+      input: schemas.NETWORK_LEAVE,
+      run: ({ network, force }) =>
+        later(() => {
+          const unsound = networks.leaveUnsound(network);
+          if (unsound !== undefined) return { network: unsound };
+          const joined = networks.require(network);
+          if (!force) requireLeavable(context, joined);
+          const document = networks.document(joined);
+          for (const peer of node.peers.connected()) {
+            if (splitPeerKey(peer).network !== joined.row.id) continue;
+            context.loop.input({ type: "disconnect", peer, kind: "epoch" });
+          }
+          networks.leave(joined);
+          return { network: document };
+        }),
+    },
+  };
+}
+
+/** Inviting, and handing the authority over. */
+function authorityMethods({ node, standing, options }: TableParts): ApiTable {
+  const { networks } = node;
+  return {
+    "network.invite": {
+      input: schemas.NETWORK_INVITE,
+      run: ({ network, grants, uses, expiresMs }) =>
+        later(() => {
+          const joined = networks.require(network);
+          const order = { grants, uses, lifeMs: expiresMs };
+          const { text, row, lanOnly } = makeInvite(networks, standing, joined, order);
+          return {
+            network: networks.document(joined),
+            invite: text,
+            invite_id: row.id,
+            expires_at: timestamp(row.expiresAtMs),
+            lan_only: lanOnly,
+            stays: options.mode === "foreground",
+          };
+        }),
+    },
+    "network.invites": {
+      input: schemas.NETWORK,
+      run: ({ network }) =>
+        later(() => {
+          const joined = networks.require(network);
+          return { network: networks.document(joined), invites: networks.invites(joined) };
+        }),
+    },
+    "network.revoke": {
+      input: schemas.NETWORK_REVOKE,
+      run: ({ network, target }) =>
+        later(() => {
+          const joined = networks.require(network);
+          const id = networks.revokeInvite(joined, target);
+          return { network: networks.document(joined), revoked: { kind: "invite", id } };
+        }),
+    },
+    "network.export": {
+      input: schemas.NETWORK,
+      run: ({ network }) =>
+        later(() => {
+          const joined = networks.require(network);
+          return { network: networks.document(joined), export: networks.export(joined) };
+        }),
+    },
+    "network.import": {
+      input: schemas.NETWORK_IMPORT,
+      run: (input) =>
+        later(() => {
+          const joined = networks.import(input.export);
+          return { network: networks.document(joined), entries: networks.entries(joined).length };
+        }),
+    },
+  };
+}
+
+/** A network can be made where nobody could reach an invite: then it has none yet. */
+function orUnreachable<T>(make: () => T): T | null {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof OmertaError && error.code === "invite-unreachable") return null;
+    throw error;
+  }
+}

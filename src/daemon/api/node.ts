@@ -1,0 +1,52 @@
+/**
+ * `node.*`: who runs, and its end.
+ *
+ * @module
+ */
+import type { ApiTable } from "../../api/server.ts";
+import { splitPeerKey } from "../../base/mod.ts";
+import { yieldRefusal } from "../run/linger.ts";
+import { nodeInfo } from "../run/node.ts";
+import * as schemas from "../../api/schemas.ts";
+import { later, leaseEnd, type TableParts } from "./parts.ts";
+
+/** All methods about the node itself. */
+export function nodeMethods(
+  { options, node, standing, build, linger, end, yieldNode }: TableParts,
+): ApiTable {
+  const { mode, state } = options;
+  return {
+    "node.info": {
+      input: schemas.NOTHING,
+      isUse: false,
+      run: () => later(() => nodeInfo(options, standing, build)),
+    },
+    "node.yield": {
+      input: schemas.NODE_YIELD,
+      isUse: false,
+      run: (asked) =>
+        later(() => {
+          const busy = linger.busy();
+          const refusal = yieldRefusal({ mode, build, pid: Deno.pid, state, busy }, asked);
+          if (refusal !== undefined) throw refusal;
+          yieldNode();
+          return { yielding: true as const };
+        }),
+    },
+    "node.stop": {
+      input: schemas.NOTHING,
+      run: async () => {
+        const views = await node.provider?.views() ?? [];
+        end();
+        return {
+          pid: Deno.pid,
+          vms: views.map(({ vm }) => ({
+            id: vm.id,
+            owner: splitPeerKey(vm.owner).node,
+            lease_expires_at: leaseEnd(node, vm.deadline),
+          })),
+        };
+      },
+    },
+  };
+}

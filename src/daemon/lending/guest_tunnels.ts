@@ -1,0 +1,68 @@
+/**
+ * A provider's ends of the tunnels between renters and their guests: opened and closed natively, and
+ * claimed as long as they stand.
+ *
+ * @module
+ */
+import { randomUint32 } from "../../base/mod.ts";
+import type { HostVm } from "../../market/mod.ts";
+import { guestPlan } from "../../tunnel/mod.ts";
+import type { Context } from "../context.ts";
+import type { Created, Hosted } from "./hosted.ts";
+
+/**
+ * Opens the way between a guest's helper and its renter, where both are there, and claims it.
+ *
+ * @param isWanted Whether the VM still is what it was. What fails for one that is not is no failure.
+ * @returns What `isWanted` says when the helper has answered.
+ */
+export async function openGuestTunnel(
+  { net, demands }: Context,
+  { vm, created, running }: Pick<Hosted, "created" | "running"> & { readonly vm: HostVm },
+  isWanted: () => boolean,
+): Promise<boolean> {
+  const control = running?.control ?? null;
+  if (created === null || control === null) return true;
+  const plan = guestPlan({
+    tunnel: created.localTunnel,
+    peer: vm.owner,
+    remote: created.remoteTunnel,
+    control,
+  });
+  try {
+    await net.attach(plan);
+  } catch (error) {
+    if (isWanted()) throw error;
+  }
+  if (!isWanted()) return false;
+  demands.claim(vm.owner, useOf(vm), "busy");
+  return true;
+}
+
+/** Closes it; that it never was open is no failure. */
+export function closeGuestTunnel(
+  { net, demands, log }: Context,
+  vm: HostVm,
+  { created }: Hosted,
+): void {
+  demands.drop(vm.owner, useOf(vm));
+  if (created === null) return;
+  try {
+    net.command("tunnel.close", { tunnel: created.localTunnel });
+  } catch (error) {
+    log.debug("a tunnel was closed already", { error: String(error) });
+  }
+}
+
+/** A tunnel's id that no VM has. */
+export function freshTunnel({ random }: Context, taken: Iterable<{ created: Created | null }>) {
+  const ids = new Set([...taken].map(({ created }) => created?.localTunnel));
+  for (;;) {
+    const id = randomUint32(random);
+    if (!ids.has(id)) return id;
+  }
+}
+
+function useOf({ id }: HostVm): string {
+  return `lent VM ${id}`;
+}

@@ -1,0 +1,185 @@
+/**
+ * What can be wrong with networks, invites and memberships, in words for people.
+ *
+ * @module
+ */
+import type { NetworkDoc } from "../../api/methods.ts";
+import { OmertaError } from "../../base/mod.ts";
+import type { NetworkRow } from "../../host/store/mod.ts";
+import type { Admitter, RedeemReason } from "../../membership/mod.ts";
+import type { Joined } from "./network_loading.ts";
+
+/** That an invite could not be redeemed by anybody. */
+export function unreachableInvite(): OmertaError {
+  return new OmertaError("invite-unreachable", "Nobody could reach an invite from this node", {
+    hint: "Run 'omerta relay' on a host with a public address, or name one with --advertise.",
+  });
+}
+
+/** What a name means that is not that of one thing. */
+export function whichOf(what: string, reason: "not-found" | "ambiguous", name: string): string {
+  const shown = JSON.stringify(name);
+  return reason === "not-found"
+    ? `There is no ${what} ${shown}`
+    : `More than one ${what} fits ${shown}`;
+}
+
+/** Why the membership of a network is not valid, and the way out of it. */
+export function unsoundError(name: string, reason: string): OmertaError {
+  const [why, hint] = UNSOUND[reason] ?? [`its certificate is damaged (${reason})`, JOIN_ANEW];
+  return new OmertaError("not-member", `The membership of ${name} is not valid: ${why}`, { hint });
+}
+
+const JOIN_ANEW = "Join the network again with a new invite, or leave it.";
+
+const UNSOUND: Readonly<Record<string, readonly [why: string, hint: string]>> = {
+  "missing": ["its certificate is missing", JOIN_ANEW],
+  "expired": ["its time is over", `Is this machine's clock right? If so: ${lower(JOIN_ANEW)}`],
+  "not-yet-valid": [
+    "its time has not begun",
+    `Is this machine's clock right? If so: ${lower(JOIN_ANEW)}`,
+  ],
+  "other-subject": [
+    "it belongs to another identity, not to this state's identity.key",
+    `Put the former identity.key back. Else: ${lower(JOIN_ANEW)}`,
+  ],
+};
+
+/** The admitter of a network whose authority lives here. @throws {OmertaError} `not-allowed`. */
+export function requireAdmitter({ admitter, row }: Joined): Admitter {
+  if (admitter !== null) return admitter;
+  throw notAuthority(row.name);
+}
+
+/** That the authority of a network lives elsewhere. */
+export function notAuthority(name: string): OmertaError {
+  return new OmertaError("not-allowed", `The authority of ${name} does not live on this node`, {
+    hint: "Ask on the node that made the network: it invites and exports.",
+  });
+}
+
+export function unsoundDocument({ id, name, epoch }: NetworkRow): NetworkDoc {
+  return { id, name, epoch, enabled: false, members: 0, grants: [] };
+}
+
+/** That no relay of a network answers. */
+export function noRelay(network: string): OmertaError {
+  return new OmertaError("no-relay", `No relay of ${network} answers`, {
+    hint: "Is the relay's host up, and has this machine a network, and the right time?",
+  });
+}
+
+/** Why nobody of a network can be asked for a VM. */
+export type NoProvider = "nobody" | "only-self" | "other-times";
+
+/** That nobody lends in a network, as far as this node can see. */
+export function noProvider(network: string, why: NoProvider): OmertaError {
+  switch (why) {
+    case "nobody":
+      return new OmertaError("no-provider", `No provider of ${network} is known`, {
+        hint: "Start one with 'omerta provider' on a machine of the network.",
+      });
+    case "only-self":
+      return new OmertaError("no-provider", `The only provider of ${network} is this node itself`, {
+        hint: OTHER_STATE,
+      });
+    case "other-times":
+      return new OmertaError(
+        "no-provider",
+        `No provider of ${network} is known, and what the relays tell is of another time`,
+        { hint: "Is this machine's clock right? See what 'date -u' says." },
+      );
+  }
+}
+
+/** That a node was asked to rent from itself. */
+export function rentsFromItself(): OmertaError {
+  return new OmertaError(
+    "no-provider",
+    "That is this node itself, which does not rent from itself",
+    {
+      hint: OTHER_STATE,
+    },
+  );
+}
+
+const OTHER_STATE =
+  "To rent from this very machine, use a node of its own: --state DIR, joined to the network.";
+
+/** That a peer does not lend. */
+export function notProvider(peer: string): OmertaError {
+  return new OmertaError("no-provider", `The peer ${peer} lends no VMs: it runs no provider`, {
+    hint: "See 'omerta mesh peers' for who does.",
+  });
+}
+
+/** That nothing can be done without a network. */
+export function noNetwork(): OmertaError {
+  return new OmertaError("no-network", "This node belongs to no network yet", {
+    hint: "Join one with 'omerta join -', or begin one with 'omerta relay'.",
+  });
+}
+
+/** That an admitter told of another epoch than this member can be in. */
+export function otherEpoch(
+  name: string,
+  epoch: number,
+  reason: "other-key" | "far-epoch",
+): OmertaError {
+  const what = reason === "other-key" ? "it has another key for" : "nobody can be so soon in";
+  return new OmertaError(
+    "refused",
+    `The answer contradicts what is known of ${name}: ${what} epoch ${epoch}`,
+    { hint: "Does the invite come from somebody whom you trust? Nothing was changed." },
+  );
+}
+
+/** That who answers by an invite has no right to admit. */
+export function noAdmitter(network: string): OmertaError {
+  return new OmertaError("not-allowed", `Who made this invite to ${network} may not invite`, {
+    hint: "Ask somebody who may: whoever made the network. Nothing was changed.",
+  });
+}
+
+/** Whether a word of a peer says why an invite is not redeemed. */
+export function isRedeemReason(word: unknown): word is RedeemReason {
+  return REDEEM_REASONS.some((reason) => reason === word);
+}
+
+const REDEEM_REASONS: readonly RedeemReason[] = [
+  "invite-expired",
+  "invite-revoked",
+  "invite-used-up",
+  "invite-unknown",
+];
+
+/** Why an invite was not redeemed. */
+export function redeemError(reason: string): OmertaError {
+  switch (reason) {
+    case "invite-expired":
+      return new OmertaError(reason, "The invite's time is over", { hint: ASK_ANEW });
+    case "invite-revoked":
+      return new OmertaError(reason, "The invite was revoked", { hint: ASK_ANEW });
+    case "invite-used-up":
+      return new OmertaError(reason, "The invite was redeemed as often as it allows", {
+        hint: ASK_ANEW,
+      });
+    case "not-member":
+      return new OmertaError(reason, "This node was removed from the network");
+    default:
+      return new OmertaError("invite-unknown", "Who invited you does not know the invite", {
+        hint: ASK_ANEW,
+      });
+  }
+}
+
+const ASK_ANEW = "Ask for a new one.";
+
+function lower(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** The text as a sentence begins. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

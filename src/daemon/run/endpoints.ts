@@ -1,0 +1,77 @@
+/**
+ * Where this node can be reached: the addresses of its interfaces, those that peers see, and those
+ * that its owner says.
+ *
+ * @module
+ */
+import type { EndpointDoc } from "../../api/methods.ts";
+import { resolveHostPort } from "../../host/resolve.ts";
+import { localAddresses } from "../../host/system.ts";
+import type { LocalAddresses } from "../../node/mod.ts";
+import { addressScope, formatAddress, parseAddress, parseIp, prefixOf } from "../../wire/mod.ts";
+
+/** Interfaces whose addresses are nobody's way to us: bridges and virtual ends of containers. */
+const INNER_INTERFACE = /^(docker|br-|veth|virbr|lxc|cni)/;
+
+/** The addresses of our interfaces with the node's port. */
+export function ownAddresses(port: number): LocalAddresses {
+  const found = localAddresses().flatMap(({ interface: name, address }) => {
+    const ip = parseIp(address);
+    return ip.ok && !INNER_INTERFACE.test(name) ? [ip.value] : [];
+  });
+  const usable = found.filter((ip) => {
+    const scope = addressScope(ip);
+    return scope !== "link-local" && scope !== "unusable";
+  });
+  return {
+    addresses: usable.map((ip) => formatAddress({ ip, port })),
+    prefixes: [...new Set(usable.map(prefixOf))],
+  };
+}
+
+/** What the owner said with `--advertise`: the port is ours where none was given. */
+export async function advertisedAddresses(
+  advertise: readonly string[],
+  port: number,
+): Promise<string[]> {
+  const all = await Promise.all(advertise.map((text) => resolveHostPort(withPort(text, port))));
+  return all.flat();
+}
+
+/** `HOST` or `HOST:PORT` with a port. */
+export function withPort(text: string, port: number): string {
+  if (/^\[.*\]$/.test(text)) return `${text}:${port}`;
+  const isBareV6 = text.split(":").length > 2 && !text.startsWith("[");
+  if (isBareV6) return `[${text}]:${port}`;
+  return text.includes(":") ? text : `${text}:${port}`;
+}
+
+/** The addresses at which everybody reaches us, as far as we know by ourselves. */
+export function publicAddresses(own: LocalAddresses): string[] {
+  return own.addresses.filter((address) => scopeOf(address) === "global");
+}
+
+/** The addresses at which our LAN reaches us. */
+export function lanAddresses(own: LocalAddresses): string[] {
+  return own.addresses.filter((address) => ["private", "cgnat"].includes(scopeOf(address)));
+}
+
+/** The endpoints as `mesh status` shows them. */
+export function endpointDocs(
+  own: LocalAddresses,
+  observed: readonly string[],
+  advertised: readonly string[],
+): EndpointDoc[] {
+  const local = own.addresses.filter((address) => scopeOf(address) !== "loopback");
+  const docs = [
+    ...advertised.map((address): EndpointDoc => ({ address, source: "local" })),
+    ...local.map((address): EndpointDoc => ({ address, source: "local" })),
+    ...observed.map((address): EndpointDoc => ({ address, source: "observed" })),
+  ];
+  return [...new Map(docs.toReversed().map((doc) => [doc.address, doc])).values()].toReversed();
+}
+
+function scopeOf(address: string): string {
+  const parsed = parseAddress(address);
+  return parsed.ok ? addressScope(parsed.value.ip) : "unusable";
+}

@@ -1,0 +1,115 @@
+/**
+ * What a provider needs of whatever runs its VMs. Two things do: the helper with QEMU, and the dry
+ * run, which answers the whole protocol without a machine.
+ *
+ * @module
+ */
+import type { VmId } from "../../base/mod.ts";
+import type { ConfinementLevel } from "./helper.ts";
+import type { EndReason, Requirements } from "../../market/mod.ts";
+
+/** What to start. */
+export interface VmStart {
+  readonly id: VmId;
+  readonly requirements: Requirements;
+  readonly lifeMs: number;
+  /** The guest's seed archive: secrets. */
+  readonly seed: Uint8Array;
+}
+
+/** What happens to a machine. */
+export type VmHappening =
+  | { readonly type: "ready"; readonly bootMs: number | null }
+  | { readonly type: "ended"; readonly reason: EndReason; readonly detail: string | null };
+
+/** Something may run that nobody can reach: it still takes its room. */
+export const STUCK = "stuck";
+
+/** What is known of a running machine. */
+export interface VmFigures {
+  readonly pid: number | null;
+  readonly bootMs: number | null;
+  readonly leaseLeftMs: number;
+  readonly lifeLeftMs: number;
+  readonly ready: boolean;
+  readonly droppedFrames: number | null;
+  readonly confinement: { readonly level: string; readonly missing: readonly string[] } | null;
+}
+
+/** A machine that runs. */
+export interface RunningVm {
+  /** The helper's control socket, through which the guest's datagrams come; `null`: none. */
+  readonly control: string | null;
+  figures(): Promise<VmFigures>;
+  /** The memory that it has taken by now; 0 where that is not known. */
+  residentBytes(): number;
+  /** The owner gave a sign of life: the deadline moves to now + `leaseMs` at least. */
+  renew(leaseMs: number): Promise<void>;
+  /** Ends it; resolves when it is gone. */
+  stop(): Promise<void>;
+  /** Lets go of it without ending it: the node ends, the VM lives on. */
+  detach(): void;
+}
+
+/** Runs VMs. */
+export interface VmRunner {
+  readonly accelerator: "kvm" | "tcg" | null;
+  /** How well QEMU is confined here; `null` in a dry run. */
+  readonly confinement: ConfinementLevel | null;
+  /** Starts a machine; `happens` is told what becomes of it. */
+  start(vm: VmStart, happens: (happening: VmHappening) => void): Promise<RunningVm>;
+  /**
+   * Finds the machine of before a restart, within seconds; `null` where nothing of it runs, and
+   * `STUCK` where something does that does not answer.
+   */
+  adopt(
+    id: VmId,
+    happens: (happening: VmHappening) => void,
+  ): Promise<RunningVm | null | typeof STUCK>;
+  /** The helper's process; `null` where none is known. */
+  pidOf(id: VmId): Promise<number | null>;
+  /** Whether nothing of a machine runs any more; what is about to end gets a moment for it. */
+  isGone(id: VmId): Promise<boolean>;
+  /** Ends by force what does not answer. Returns whether nothing of it runs any more. */
+  kill(id: VmId): Promise<boolean>;
+  /** Removes what is left of a machine that is gone. */
+  sweep(id: VmId): Promise<void>;
+  /** The ids of all machines of which something is on the disk. */
+  found(): VmId[];
+}
+
+/** Answers without a machine: what it starts is ready at once. */
+export const DRY_RUNNER: VmRunner = {
+  accelerator: null,
+  confinement: null,
+  start(vm, happens) {
+    queueMicrotask(() => happens({ type: "ready", bootMs: 0 }));
+    return Promise.resolve(dryVm(vm.lifeMs));
+  },
+  adopt: () => Promise.resolve(null),
+  pidOf: () => Promise.resolve(null),
+  isGone: () => Promise.resolve(true),
+  kill: () => Promise.resolve(true),
+  sweep: () => Promise.resolve(),
+  found: () => [],
+};
+
+function dryVm(lifeMs: number): RunningVm {
+  const figures: VmFigures = {
+    pid: null,
+    bootMs: 0,
+    leaseLeftMs: lifeMs,
+    lifeLeftMs: lifeMs,
+    ready: true,
+    droppedFrames: null,
+    confinement: null,
+  };
+  return {
+    control: null,
+    figures: () => Promise.resolve(figures),
+    residentBytes: () => 0,
+    renew: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+    detach() {},
+  };
+}

@@ -1,0 +1,14 @@
+/**
+ * What goes inside a session: the first byte of a payload says for whom it is.
+ *
+ * @module
+ */
+
+/**
+ * First byte of a payload inside a session. Pings and pongs are of `path`, pieces and acks of `rpc`, farewells
+ * of `session` itself.
+ */
+export const MESSAGE = { ping: 1, pong: 2, rpcPiece: 3, rpcAck: 4, farewell: 5 } as const;
+
+/** Bytes of a payload in a session at most. Source: the design (datagram ≤ 1232 with its header). */
+export const PAYLOAD_BYTES_MAX = 1_200;
