@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./backoff.ts";
 export * from "./bounded_map.ts";
 export * from "./bucket.ts";
 export * from "./bytes.ts";
@@ -10,6 +11,7 @@ export * from "./drops.ts";
 export * from "./errors.ts";
 export * from "./ids.ts";
 export * from "./machine.ts";
+export type * from "./part.ts";
 export * from "./random.ts";
 export * from "./result.ts";
 export * from "./timers.ts";

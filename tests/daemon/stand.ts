@@ -21,7 +21,8 @@ import {
 } from "../../src/crypto/mod.ts";
 import type { Context } from "../../src/daemon/context.ts";
 import { Demands } from "../../src/daemon/mesh/demands.ts";
-import type { CallHandler, LoopEvent } from "../../src/daemon/run/loop.ts";
+import type { LoopEvent } from "../../src/daemon/run/loop.ts";
+import type { CallHandler } from "../../src/daemon/ports.ts";
 import { statePaths } from "../../src/host/state/state.ts";
 import { openStore, type Store } from "../../src/host/store/mod.ts";
 import type { Answer, CallName, NodeIn, Question } from "../../src/node/mod.ts";

@@ -170,3 +170,20 @@ Deno.test("documented wants a comment at a module's begin and before what it exp
   assertClean(path, `${header}${overloads}`, "documented");
   assertClean("tests/a.ts", `export const a = 1;`, "documented");
 });
+
+Deno.test("rooms keeps the rooms of the daemon apart", () => {
+  const renting = "src/daemon/renting/a.ts";
+  assertFlags(renting, `import { a } from "../lending/b.ts";`, "rooms");
+  assertFlags(renting, `type A = import("../lending/b.ts").A;`, "rooms");
+  assertFlags("src/daemon/streams/a.ts", `export * from "../renting/b.ts";`, "rooms");
+  assertFlags("src/daemon/nowhere/a.ts", `import { a } from "../renting/b.ts";`, "rooms");
+  assertClean(renting, `import { a } from "../streams/b.ts"; import { c } from "../ports.ts";`);
+  assertClean("src/daemon/run/a.ts", `import { a } from "../lending/b.ts";`);
+});
+
+Deno.test("file-length flags more than 400 lines, in src only", () => {
+  const long = "// a line\n".repeat(401);
+  assertFlags("src/daemon/renting/a.ts", long, "file-length");
+  assertClean("src/daemon/renting/a.ts", "// a line\n".repeat(400));
+  assertClean("tests/path/probe_test.ts", long);
+});

@@ -49,7 +49,7 @@ import {
 } from "./hosted.ts";
 import { fitted, loadRows, vmMessage, writeRow } from "./hosted_rows.ts";
 import { LentMachines } from "./lent_machines.ts";
-import type { Caller } from "../run/loop.ts";
+import type { Caller } from "../ports.ts";
 import { Renewals } from "./renewals.ts";
 import type { VmFigures, VmRunner } from "../../host/vm/vm_runner.ts";
 

@@ -16,7 +16,7 @@ import type { NodeRecord } from "../../membership/mod.ts";
 import { formatPath, parsePath } from "../../wire/mod.ts";
 import type { Answer, CallName, Question } from "../../node/mod.ts";
 import type { Context } from "../context.ts";
-import type { CallOptions } from "../run/loop.ts";
+import type { CallOptions } from "../ports.ts";
 import type { Networks } from "../networks/networks.ts";
 import { noRelay } from "../networks/network_errors.ts";
 import type { Joined } from "../networks/network_loading.ts";

@@ -17,7 +17,8 @@ import {
 } from "../../relay/mod.ts";
 import { isRelayed } from "../../wire/mod.ts";
 import type { Context } from "../context.ts";
-import type { Caller, LoopEvent } from "../run/loop.ts";
+import type { LoopEvent } from "../run/loop.ts";
+import type { Caller } from "../ports.ts";
 import { grantedRoles, type Networks } from "../networks/networks.ts";
 import type { Peers } from "./peers.ts";
 import { recordPage } from "./record_page.ts";

@@ -24,7 +24,7 @@ import { type Answer, encodeBody } from "../../node/mod.ts";
 import { decodeCborMap } from "../../wire/mod.ts";
 import { JoinBudget } from "../mesh/call_budget.ts";
 import type { Context } from "../context.ts";
-import type { Caller } from "../run/loop.ts";
+import type { Caller } from "../ports.ts";
 import { redeemError } from "./network_errors.ts";
 
 /** Bytes of an admission's answer at most; it was made here, so the bound is generous. */

@@ -48,7 +48,7 @@ import {
   whichOf,
 } from "./network_errors.ts";
 import { type Joined, NetworkLoading } from "./network_loading.ts";
-import type { Caller } from "../run/loop.ts";
+import type { Caller } from "../ports.ts";
 import { timestamp } from "../../host/time.ts";
 
 /** Places where a network is entered that are kept. Guess: some of them answer. */

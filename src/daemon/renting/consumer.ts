@@ -34,7 +34,7 @@ import { VMS_PER_CALL_MAX, type VmStateMessage } from "../../node/mod.ts";
 import { attempt } from "../../host/attempt.ts";
 import type { Context } from "../context.ts";
 import { changeTrust, type KnownProviders } from "./known_providers.ts";
-import type { CallOptions } from "../run/loop.ts";
+import type { CallOptions } from "../ports.ts";
 import { errorDoc } from "../../api/error_doc.ts";
 import type { Reach } from "../mesh/reach.ts";
 import { afterWord, byLife, isNews } from "./rental_changes.ts";

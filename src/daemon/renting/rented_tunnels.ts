@@ -6,7 +6,7 @@
  */
 import type { PeerKey } from "../../base/mod.ts";
 import type { Context } from "../context.ts";
-import type { CallOptions } from "../run/loop.ts";
+import type { CallOptions } from "../ports.ts";
 import type { Reach } from "../mesh/reach.ts";
 import { providerOf, type Rental, tunnelPlan, useOf } from "./rental.ts";
 import { notReady } from "./rental_names.ts";

@@ -15,7 +15,6 @@ import {
   type Instant,
   OmertaError,
   type PeerKey,
-  type SessionKind,
   splitPeerKey,
 } from "../../base/mod.ts";
 import type { NetHost } from "../../host/net.ts";
@@ -36,6 +35,7 @@ import {
   type Question,
 } from "../../node/mod.ts";
 import type { RpcResult } from "../../rpc/mod.ts";
+import type { Caller, CallHandler, CallOptions } from "../ports.ts";
 import { CallBudget } from "../mesh/call_budget.ts";
 import { outward } from "../outward.ts";
 
@@ -52,33 +52,11 @@ const CONNECT_TIMEOUT_MS = 8_000;
 /** Peers whose alias is known, to name them in errors; the oldest gives way. Guess. */
 const ALIASES_MAX = 4_096;
 
-/** Who asks, when a peer calls us. */
-export interface Caller {
-  readonly peer: PeerKey;
-  readonly kind: SessionKind;
-  /** The prefix at which it is proven to be, where that is known. */
-  readonly source?: string;
-}
-
-/** Answers one kind of call. May throw an OmertaError: the peer gets its code and sentence. */
-export type CallHandler<N extends CallName> = (
-  caller: Caller,
-  question: Question<N>,
-) => Promise<Answer<N>> | Answer<N>;
-
 /** What the loop tells besides calls. */
 export type LoopEvent = Extract<
   NodeOut<Member>,
   { readonly type: "peer-up" | "peer-down" | "moved" | "endpoints" }
 >;
-
-/** Options of one call. */
-export interface CallOptions {
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-  /** Of a call: in which session. Default: the member's. */
-  readonly kind?: SessionKind;
-}
 
 interface Waiting {
   resolve(value: RpcResult | PeerKey): void;

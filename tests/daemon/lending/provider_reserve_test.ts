@@ -9,7 +9,7 @@ import {
 } from "../../../src/base/mod.ts";
 import { generateIdentity, networkIdOf } from "../../../src/crypto/mod.ts";
 import type { Context } from "../../../src/daemon/context.ts";
-import type { CallHandler } from "../../../src/daemon/run/loop.ts";
+import type { CallHandler } from "../../../src/daemon/ports.ts";
 import { Provider } from "../../../src/daemon/lending/provider.ts";
 import { DRY_RUNNER } from "../../../src/host/vm/vm_runner.ts";
 import { defaultPolicy, type Policy } from "../../../src/market/mod.ts";

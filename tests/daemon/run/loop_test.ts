@@ -8,7 +8,8 @@ import {
   peerKey,
   type Wakeup,
 } from "../../../src/base/mod.ts";
-import { type Caller, Loop } from "../../../src/daemon/run/loop.ts";
+import { Loop } from "../../../src/daemon/run/loop.ts";
+import type { Caller } from "../../../src/daemon/ports.ts";
 import type { NetHost } from "../../../src/host/net.ts";
 import type { Member } from "../../../src/membership/mod.ts";
 import {

@@ -1,0 +1,49 @@
+/**
+ * Waits between attempts: each longer than the one before, with jitter, so that many who failed together
+ * do not come back together.
+ *
+ * @module
+ */
+import { type Random, randomUint32 } from "./random.ts";
+
+/** How waits grow. */
+export interface BackoffPlan {
+  /** The waits in milliseconds, in order; the last one goes on. At least one. */
+  readonly stepsMs: readonly number[];
+  /** Share of a wait by which it may be longer or shorter, 0 to 1. Default: 0.25, a guess. */
+  readonly jitter?: number;
+}
+
+/** The waits of one thing that is tried again and again. */
+export class Backoff {
+  readonly #plan: BackoffPlan;
+  readonly #random: Random;
+  #attempts = 0;
+
+  constructor(plan: BackoffPlan, random: Random) {
+    if (plan.stepsMs.length === 0) {
+      throw new RangeError("Cannot back off by no steps: current value is []");
+    }
+    this.#plan = plan;
+    this.#random = random;
+  }
+
+  /** How often `next` was asked since the last success. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** Milliseconds until the next attempt. */
+  next(): number {
+    const { stepsMs, jitter = 0.25 } = this.#plan;
+    const stepMs = stepsMs[Math.min(this.#attempts, stepsMs.length - 1)] ?? 0;
+    this.#attempts++;
+    const spread = randomUint32(this.#random) / 2 ** 31 - 1; // -1 to 1
+    return Math.max(0, Math.round(stepMs * (1 + jitter * spread)));
+  }
+
+  /** It succeeded, or everything is different now. */
+  reset(): void {
+    this.#attempts = 0;
+  }
+}
