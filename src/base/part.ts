@@ -14,7 +14,7 @@
  *
  * @module
  */
-import type { PeerKey } from "./ids.ts";
+import type { NetworkId, NodeId, PeerKey } from "./ids.ts";
 import type { Machine } from "./machine.ts";
 
 /** A call's question and answer, as values that the protocol can write. */
@@ -137,17 +137,46 @@ export interface Tell {
   readonly fields: Readonly<Record<string, string | number | boolean | null>>;
 }
 
+/** Get a member's session with a node; ends in exactly one `dialed` or `dial-failed`, unless `undial` came first. */
+export type Dial =
+  | {
+    readonly type: "dial";
+    /** The part's own, unique among those under way. */
+    readonly token: number;
+    readonly network: NetworkId;
+    /** `null`: whoever answers there. */
+    readonly node: NodeId | null;
+    /** `IP:PORT`, a path through a relay, or `HOST:PORT`; the first that answers counts. */
+    readonly addresses: readonly string[];
+    /** Who named them: what they may get until they answer hangs on that. */
+    readonly named: "person" | "record";
+  }
+  | { readonly type: "undial"; readonly token: number };
+
+/** How a `dial` ended. */
+export type Dialed =
+  | { readonly type: "dialed"; readonly token: number; readonly peer: PeerKey }
+  | {
+    readonly type: "dial-failed";
+    readonly token: number;
+    /** Of the session's reasons, or `unwanted`: nothing may be sent there, or not now. */
+    readonly reason: string;
+    readonly detail: string | null;
+  };
+
 /** What goes into every part besides its own inputs. */
 export type PartIn<Made extends CallShapes, Served extends CallShapes> =
   | PeerChange
   | Asked<Served>
   | Answered<Made>
+  | Dialed
   | { readonly type: "wake" };
 
 /** What comes out of every part besides its own outputs. */
 export type PartOut<Made extends CallShapes, Served extends CallShapes> =
   | Ask<Made>
   | Reply<Served>
+  | Dial
   | Keep
   | Tell;
 
