@@ -6,7 +6,7 @@
 import type { Instant, Random } from "../base/mod.ts";
 import type { Identity, KeyPair } from "../crypto/mod.ts";
 import type { Log } from "../host/log.ts";
-import type { NetHost } from "../host/net.ts";
+import type { NetHost } from "../host/net/net.ts";
 import type { StatePaths } from "../host/state/state.ts";
 import type { Store } from "../host/store/mod.ts";
 import type { Demands } from "./mesh/demands.ts";

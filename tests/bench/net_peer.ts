@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { openNet } from "../../src/host/net.ts";
+import { openNet } from "../../src/host/net/net.ts";
 
 const [library = "", port = "0", streamSocket = ""] = Deno.args;
 

@@ -17,7 +17,7 @@ import {
   type PeerKey,
   splitPeerKey,
 } from "../../base/mod.ts";
-import type { NetHost } from "../../host/net.ts";
+import type { NetHost } from "../../host/net/net.ts";
 import type { Member } from "../../membership/mod.ts";
 import {
   type Answer,

@@ -5,7 +5,7 @@
  */
 import type { PeerKey } from "../../base/mod.ts";
 import type { Log } from "../../host/log.ts";
-import type { NetEvent } from "../../host/net.ts";
+import type { NetEvent } from "../../host/net/net.ts";
 import type { NodeIn } from "../../node/mod.ts";
 import type { Tunnels } from "../streams/tunnels.ts";
 

@@ -17,7 +17,7 @@ import { assetPath } from "../../host/assets.ts";
 import { buildId } from "../../host/build.ts";
 import { loadIdentitySeed } from "../../host/state/identity_file.ts";
 import { createLog, type Log, type LogLevel, openLogFile } from "../../host/log.ts";
-import { type NetEvent, type NetHost, openNet } from "../../host/net.ts";
+import { type NetEvent, type NetHost, openNet } from "../../host/net/net.ts";
 import { openState, type StatePaths } from "../../host/state/state.ts";
 import { acquireState } from "../../host/state/state_lock.ts";
 import { openStore, type Store } from "../../host/store/mod.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
-import type { NetEvent, NetHost } from "../../host/net.ts";
+import type { NetEvent, NetHost } from "../../host/net/net.ts";
 import type { DevicePlan } from "../../tunnel/mod.ts";
 
 /** The guest's sshd. */

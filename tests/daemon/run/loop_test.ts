@@ -10,7 +10,7 @@ import {
 } from "../../../src/base/mod.ts";
 import { Loop } from "../../../src/daemon/run/loop.ts";
 import type { Caller } from "../../../src/daemon/ports.ts";
-import type { NetHost } from "../../../src/host/net.ts";
+import type { NetHost } from "../../../src/host/net/net.ts";
 import type { Member } from "../../../src/membership/mod.ts";
 import {
   type CallName,

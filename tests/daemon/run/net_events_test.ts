@@ -1,7 +1,7 @@
 /** What the native library tells comes to whom it concerns, and a defect of it into the log. */
 import assert from "node:assert/strict";
 import { type NetEventParts, netEvents } from "../../../src/daemon/run/net_events.ts";
-import type { NetEvent } from "../../../src/host/net.ts";
+import type { NetEvent } from "../../../src/host/net/net.ts";
 
 const PEER = "n/p";
 const PATH = "192.0.2.1:9000";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { PeerKey } from "../../../src/base/mod.ts";
 import { OmertaError } from "../../../src/base/mod.ts";
 import { Tunnels } from "../../../src/daemon/streams/tunnels.ts";
-import type { NetHost } from "../../../src/host/net.ts";
+import type { NetHost } from "../../../src/host/net/net.ts";
 import type { DevicePlan } from "../../../src/tunnel/mod.ts";
 
 const PLAN = { tunnel: 7, peer: "n/p" as PeerKey } as DevicePlan;

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import type { PeerKey } from "../../src/base/mod.ts";
-import { type NetEvent, type NetHost, openNet, splice } from "../../src/host/net.ts";
-import { inDirectory, testUnless, withDirectory } from "./scratch.ts";
+import type { PeerKey } from "../../../src/base/mod.ts";
+import { type NetEvent, type NetHost, openNet, splice } from "../../../src/host/net/net.ts";
+import { inDirectory, testUnless, withDirectory } from "../scratch.ts";
 
-const library = new URL("../../build/libomerta_net.so", import.meta.url).pathname;
+const library = new URL("../../../build/libomerta_net.so", import.meta.url).pathname;
 const isBuilt = exists(library);
 const obstacle = isBuilt ? undefined : "native: scripts/native has not built the network library";
 

@@ -12,8 +12,8 @@
  *
  * @module
  */
-import { type ErrorCode, isErrorCode, OmertaError } from "../base/mod.ts";
-import type { GuestPlan } from "../tunnel/mod.ts";
+import { type ErrorCode, isErrorCode, OmertaError } from "../../base/mod.ts";
+import type { GuestPlan } from "../../tunnel/mod.ts";
 
 /** What happens in the native library. Fields are as the library gives them. */
 export type NetEvent =
