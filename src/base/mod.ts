@@ -1,5 +1,6 @@
 /**
- * What every part may use: ids, bytes, results, errors, randomness, bounded maps, the machine shape, units.
+ * What every part may use: ids, bytes, results, errors, randomness, bounded maps, the machine shape, units,
+ * the size of a VM.
  *
  * @module
  */
@@ -17,3 +18,4 @@ export * from "./result.ts";
 export * from "./timers.ts";
 export * from "./units.ts";
 export * from "./version.ts";
+export * from "./vm_size.ts";

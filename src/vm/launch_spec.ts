@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { CPU_MAX, LEASE_MS_MIN, LIFE_MS_MAX, MEMORY_MIB_MAX, MEMORY_MIB_MIN } from "./limits.ts";
+import { memoryMib, VM_SIZE_RANGES, type VmSize } from "../base/mod.ts";
+import { LEASE_MS_MIN, LIFE_MS_MAX } from "./limits.ts";
 
 /** What to launch. All paths are absolute. */
 export interface LaunchSpec {
@@ -15,8 +16,7 @@ export interface LaunchSpec {
   readonly seed: string;
   /** The manifest's kernel command line; the helper adds what depends on host and accelerator. */
   readonly append: string;
-  readonly cpus: number;
-  readonly memoryMib: number;
+  readonly size: VmSize;
   readonly accel: "kvm" | "tcg";
   /** A raw disk for `/data`, or `undefined`. */
   readonly disk?: string | undefined;
@@ -39,19 +39,24 @@ export interface LaunchRates {
 const RATE_OPS_MAX = 1e8;
 const RATE_BYTES_MAX = 1e11;
 
+/** What the helper takes of memory. */
+const MIB_MIN = memoryMib({ memoryBytes: VM_SIZE_RANGES.memoryBytes.min });
+const MIB_MAX = memoryMib({ memoryBytes: VM_SIZE_RANGES.memoryBytes.max });
+
 /** Longest specification that the helper reads. */
 export const LAUNCH_SPEC_BYTES_MAX = 64 * 1024;
 
 /** The text of a specification. Throws `RangeError` where a field cannot be meant. */
 export function launchSpec(spec: LaunchSpec): string {
+  const { cpu } = VM_SIZE_RANGES;
   const fields: readonly (readonly [string, string])[] = [
     ["qemu", absolute("qemu", spec.qemu)],
     ["kernel", absolute("kernel", spec.kernel)],
     ["initrd", absolute("initrd", spec.initrd)],
     ["seed", absolute("seed", spec.seed)],
     ["append", plain("append", spec.append)],
-    ["cpus", whole("cpus", spec.cpus, 1, CPU_MAX)],
-    ["memory_mib", whole("memoryMib", spec.memoryMib, MEMORY_MIB_MIN, MEMORY_MIB_MAX)],
+    ["cpus", whole("cpu", spec.size.cpu, cpu.min, cpu.max)],
+    ["memory_mib", whole("memoryMib", memoryMib(spec.size), MIB_MIN, MIB_MAX)],
     ["accel", spec.accel],
     ...(spec.disk === undefined ? [] : [["disk", absolute("disk", spec.disk)] as const]),
     ...rateFields(spec.rates),

@@ -45,7 +45,7 @@ const BAD: readonly [Partial<Requirements>, RequirementReason][] = [
 ];
 
 Deno.test("checkRequirements() takes the least that has sense", () => {
-  const least = { cpu: 1, memoryBytes: 1, storageBytes: 0, image: "a", leaseMs: 30_000 };
+  const least = { cpu: 1, memoryBytes: 128 * MIB, storageBytes: 0, image: "a", leaseMs: 30_000 };
   deepStrictEqual(checkRequirements(least), { ok: true, value: least });
 });
 
@@ -111,7 +111,7 @@ Deno.test("refusalOf() says in one sentence what stands against a VM", () => {
     ],
     [
       told(policy, asked({ cpu: 0 }), NOTHING, NO_SHARE),
-      "bad-size: a VM has a whole number of CPUs, at least 1",
+      "bad-size: a VM has 1 to 64 CPUs",
     ],
     [
       told(policy, asked({ cpu: 5 }), NOTHING, NO_SHARE),

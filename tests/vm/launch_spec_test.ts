@@ -1,14 +1,15 @@
 import { strictEqual, throws } from "node:assert/strict";
 import { type LaunchSpec, launchSpec } from "../../src/vm/mod.ts";
 
+const SIZE = { cpu: 2, memoryBytes: 512 * 2 ** 20, storageBytes: 0 };
+
 const SPEC: LaunchSpec = {
   qemu: "/usr/bin/qemu-system-x86_64",
   kernel: "/state/images/x/kernel",
   initrd: "/state/images/x/initrd",
   seed: "/state/vms/a/seed",
   append: "console=ttyS0 quiet",
-  cpus: 2,
-  memoryMib: 512,
+  size: SIZE,
   accel: "tcg",
   leaseMs: 3_600_000,
   lifeMs: 86_400_000,
@@ -49,9 +50,9 @@ const WRONG: readonly [string, Partial<LaunchSpec>][] = [
   ["a path with a line end", { seed: "/a\nqemu=/bin/sh" }],
   ["a path with a NUL", { disk: "/a\0" }],
   ["a command line with a line end", { append: "a\nb" }],
-  ["no CPU", { cpus: 0 }],
-  ["half a CPU", { cpus: 0.5 }],
-  ["little memory", { memoryMib: 64 }],
+  ["no CPU", { size: { ...SIZE, cpu: 0 } }],
+  ["half a CPU", { size: { ...SIZE, cpu: 0.5 } }],
+  ["little memory", { size: { ...SIZE, memoryBytes: 2 ** 26 } }],
   ["a short lease", { leaseMs: 29_999 }],
   ["no rate", { rates: { ...RATES, diskOps: 0 } }],
   ["no life", { lifeMs: 0 }],

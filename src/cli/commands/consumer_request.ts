@@ -4,7 +4,7 @@
  * @module
  */
 import type { ConsumerRequestInput, VmDoc } from "../../api/methods.ts";
-import { formatDuration, OmertaError } from "../../base/mod.ts";
+import { formatDuration, OmertaError, VM_SIZE_RANGES } from "../../base/mod.ts";
 import type { Terminal } from "../../host/terminal.ts";
 import type { Invocation } from "../invocation.ts";
 import { also, command, type FlagValues, list, maybe, option, toggle } from "../command.ts";
@@ -29,13 +29,8 @@ import { requestLines, vmTable } from "../vm_text.ts";
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 
-/** What no provider goes beyond, whatever it lends. Source: `src/vm/limits.ts`; a test compares. */
-export const VM_RANGES = {
-  cpu: { min: 1, max: 64 },
-  memory: { min: 128 * MIB, max: 2 ** 40 },
-  storage: { min: 16 * MIB, max: 2 ** 44 },
-  leaseMs: { min: 30_000, max: 365 * 24 * HOUR_MS },
-} as const;
+/** What may be asked for. Source: `src/vm/limits.ts`; a test compares. */
+export const LEASE_RANGE = { min: 30_000, max: 365 * 24 * HOUR_MS } as const;
 
 /** Longest public key file. Source: an RSA key of 16384 bits has 2.8 KB; guess beyond. */
 const KEY_FILE_BYTES_MAX = 16_384;
@@ -55,14 +50,14 @@ const ISOLATIONS = ["hardware", "emulated"] as const;
 const CUT_MS = 5_000;
 
 const FLAGS = {
-  cpu: option("N", "CPUs", { parse: wholeNumber(VM_RANGES.cpu), initial: 1, shown: "1" }),
+  cpu: option("N", "CPUs", { parse: wholeNumber(VM_SIZE_RANGES.cpu), initial: 1, shown: "1" }),
   memory: option("S", "memory", {
-    parse: size(VM_RANGES.memory),
+    parse: size(VM_SIZE_RANGES.memoryBytes),
     initial: 512 * MIB,
     shown: "512M",
   }),
   storage: option("S", "disk at /data; 0: none", {
-    parse: sizeOrNone(VM_RANGES.storage),
+    parse: sizeOrNone(VM_SIZE_RANGES.storageBytes),
     initial: 0,
     shown: "0",
   }),
@@ -72,7 +67,7 @@ const FLAGS = {
     shown: "micro",
   }),
   lease: option("T", "how long it outlives our last sign of life, from 30s", {
-    parse: duration(VM_RANGES.leaseMs),
+    parse: duration(LEASE_RANGE),
     initial: HOUR_MS,
     shown: "1h",
   }),

@@ -12,7 +12,6 @@ import {
 } from "../../base/mod.ts";
 import type { EndReason, HelpersWord, HostVm, Refusal } from "../../market/mod.ts";
 import type { Answer, VmStateMessage } from "../../node/mod.ts";
-import { checkVmSize, vmLimitSentence, type VmSize } from "../../vm/mod.ts";
 import { withoutPaths } from "../outward.ts";
 import type { RunningVm, VmRunner } from "../../host/vm/vm_runner.ts";
 
@@ -105,13 +104,6 @@ export function createdAnswer(created: Created | null): Answer<"vm.create"> {
     sshHostKey: Uint8Array.fromHex(created.sshHostKey),
     user: GUEST_USER,
   };
-}
-
-/** @throws {OmertaError} `bad-size`. */
-export function requireVmSize(size: VmSize): void {
-  const checked = checkVmSize(size);
-  if (checked.ok) return;
-  throw new OmertaError("bad-size", sentence(vmLimitSentence(checked.reason)));
 }
 
 /** A dry run is served by a provider that runs dry, and by it nothing else. */

@@ -45,7 +45,6 @@ import {
   refusalError,
   rentedWords,
   requireSameDryness,
-  requireVmSize,
 } from "./hosted.ts";
 import { fitted, loadRows, vmMessage, writeRow } from "./hosted_rows.ts";
 import { LentMachines } from "./lent_machines.ts";
@@ -219,7 +218,6 @@ export class Provider {
     this.#requireGrant(caller);
     const { key, dryRun, ...requirements } = question;
     requireSameDryness(dryRun, this.#parts.dryRunOnly);
-    requireVmSize(requirements);
     const request = { owner: caller.peer, key, requirements, dryRun };
     const room = dryRun ? undefined : this.#parts.roomLeft(this.#untouched());
     const reservation = this.#book.reserve(request, this.#context.now(), room);

@@ -37,7 +37,6 @@ import {
 } from "./vm_runner.ts";
 import { within } from "../waiting.ts";
 
-const MIB = 2 ** 20;
 /** A helper of before a restart gets so long, by the clock, to listen and to answer. Guess. */
 const ADOPT_MS = 3_000;
 const LISTEN_RETRY_MS = 50;
@@ -93,8 +92,7 @@ export class QemuRunner implements VmRunner {
       initrd: image.initrd,
       seed,
       append: image.manifest.append,
-      cpus: requirements.cpu,
-      memoryMib: Math.floor(requirements.memoryBytes / MIB),
+      size: requirements,
       accel: this.accelerator,
       disk,
       leaseMs: Math.round(requirements.leaseMs),
