@@ -4,5 +4,5 @@
  * @module
  */
 export { NodeMachine } from "./node_machine.ts";
-export * from "./protocol.ts";
+export * from "./protocol/mod.ts";
 export type * from "./types.ts";

@@ -56,7 +56,7 @@ import {
   prefixOf,
 } from "../wire/mod.ts";
 import { RPC_RESEND_MS, type RpcIn, RpcMachine, type RpcOut } from "../rpc/mod.ts";
-import { encodeBody, encodeRefusal, parseAnswer, parseQuestion } from "./protocol.ts";
+import { encodeBody, encodeRefusal, parseAnswer, parseQuestion } from "./protocol/mod.ts";
 import { Gate } from "./gate.ts";
 import type { NodeIn, NodeOut } from "./types.ts";
 

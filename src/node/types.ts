@@ -7,7 +7,7 @@ import type { NodeId, PeerKey, SessionKind } from "../base/mod.ts";
 import type { Demand, Namer } from "../path/mod.ts";
 import type { CloseReason, FailReason, SessionIn, SessionKey } from "../session/mod.ts";
 import type { RpcResult } from "../rpc/mod.ts";
-import type { CallName } from "./protocol.ts";
+import type { CallName } from "./protocol/mod.ts";
 
 /** The addresses of our own interfaces. */
 export interface LocalAddresses {
