@@ -71,7 +71,6 @@ const LONG_FILES = new Set([
   "src/daemon/networks/networks.ts",
   "src/daemon/renting/consumer.ts",
   "src/daemon/run/run_node.ts",
-  "src/host/net/net.ts",
   "src/node/node_machine.ts",
   "src/path/path_machine.ts",
   "src/session/session_machine.ts",

@@ -91,7 +91,7 @@ class SystemNode implements NodeAccess {
 
   async splice({ socket, ticket }: Splice): Promise<void> {
     const [{ splice }, { assetPath }] = await Promise.all([
-      import("../host/net/net.ts"),
+      import("../host/net/splice.ts"),
       import("../host/assets.ts"),
     ]);
     await splice({ library: await assetPath("libomerta_net.so", this.state), socket, ticket });

@@ -219,13 +219,13 @@ export class Stand {
   #net(): Context["net"] {
     const command = (op: string, args: Readonly<Record<string, unknown>> = {}) => {
       this.commands.push({ op, args });
-      return this.answers.get(op)?.(args, "" as PeerKey) as Record<string, unknown> ?? { ok: true };
+      return this.answers.get(op)?.(args, "" as PeerKey) ?? { ok: true };
     };
     return {
       port: 9_000,
       send() {},
       heard() {},
-      command,
+      command: command as Context["net"]["command"],
       attach: async (plan) => void await command("tunnel.open", { ...plan }),
       close: () => Promise.resolve(),
     };

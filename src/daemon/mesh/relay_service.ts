@@ -4,9 +4,10 @@
  *
  * @module
  */
-import type { RelayOptions, RelayStatusResult, TrafficDoc } from "../../api/methods.ts";
+import type { RelayOptions, RelayStatusResult } from "../../api/methods.ts";
 import { OmertaError, type PeerKey, peerKey, splitPeerKey } from "../../base/mod.ts";
 import { verifyRecord } from "../../membership/mod.ts";
+import type { RelayStats } from "../../host/net/commands.ts";
 import type { Answer, Question } from "../../node/mod.ts";
 import {
   RELAY_LIMITS,
@@ -27,19 +28,6 @@ import { recordPage } from "./record_page.ts";
 const SWEEP_MS = 15_000;
 /** How long the other member may take to accept. */
 const OFFER_MS = 3_000;
-
-interface NativeSession {
-  readonly session: number;
-  readonly control: TrafficDoc;
-  readonly tunnel: TrafficDoc;
-  readonly idleMs: number;
-}
-
-interface NativeStats {
-  readonly sessions: readonly NativeSession[];
-  readonly dropped: Readonly<Record<string, number>>;
-  readonly total: { readonly control: TrafficDoc; readonly tunnel: TrafficDoc };
-}
 
 /** The relay of a running node. */
 export class RelayService {
@@ -199,8 +187,8 @@ export class RelayService {
     }
   }
 
-  #stats(): NativeStats {
-    return this.#context.net.command("relay.stats") as unknown as NativeStats;
+  #stats(): RelayStats {
+    return this.#context.net.command("relay.stats", {});
   }
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
+import type { NetArgs } from "../../host/net/commands.ts";
 import type { NetEvent, NetHost } from "../../host/net/net.ts";
 import type { DevicePlan } from "../../tunnel/mod.ts";
 
@@ -39,7 +40,7 @@ export class Tunnels {
   /** Opens the tunnel unless it is open. */
   open(plan: DevicePlan): void {
     if (this.#open.has(plan.tunnel)) return;
-    this.#net.command("tunnel.open", { ...plan });
+    this.#net.command("tunnel.open", plan);
     this.#open.add(plan.tunnel);
   }
 
@@ -51,7 +52,7 @@ export class Tunnels {
   /** Waits until the guest's ssh greets, or `signal` is aborted. */
   async probeSsh(local: number, timeoutMs: number, signal: AbortSignal): Promise<ProbeResult> {
     const args = { tunnel: local, port: SSH_PORT, prefix: "SSH-", timeoutMs };
-    const done = await this.#probe("tunnel.probe", args, signal);
+    const done = await this.#probe(args, signal);
     if (!done.ok) {
       throw new OmertaError("vm-failed", "The VM's ssh did not answer through the tunnel", {
         hint: "Release it and request another; the provider's log says what the guest did.",
@@ -68,8 +69,7 @@ export class Tunnels {
 
   /** Listens natively on `bind` and joins what connects to `port` of the guest. */
   listen(forward: string, local: number, { bind, port }: { bind: string; port: number }): string {
-    const answer = this.#net.command("forward.listen", { forward, tunnel: local, bind, port });
-    return String(answer["address"]);
+    return this.#net.command("forward.listen", { forward, tunnel: local, bind, port }).address;
   }
 
   unlisten(forward: string): void {
@@ -78,17 +78,20 @@ export class Tunnels {
 
   /** Takes the native library's word about a probe. */
   onProbeDone(done: ProbeDone): void {
-    this.#probes.get(String(done.probe))?.(done);
+    this.#probes.get(done.probe)?.(done);
   }
 
-  #probe(op: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ProbeDone> {
+  #probe(
+    args: Omit<NetArgs["tunnel.probe"], "probe">,
+    signal: AbortSignal,
+  ): Promise<ProbeDone> {
     const probe = `probe-${this.#nextProbe++}`;
     const { promise, resolve, reject } = Promise.withResolvers<ProbeDone>();
     const onAbort = () => reject(signal.reason);
     this.#probes.set(probe, resolve);
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
-    else this.#net.command(op, { ...args, probe });
+    else this.#net.command("tunnel.probe", { ...args, probe });
     return promise.finally(() => {
       this.#probes.delete(probe);
       signal.removeEventListener("abort", onAbort);

@@ -16,9 +16,9 @@ const CASES: readonly (readonly [NetEvent, readonly unknown[]])[] = [
     "input",
     { type: "path-dead", peer: PEER, path: PATH },
   ]],
-  [{ type: "probe-done", probe: 7, ok: true }, ["probe", {
+  [{ type: "probe-done", probe: "7", ok: true }, ["probe", {
     type: "probe-done",
-    probe: 7,
+    probe: "7",
     ok: true,
   }]],
   [{ type: "stream", tunnel: 3, open: 2 }, ["hold", "VM three", 2]],

@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import type { PeerKey } from "../../../src/base/mod.ts";
-import { type NetEvent, type NetHost, openNet, splice } from "../../../src/host/net/net.ts";
+import type { NetOp } from "../../../src/host/net/commands.ts";
+import { type NetEvent, type NetHost, openNet } from "../../../src/host/net/net.ts";
+import { splice } from "../../../src/host/net/splice.ts";
 import { inDirectory, testUnless, withDirectory } from "../scratch.ts";
 
 const library = new URL("../../../build/libomerta_net.so", import.meta.url).pathname;
@@ -129,7 +131,7 @@ netTest(
       a.net.send(to, frame("hello"));
       await b.until(() => b.datagrams.length === 2);
       assert.deepEqual(b.datagrams.map(({ bytes }) => bytes[3]), [8, 1]);
-      assert.deepEqual(b.net.command("stats")["dropped"], { "unknown-receiver": 1 });
+      assert.deepEqual(b.net.command("stats", {}).dropped, { "unknown-receiver": 1 });
     }),
 );
 
@@ -186,7 +188,7 @@ netTest("heard() sends nothing", () =>
     a.net.send(to, frame("hello"));
     await b.until(() => b.datagrams.length > 0);
     assert.equal(text(b.datagrams[0]?.bytes ?? assert.fail()), "hello");
-    assert.deepEqual(b.net.command("stats")["dropped"], {});
+    assert.deepEqual(b.net.command("stats", {}).dropped, {});
   }));
 
 netTest("send() keeps the order of a batch, however large", () =>
@@ -236,7 +238,7 @@ netTest("openNet() says that a library cannot be loaded", () => {
 netTest("command() throws the library's code", async () => {
   const { net } = open();
   assert.throws(() => net.command("tunnel.close", { tunnel: 7 }), { code: "not-found" });
-  assert.throws(() => net.command("nothing"), { code: "unsupported" });
+  assert.throws(() => net.command("nothing" as NetOp, {}), { code: "unsupported" });
   await net.close();
 });
 
@@ -247,8 +249,8 @@ netTest("command() takes an answer of any length", async () => {
     const b = `10.0.${session >> 8}.${session & 255}:9`;
     net.command("relay.set", { session, a: "10.1.0.1:9", b });
   }
-  const { sessions } = net.command("relay.stats");
-  assert.equal((sessions as unknown[]).length, count);
+  const { sessions } = net.command("relay.stats", {});
+  assert.equal(sessions.length, count);
   await net.close();
 });
 
@@ -278,7 +280,7 @@ netTest("two devices shake hands, and tell", () =>
       heard.net.command("tunnel.open", {
         ...{ tunnel, remote: 3 - tunnel, peer: "p", mode: "device", mtu: 1280, keepaliveS: 25 },
         ...{ privateKey: mine.privateKey, peerKey: theirs.publicKey },
-        ...{ address: addresses[0], peerAddress: addresses[1] },
+        ...{ address: addresses[0] ?? "", peerAddress: addresses[1] ?? "" },
       });
     }
     for (const { heard, tunnel } of ends) {
@@ -293,13 +295,21 @@ netTest("a probe gives back the name by which it was asked for", async () => {
   const heard = open();
   const { privateKey } = keys();
   heard.net.command("tunnel.open", {
-    ...{ tunnel: 1, peer: "p", mode: "device", mtu: 1280, keepaliveS: 0, privateKey },
+    ...{ tunnel: 1, remote: 0, peer: "p", mode: "device", mtu: 1280, keepaliveS: 0, privateKey },
     ...{ peerKey: keys().publicKey, address: "fd00::1", peerAddress: "fd00::2" },
   });
   heard.net.command("tunnel.ping", { tunnel: 1, probe: "mine", timeoutMs: 1 });
   await heard.until(() => heard.events.length > 0);
   assert.deepEqual(heard.events, [
-    { type: "probe-done", probe: "mine", ok: false, rttMs: null, error: "timeout" },
+    {
+      type: "probe-done",
+      probe: "mine",
+      ok: false,
+      handshakeMs: null,
+      bannerMs: null,
+      rttMs: null,
+      error: "timeout",
+    },
   ]);
   await heard.net.close();
 });
@@ -336,5 +346,5 @@ netTest("nothing is sent or delivered after close()", () =>
     a.net.send(`127.0.0.1:${a.net.port}`, frame("to itself"));
     await a.until(() => a.datagrams.length > 0);
     assert.deepEqual(a.datagrams.map(({ bytes }) => text(bytes)), ["to itself"]);
-    assert.throws(() => b.net.command("stats"), { code: "internal" });
+    assert.throws(() => b.net.command("stats", {}), { code: "internal" });
   }));
