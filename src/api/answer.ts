@@ -10,7 +10,7 @@
  * @module
  */
 import { OmertaError } from "../base/errors.ts";
-import type { ErrorDoc } from "./methods.ts";
+import { errorDoc } from "./error_doc.ts";
 
 /** Most bytes of an answer that wait for its reader. Guess: some thousand items. */
 export const UNREAD_BYTES_MAX = 1 << 20;
@@ -43,7 +43,7 @@ export function answerStream(
     run(work, lines, abort.signal).catch((thrown) => {
       if (abort.signal.aborted) return; // told to stop, it did: the reader knows
       if (!(thrown instanceof OmertaError)) onDefect(thrown);
-      lines.write({ error: errorDocument(thrown) });
+      lines.write({ error: errorDoc(thrown) });
     }).finally(() => {
       lines.close();
       onEnd();
@@ -118,22 +118,7 @@ class LineWriter {
       this.#isOpen = false;
       return;
     }
-    this.write({ error: errorDocument(reason) });
+    this.write({ error: errorDoc(reason) });
     this.close();
   }
-}
-
-/** An error as a document: an `OmertaError` with its fields, anything else as a defect. */
-export function errorDocument(error: unknown): ErrorDoc {
-  if (error instanceof OmertaError) {
-    const { code, message, hint, exit, fields } = error;
-    return { ...fields, code, message, hint: hint ?? null, exit };
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return {
-    code: "internal",
-    message,
-    hint: "This is a defect of omerta: please report it with the last lines of the node's log.",
-    exit: 1,
-  };
 }

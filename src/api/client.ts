@@ -5,7 +5,7 @@
  * @module
  */
 import { callMethod, type CallOptions } from "../host/process/node_client.ts";
-import type { ApiMethods, MethodName } from "./methods.ts";
+import type { ApiMethods, MethodName } from "./nouns/mod.ts";
 
 export type { Progress } from "../host/process/node_client.ts";
 

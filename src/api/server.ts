@@ -15,8 +15,9 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import * as v from "valibot";
 import { OmertaError } from "../base/errors.ts";
-import { answerStream, type CallContext, errorDocument } from "./answer.ts";
-import type { ApiMethods, MethodName } from "./methods.ts";
+import { answerStream, type CallContext } from "./answer.ts";
+import { errorDoc } from "./error_doc.ts";
+import type { ApiMethods, MethodName } from "./nouns/mod.ts";
 
 export type { CallContext } from "./answer.ts";
 
@@ -171,7 +172,7 @@ function refuseWith(error: Error, options: ApiOptions): Response {
 }
 
 function refusal(status: number, error: unknown): Response {
-  return new Response(`${JSON.stringify({ error: errorDocument(error) })}\n`, {
+  return new Response(`${JSON.stringify({ error: errorDoc(error) })}\n`, {
     status,
     headers: { "content-type": "application/x-ndjson" },
   });

@@ -5,7 +5,7 @@
  * @module
  */
 import { OmertaError } from "../base/mod.ts";
-import type { ApiMethods, MethodName } from "../api/methods.ts";
+import type { ApiMethods, MethodName } from "../api/nouns/mod.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Output } from "./output.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 import { ERRORS, OmertaError } from "../base/mod.ts";
-import type { ErrorDoc } from "../api/methods.ts";
+import { type ErrorDoc, errorDoc } from "../api/error_doc.ts";
 import type { EndSignal } from "../host/terminal.ts";
-import { usualHint } from "./hints.ts";
+import { hintOf } from "./hints.ts";
 import type { Output } from "./output.ts";
 
 /** The command was ended by a signal. */
@@ -35,14 +35,14 @@ export function fail(out: Output, error: unknown): number {
   }
   const known = error instanceof OmertaError ? error : defect(error);
   printError(out, known);
-  out.failure(sentence(known.message), errorDoc(known).hint);
+  out.failure(sentence(known.message), shownDoc(known).hint);
   for (const line of beneath(known)) out.detail(line);
   return known.exit;
 }
 
 function printError(out: Output, error: OmertaError): void {
   try {
-    out.document("error", { error: errorDoc(error) }, () => []);
+    out.document("error", { error: shownDoc(error) }, () => []);
   } catch {
     // stdout takes nothing, which may be the very error: stderr says it
   }
@@ -57,14 +57,10 @@ function defect(cause: unknown): OmertaError {
   });
 }
 
-/** The error as a part of a document, its own fields beside. */
-export function errorDoc(error: OmertaError): ErrorDoc & Record<string, unknown> {
-  const { code, message, hint, exit } = error;
-  // A peer's words stand alone: a hint of ours would vouch for them.
-  const usual = "said_by" in error.fields ? null : usualHint(code);
-  const { retryMs, ...fields } = error.fields;
-  const retry = retryMs === undefined ? {} : { retry_ms: retryMs };
-  return { ...fields, ...retry, code, message, hint: hint ?? usual, exit };
+/** The error as a part of a document, with the usual hint where it has none. */
+function shownDoc(error: OmertaError): ErrorDoc {
+  const doc = errorDoc(error);
+  return { ...doc, hint: hintOf(doc) };
 }
 
 function interruptedDoc({ message, exit }: Interrupted): Record<string, unknown> {

@@ -4,13 +4,8 @@
  *
  * @module
  */
-import type {
-  NodeMode,
-  NodeReadyDoc,
-  ProviderOptions,
-  RelayOptions,
-  RunNodeOptions,
-} from "../api/methods.ts";
+import type { NodeMode, NodeReadyDoc } from "../api/nouns/node.ts";
+import type { ProviderOptions, RelayOptions, RunNodeOptions } from "../daemon/options.ts";
 import { type FlagValues, list, maybe } from "./command.ts";
 import { nodeName, words } from "./format.ts";
 import { lingerMs } from "./globals.ts";

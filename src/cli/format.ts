@@ -4,7 +4,7 @@
  * @module
  */
 import { formatDuration, formatSize } from "../base/mod.ts";
-import type { PathDoc } from "../api/methods.ts";
+import type { PathDoc } from "../api/nouns/mesh.ts";
 
 /** Characters of an id that are shown unless more are needed to tell it from others. */
 const SHORT_ID_CHARS = 8;

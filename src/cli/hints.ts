@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ErrorDoc } from "../api/error_doc.ts";
 import type { ErrorCode } from "../base/mod.ts";
 
 const NEW_INVITE = "Ask whoever invited you for a new one: 'omerta network invite' makes it.";
@@ -43,7 +44,11 @@ const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   "disk-full": "Free some space there, or choose another state directory with --state.",
 };
 
-/** The hint for errors of this code that have none; `null` where there is nothing to say. */
-export function usualHint(code: string): string | null {
-  return Object.hasOwn(HINTS, code) ? HINTS[code as ErrorCode] ?? null : null;
+/**
+ * The hint to show beside a failure: its own, else the usual one of its code; `null` where there is nothing
+ * to say. A peer's words stand alone: a hint of ours would vouch for them.
+ */
+export function hintOf(error: ErrorDoc): string | null {
+  if (error.hint !== null || "said_by" in error) return error.hint;
+  return Object.hasOwn(HINTS, error.code) ? HINTS[error.code as ErrorCode] ?? null : null;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ApiMethods, MethodName } from "../api/methods.ts";
+import type { ApiMethods, MethodName } from "../api/nouns/mod.ts";
 import type { Terminal } from "../host/terminal.ts";
 import type { Globals } from "./globals.ts";
 import type { NodeAccess } from "./node_access.ts";

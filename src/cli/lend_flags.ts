@@ -5,7 +5,7 @@
  * @module
  */
 import { OmertaError } from "../base/mod.ts";
-import type { ProviderOptions } from "../api/methods.ts";
+import type { ProviderOptions } from "../daemon/options.ts";
 import { type FlagValues, list, maybe, toggle } from "./command.ts";
 import { duration, oneOf, size, sizeOrNone, wholeId, wholeNumber } from "./values.ts";
 

@@ -11,7 +11,7 @@
  * @module
  */
 import { formatDuration, OmertaError } from "../base/mod.ts";
-import type { ApiMethods, MethodName } from "../api/methods.ts";
+import type { ApiMethods, MethodName } from "../api/nouns/mod.ts";
 import type { EndSignal, Terminal } from "../host/terminal.ts";
 import type { Command } from "./command.ts";
 import { fail, Interrupted } from "./failure.ts";

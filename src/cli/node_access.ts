@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { ApiMethods, MethodName, RunNodeOptions } from "../api/methods.ts";
+import type { ApiMethods, MethodName } from "../api/nouns/mod.ts";
+import type { RunNodeOptions } from "../daemon/options.ts";
 
 /** What comes on the way to a method's result. */
 export interface CallHooks<Item = unknown> {

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { ErrorDoc } from "../api/methods.ts";
+import type { ErrorDoc } from "../api/error_doc.ts";
 import { sentence } from "./failure.ts";
-import { usualHint } from "./hints.ts";
+import { hintOf } from "./hints.ts";
 import type { Output } from "./output.ts";
 
 /** Says each failure on stderr; gives the exit status: 0 where nothing failed. */
@@ -15,9 +15,7 @@ export function reportFailed(
   failed: readonly { readonly id: string; readonly error: ErrorDoc }[],
 ): number {
   for (const { id, error } of failed) {
-    // A peer's words stand alone, as in failure.ts.
-    const usual = "said_by" in error ? null : usualHint(error.code);
-    out.failure(`${id}: ${sentence(error.message)}`, error.hint ?? usual);
+    out.failure(`${id}: ${sentence(error.message)}`, hintOf(error));
   }
   return failed[0]?.error.exit ?? 0;
 }

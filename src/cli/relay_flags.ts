@@ -5,7 +5,7 @@
  * @module
  */
 import { formatSize, OmertaError } from "../base/mod.ts";
-import type { RelayOptions } from "../api/methods.ts";
+import type { RelayOptions } from "../daemon/options.ts";
 import { type FlagValues, maybe } from "./command.ts";
 import { rate, wholeNumber } from "./values.ts";
 

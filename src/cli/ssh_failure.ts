@@ -10,7 +10,7 @@
  * @module
  */
 import { OmertaError } from "../base/mod.ts";
-import type { VmDoc, VmEndReason } from "../api/methods.ts";
+import type { VmDoc } from "../api/nouns/consumer.ts";
 import { delay } from "../host/delay.ts";
 import type { Invocation } from "./invocation.ts";
 import { vmName } from "./vm_text.ts";
@@ -22,7 +22,7 @@ export const SSH_FAILED = 255;
 const ASK_MS = 2_500;
 const ASK_EVERY_MS = 200;
 
-const ENDINGS: Readonly<Record<VmEndReason, string>> = {
+const ENDINGS: Readonly<Record<NonNullable<VmDoc["end"]>["reason"], string>> = {
   "released": "it was released",
   "expired": "its lease, or the life that its provider gives, was over",
   "evicted": "the provider's owner took it back",

@@ -5,7 +5,8 @@
  * @module
  */
 import { OmertaError } from "../base/mod.ts";
-import type { ApiMethods, MethodName, RunNodeOptions } from "../api/methods.ts";
+import type { ApiMethods, MethodName } from "../api/nouns/mod.ts";
+import type { RunNodeOptions } from "../daemon/options.ts";
 import type { Terminal } from "../host/terminal.ts";
 import type { CallHooks, NodeAccess, Splice } from "./node_access.ts";
 

@@ -16,7 +16,8 @@ import {
   parseSize,
   unitSentence,
 } from "../base/mod.ts";
-import type { Grant, NodeAtAddress } from "../api/methods.ts";
+import type { Grant } from "../membership/mod.ts";
+import type { NodeAtAddress } from "../api/nouns/common.ts";
 import { nearest } from "./nearest.ts";
 
 /** A value, or the sentence about what is wrong with the text. */

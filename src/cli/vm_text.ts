@@ -4,7 +4,8 @@
  * @module
  */
 import { formatDuration } from "../base/mod.ts";
-import type { VmDoc, VmPhase } from "../api/methods.ts";
+import type { VmDoc } from "../api/nouns/consumer.ts";
+import type { VmPhase } from "../market/mod.ts";
 import { bytes, count, facts, fromNow, pathText, shortId, shortIds, table } from "./format.ts";
 
 const PHASES: readonly VmPhase[] = ["match", "reserve", "create", "boot", "network", "ssh"];

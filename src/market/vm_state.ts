@@ -41,6 +41,9 @@ export type VmEvent =
   | "failed"
   | "lost";
 
+/** A step on the way to a VM that its renter can use, in their order. */
+export type VmPhase = "match" | "reserve" | "create" | "boot" | "network" | "ssh";
+
 /** All states, in the order of a life. */
 export const VM_STATES = [
   "requested",

@@ -1,13 +1,10 @@
 /**
  * A terminal and a node that only remember, for tests of commands.
  */
-import type {
-  ApiMethods,
-  MethodName,
-  PathDoc,
-  RunNodeOptions,
-  VmDoc,
-} from "../../src/api/methods.ts";
+import type { ApiMethods, MethodName } from "../../src/api/nouns/mod.ts";
+import type { PathDoc } from "../../src/api/nouns/mesh.ts";
+import type { RunNodeOptions } from "../../src/daemon/options.ts";
+import type { VmDoc } from "../../src/api/nouns/consumer.ts";
 import { main } from "../../src/cli/mod.ts";
 import type { CallHooks, NodeAccess, Splice } from "../../src/cli/node_access.ts";
 import type { Child, EndSignal, Terminal } from "../../src/host/terminal.ts";

@@ -3,7 +3,9 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { OmertaError } from "../../src/base/mod.ts";
 import { LEASE_RANGE } from "../../src/cli/commands/consumer_request.ts";
 import { LEASE_MS_MIN, LIFE_MS_MAX } from "../../src/vm/limits.ts";
-import type { MeshPingResult, NodeReadyDoc, RunNodeOptions } from "../../src/api/methods.ts";
+import type { MeshPingResult } from "../../src/api/nouns/mesh.ts";
+import type { NodeReadyDoc } from "../../src/api/nouns/node.ts";
+import type { RunNodeOptions } from "../../src/daemon/options.ts";
 import { DIRECT, FakeNode, FakeTerminal, NETWORK, NODE_ID, runWith, VM } from "./fakes.ts";
 
 const INVITE = `omerta://join/${"A".repeat(40)}`;

@@ -4,7 +4,7 @@
  * @module
  */
 import { formatDuration, OmertaError } from "../../base/mod.ts";
-import type { VmDoc } from "../../api/methods.ts";
+import type { VmDoc } from "../../api/nouns/consumer.ts";
 import { command, toggle, type Verbs } from "../command.ts";
 import { fromNow } from "../format.ts";
 import { reportFailed } from "../partly.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ConsumerRequestInput, VmDoc } from "../../api/methods.ts";
+import type { ConsumerRequestInput, VmDoc } from "../../api/nouns/consumer.ts";
 import { formatDuration, OmertaError, VM_SIZE_RANGES } from "../../base/mod.ts";
 import type { Terminal } from "../../host/terminal.ts";
 import type { Invocation } from "../invocation.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
-import type { SshTargetDoc } from "../../api/methods.ts";
+import type { SshTargetDoc } from "../../api/nouns/consumer.ts";
 import {
   type SelfCommand,
   sshCommand,

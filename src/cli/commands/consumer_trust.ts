@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { KnownProviderDoc } from "../../api/methods.ts";
+import type { KnownProviderDoc } from "../../api/nouns/consumer.ts";
 import { OmertaError } from "../../base/mod.ts";
 import { command } from "../command.ts";
 import { fromNow, nodeName, table } from "../format.ts";

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { OmertaError } from "../../base/mod.ts";
+import { formatDuration, OmertaError } from "../../base/mod.ts";
 import type {
   MeshPingItem,
   MeshPingResult,
   MeshStatusResult,
-  NodeStopResult,
   PeerDoc,
-} from "../../api/methods.ts";
+} from "../../api/nouns/mesh.ts";
+import type { NodeStopResult } from "../../api/nouns/node.ts";
 import { command, hidden, maybe, option, toggle, type Verbs } from "../command.ts";
 import {
   bytes,
@@ -25,7 +25,6 @@ import {
   table,
   words,
 } from "../format.ts";
-import { formatDuration } from "../../base/mod.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";
 import {
   RELAY_FLAGS,

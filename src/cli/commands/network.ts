@@ -4,13 +4,13 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
+import type { Grant } from "../../membership/mod.ts";
 import type {
-  Grant,
   InviteDoc,
   NetworkDetailsDoc,
   NetworkDoc,
   NetworkInviteResult,
-} from "../../api/methods.ts";
+} from "../../api/nouns/network.ts";
 import { command, option, toggle, type Verbs } from "../command.ts";
 import { facts, fromNow, shortIds, table, words } from "../format.ts";
 import type { Invocation } from "../invocation.ts";

@@ -10,7 +10,7 @@ import type {
   ProviderRoom,
   ProviderStatusResult,
   ProviderVmDoc,
-} from "../../api/methods.ts";
+} from "../../api/nouns/provider.ts";
 import { command, toggle, type Verbs } from "../command.ts";
 import { bytes, count, facts, fromNow, shortId, shortIds, table, words } from "../format.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";

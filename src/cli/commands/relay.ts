@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RelayStatusResult, TrafficDoc } from "../../api/methods.ts";
+import type { RelayStatusResult, TrafficDoc } from "../../api/nouns/relay.ts";
 import { command, toggle, type Verbs } from "../command.ts";
 import { bytes, count, shortId, table } from "../format.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";

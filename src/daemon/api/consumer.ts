@@ -8,7 +8,17 @@ import { randomUint32 } from "../../base/mod.ts";
 import { formatAddress } from "../../wire/mod.ts";
 import { TICKET_MS } from "../streams/tunnels.ts";
 import { requestMany } from "../renting/renting_several.ts";
-import * as schemas from "../../api/schemas.ts";
+import { NETWORK, VM } from "../../api/nouns/common.ts";
+import {
+  CONSUMER_EXTEND,
+  CONSUMER_FORWARD,
+  CONSUMER_RELEASE,
+  CONSUMER_REQUEST,
+  CONSUMER_REQUEST_MANY,
+  CONSUMER_SSH_TARGET,
+  CONSUMER_TICKET,
+  CONSUMER_TRUST,
+} from "../../api/nouns/consumer.ts";
 import { later, type TableParts } from "./parts.ts";
 
 /** All methods about renting. */
@@ -20,7 +30,7 @@ function rentingMethods({ node }: TableParts): ApiTable {
   const { consumer, networks } = node;
   return {
     "consumer.request": {
-      input: schemas.CONSUMER_REQUEST,
+      input: CONSUMER_REQUEST,
       run: (input, { signal, progress }) =>
         consumer.request(input, {
           signal,
@@ -28,7 +38,7 @@ function rentingMethods({ node }: TableParts): ApiTable {
         }),
     },
     "consumer.requestMany": {
-      input: schemas.CONSUMER_REQUEST_MANY,
+      input: CONSUMER_REQUEST_MANY,
       run: async (input, { signal, progress }) => ({
         vms: await requestMany(consumer, input, {
           signal,
@@ -37,26 +47,26 @@ function rentingMethods({ node }: TableParts): ApiTable {
       }),
     },
     "consumer.trust": {
-      input: schemas.CONSUMER_TRUST,
+      input: CONSUMER_TRUST,
       run: (input, { signal }) => consumer.trust(input, signal),
     },
     "consumer.list": {
-      input: schemas.NETWORK,
+      input: NETWORK,
       run: async ({ network }) => ({
         vms: await consumer.list(network === null ? null : networks.require(network).row.id),
       }),
     },
-    "consumer.status": { input: schemas.VM, run: ({ vm }) => consumer.status(vm) },
+    "consumer.status": { input: VM, run: ({ vm }) => consumer.status(vm) },
     "consumer.extend": {
-      input: schemas.CONSUMER_EXTEND,
+      input: CONSUMER_EXTEND,
       run: ({ vm, leaseMs }, { signal }) => consumer.extend(vm, leaseMs, signal),
     },
     "consumer.release": {
-      input: schemas.CONSUMER_RELEASE,
+      input: CONSUMER_RELEASE,
       run: ({ vms, all }, { signal }) => consumer.release(vms, all, signal),
     },
     "consumer.sshTarget": {
-      input: schemas.CONSUMER_SSH_TARGET,
+      input: CONSUMER_SSH_TARGET,
       run: ({ vm, all }) => later(() => ({ targets: consumer.sshTargets(vm, all) })),
     },
   };
@@ -66,7 +76,7 @@ function streamMethods({ node, hold, expect }: TableParts): ApiTable {
   const { consumer, context, tunnels } = node;
   return {
     "consumer.ticket": {
-      input: schemas.CONSUMER_TICKET,
+      input: CONSUMER_TICKET,
       run: async ({ vm, port }, { signal }) => {
         const ticket = await consumer.ticket(vm, port, signal);
         expect(TICKET_MS);
@@ -74,7 +84,7 @@ function streamMethods({ node, hold, expect }: TableParts): ApiTable {
       },
     },
     "consumer.forward": {
-      input: schemas.CONSUMER_FORWARD,
+      input: CONSUMER_FORWARD,
       run: async ({ vm, forwards }, { signal, item }) => {
         const { id, tunnel, guestAddress } = await consumer.connect(vm, signal);
         const open: string[] = [];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { MeshStatusResult, NatDoc, PeerDoc } from "../../api/methods.ts";
+import type { MeshStatusResult, NatDoc, PeerDoc } from "../../api/nouns/mesh.ts";
 import type { ApiTable } from "../../api/server.ts";
 import { OmertaError, type PeerKey, peerKey, splitPeerKey, VERSION } from "../../base/mod.ts";
 import { processMemoryBytes } from "../../host/system.ts";
@@ -12,7 +12,8 @@ import { resolvePeer } from "../renting/market.ts";
 import { knownPeers, networkDocs, type NodeParts } from "../run/node.ts";
 import { pingPeer } from "../mesh/pinging.ts";
 import { timestampOrNull } from "../../host/time.ts";
-import * as schemas from "../../api/schemas.ts";
+import { NETWORK, NOTHING } from "../../api/nouns/common.ts";
+import { MESH_PING } from "../../api/nouns/mesh.ts";
 import { later, type TableParts } from "./parts.ts";
 
 /** All methods about the mesh. */
@@ -20,9 +21,9 @@ export function meshMethods(parts: TableParts): ApiTable {
   const { node } = parts;
   const { networks, context } = node;
   return {
-    "mesh.status": { input: schemas.NOTHING, run: () => later(() => meshStatus(parts)) },
+    "mesh.status": { input: NOTHING, run: () => later(() => meshStatus(parts)) },
     "mesh.peers": {
-      input: schemas.NETWORK,
+      input: NETWORK,
       run: async ({ network }, { signal }) => {
         const only = network === null ? null : networks.require(network).row.id;
         const meant = networks.list().filter(({ row }) => only === null || row.id === only);
@@ -32,7 +33,7 @@ export function meshMethods(parts: TableParts): ApiTable {
       },
     },
     "mesh.ping": {
-      input: schemas.MESH_PING,
+      input: MESH_PING,
       run: async (input, { signal, item }) => {
         const { row } = networks.require(input.network);
         const name = { network: row.id, name: input.peer };
@@ -42,7 +43,7 @@ export function meshMethods(parts: TableParts): ApiTable {
       },
     },
     "relay.status": {
-      input: schemas.NOTHING,
+      input: NOTHING,
       run: () =>
         later(() => {
           if (node.relay !== null) return node.relay.status();

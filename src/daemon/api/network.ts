@@ -10,7 +10,15 @@ import { joinNetwork } from "../networks/joining.ts";
 import { requireLeavable } from "../networks/leaving.ts";
 import { makeInvite, networkDocs } from "../run/node.ts";
 import { timestamp, timestampOrNull } from "../../host/time.ts";
-import * as schemas from "../../api/schemas.ts";
+import { NETWORK, NOTHING } from "../../api/nouns/common.ts";
+import {
+  NETWORK_CREATE,
+  NETWORK_IMPORT,
+  NETWORK_INVITE,
+  NETWORK_JOIN,
+  NETWORK_LEAVE,
+  NETWORK_REVOKE,
+} from "../../api/nouns/network.ts";
 import { later, type TableParts } from "./parts.ts";
 
 /** All methods about networks. */
@@ -23,7 +31,7 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
   const { networks, context } = node;
   return {
     "network.create": {
-      input: schemas.NETWORK_CREATE,
+      input: NETWORK_CREATE,
       run: ({ name, invite }) => {
         const joined = networks.create(name);
         const make = () => makeInvite(networks, standing, joined, INVITE_STANDARD);
@@ -39,7 +47,7 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
       },
     },
     "network.join": {
-      input: schemas.NETWORK_JOIN,
+      input: NETWORK_JOIN,
       run: async (input, { signal, progress }) => {
         progress("asking who made the invite");
         const parts = { context, networks, alias };
@@ -48,15 +56,15 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
       },
     },
     "network.list": {
-      input: schemas.NOTHING,
+      input: NOTHING,
       run: () => Promise.resolve({ networks: networkDocs(networks) }),
     },
     "network.show": {
-      input: schemas.NETWORK,
+      input: NETWORK,
       run: ({ network }) => later(() => ({ network: networks.details(networks.require(network)) })),
     },
     "network.leave": {
-      input: schemas.NETWORK_LEAVE,
+      input: NETWORK_LEAVE,
       run: ({ network, force }) =>
         later(() => {
           const unsound = networks.leaveUnsound(network);
@@ -80,7 +88,7 @@ function authorityMethods({ node, standing, options }: TableParts): ApiTable {
   const { networks } = node;
   return {
     "network.invite": {
-      input: schemas.NETWORK_INVITE,
+      input: NETWORK_INVITE,
       run: ({ network, grants, uses, expiresMs }) =>
         later(() => {
           const joined = networks.require(network);
@@ -97,7 +105,7 @@ function authorityMethods({ node, standing, options }: TableParts): ApiTable {
         }),
     },
     "network.invites": {
-      input: schemas.NETWORK,
+      input: NETWORK,
       run: ({ network }) =>
         later(() => {
           const joined = networks.require(network);
@@ -105,7 +113,7 @@ function authorityMethods({ node, standing, options }: TableParts): ApiTable {
         }),
     },
     "network.revoke": {
-      input: schemas.NETWORK_REVOKE,
+      input: NETWORK_REVOKE,
       run: ({ network, target }) =>
         later(() => {
           const joined = networks.require(network);
@@ -114,7 +122,7 @@ function authorityMethods({ node, standing, options }: TableParts): ApiTable {
         }),
     },
     "network.export": {
-      input: schemas.NETWORK,
+      input: NETWORK,
       run: ({ network }) =>
         later(() => {
           const joined = networks.require(network);
@@ -122,7 +130,7 @@ function authorityMethods({ node, standing, options }: TableParts): ApiTable {
         }),
     },
     "network.import": {
-      input: schemas.NETWORK_IMPORT,
+      input: NETWORK_IMPORT,
       run: (input) =>
         later(() => {
           const joined = networks.import(input.export);

@@ -7,7 +7,8 @@ import type { ApiTable } from "../../api/server.ts";
 import { splitPeerKey } from "../../base/mod.ts";
 import { yieldRefusal } from "../run/linger.ts";
 import { nodeInfo } from "../run/node.ts";
-import * as schemas from "../../api/schemas.ts";
+import { NOTHING } from "../../api/nouns/common.ts";
+import { NODE_YIELD } from "../../api/nouns/node.ts";
 import { later, leaseEnd, type TableParts } from "./parts.ts";
 
 /** All methods about the node itself. */
@@ -17,12 +18,12 @@ export function nodeMethods(
   const { mode, state } = options;
   return {
     "node.info": {
-      input: schemas.NOTHING,
+      input: NOTHING,
       isUse: false,
       run: () => later(() => nodeInfo(options, standing, build)),
     },
     "node.yield": {
-      input: schemas.NODE_YIELD,
+      input: NODE_YIELD,
       isUse: false,
       run: (asked) =>
         later(() => {
@@ -34,7 +35,7 @@ export function nodeMethods(
         }),
     },
     "node.stop": {
-      input: schemas.NOTHING,
+      input: NOTHING,
       run: async () => {
         const views = await node.provider?.views() ?? [];
         end();

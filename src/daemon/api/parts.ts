@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RunNodeOptions } from "../../api/methods.ts";
+import type { RunNodeOptions } from "../options.ts";
 import type { Instant } from "../../base/mod.ts";
 import type { LingerMachine } from "../run/linger.ts";
 import type { NodeParts, Standing } from "../run/node.ts";

@@ -3,23 +3,24 @@
  *
  * @module
  */
-import type { ErrorDoc, ProviderEvictResult, ProviderStatusResult } from "../../api/methods.ts";
+import { type ErrorDoc, errorDoc } from "../../api/error_doc.ts";
+import type { ProviderEvictResult, ProviderStatusResult } from "../../api/nouns/provider.ts";
 import type { ApiTable } from "../../api/server.ts";
 import { OmertaError, splitPeerKey, VM_PREFIX_CHARS_MIN, type VmId } from "../../base/mod.ts";
 import { roomLeft } from "../../market/mod.ts";
 import { resolveName } from "../../membership/mod.ts";
-import { errorDoc } from "../../api/error_doc.ts";
 import type { NodeParts } from "../run/node.ts";
 import { timestampOrNull } from "../../host/time.ts";
-import * as schemas from "../../api/schemas.ts";
+import { NOTHING } from "../../api/nouns/common.ts";
+import { PROVIDER_EVICT } from "../../api/nouns/provider.ts";
 import { leaseEnd, type TableParts } from "./parts.ts";
 
 /** All methods about lending. */
 export function providerMethods({ node }: TableParts): ApiTable {
   return {
-    "provider.status": { input: schemas.NOTHING, run: () => providerStatus(node) },
+    "provider.status": { input: NOTHING, run: () => providerStatus(node) },
     "provider.evict": {
-      input: schemas.PROVIDER_EVICT,
+      input: PROVIDER_EVICT,
       run: ({ vms, all }) => evict(node, vms, all),
     },
   };

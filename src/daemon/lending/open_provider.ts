@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ProviderOptions } from "../../api/methods.ts";
+import type { ProviderOptions } from "../options.ts";
 import { OmertaError, type PeerKey } from "../../base/mod.ts";
 import { assetPath, imageSource } from "../../host/assets.ts";
 import { type DiskSpace, openDiskGauge } from "../../host/files.ts";

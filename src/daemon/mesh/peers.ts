@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PathDoc } from "../../api/methods.ts";
+import type { PathDoc } from "../../api/nouns/mesh.ts";
 import { BoundedMap, type PeerKey, splitPeerKey } from "../../base/mod.ts";
 import { type Grant, type Member, reasonToLeave } from "../../membership/mod.ts";
 import { formatAddress, parsePath } from "../../wire/mod.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { MeshPingInput, MeshPingItem, MeshPingResult } from "../../api/methods.ts";
+import type { MeshPingInput, MeshPingItem, MeshPingResult } from "../../api/nouns/mesh.ts";
 import { type PeerKey, randomUint32, splitPeerKey } from "../../base/mod.ts";
 import { delay } from "../../host/delay.ts";
 import type { Context } from "../context.ts";

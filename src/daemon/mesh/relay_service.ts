@@ -4,10 +4,11 @@
  *
  * @module
  */
-import type { RelayOptions, RelayStatusResult } from "../../api/methods.ts";
+import type { RelayStatusResult } from "../../api/nouns/relay.ts";
 import { OmertaError, type PeerKey, peerKey, splitPeerKey } from "../../base/mod.ts";
 import { verifyRecord } from "../../membership/mod.ts";
 import type { RelayStats } from "../../host/net/commands.ts";
+import type { RelayOptions } from "../options.ts";
 import type { Answer, Question } from "../../node/mod.ts";
 import {
   RELAY_LIMITS,

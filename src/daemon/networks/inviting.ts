@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { InviteDoc } from "../../api/methods.ts";
+import type { InviteDoc } from "../../api/nouns/network.ts";
 import { OmertaError } from "../../base/mod.ts";
 import {
   type Admitter,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NetworkDoc } from "../../api/methods.ts";
+import type { NetworkDoc } from "../../api/nouns/network.ts";
 import { OmertaError } from "../../base/mod.ts";
 import type { NetworkRow } from "../../host/store/mod.ts";
 import type { Admitter, RedeemReason } from "../../membership/mod.ts";

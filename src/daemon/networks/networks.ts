@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { InviteDoc, NetworkDetailsDoc, NetworkDoc } from "../../api/methods.ts";
+import type { InviteDoc, NetworkDetailsDoc, NetworkDoc } from "../../api/nouns/network.ts";
 import { type NetworkId, type NodeId, OmertaError, splitPeerKey } from "../../base/mod.ts";
 import type { NetworkRow } from "../../host/store/mod.ts";
 import {

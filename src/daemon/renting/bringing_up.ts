@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { VmPhase } from "../../api/methods.ts";
+import type { VmPhase } from "../../market/mod.ts";
 import { type Instant, OmertaError, type PeerKey, toHex, type VmId } from "../../base/mod.ts";
 import { keyPairFromPrivate } from "../../crypto/mod.ts";
 import type { VmStateMessage } from "../../node/mod.ts";

@@ -13,11 +13,11 @@ import type {
   ConsumerRequestInput,
   ConsumerTrustInput,
   ConsumerTrustResult,
-  ErrorDoc,
-  PathDoc,
   SshTargetDoc,
   VmDoc,
-} from "../../api/methods.ts";
+} from "../../api/nouns/consumer.ts";
+import { type ErrorDoc, errorDoc } from "../../api/error_doc.ts";
+import type { PathDoc } from "../../api/nouns/mesh.ts";
 import { knownHostsLine } from "../../api/ssh_command.ts";
 import {
   Buckets,
@@ -35,7 +35,6 @@ import { attempt } from "../../host/attempt.ts";
 import type { Context } from "../context.ts";
 import { changeTrust, type KnownProviders } from "./known_providers.ts";
 import type { CallOptions } from "../ports.ts";
-import { errorDoc } from "../../api/error_doc.ts";
 import type { Reach } from "../mesh/reach.ts";
 import { afterWord, byLife, isNews } from "./rental_changes.ts";
 import { findRental, notReady } from "./rental_names.ts";

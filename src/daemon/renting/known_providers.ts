@@ -7,7 +7,7 @@ import type {
   ConsumerTrustInput,
   ConsumerTrustResult,
   KnownProviderDoc,
-} from "../../api/methods.ts";
+} from "../../api/nouns/consumer.ts";
 import { type NetworkId, type NodeId, OmertaError } from "../../base/mod.ts";
 import type { ProviderRow } from "../../host/store/mod.ts";
 import { afterFailure, afterService, type Experience, NO_EXPERIENCE } from "../../market/mod.ts";

@@ -4,12 +4,14 @@
  *
  * @module
  */
-import type { PathDoc, VmDoc, VmEndReason, VmPhase, VmState } from "../../api/methods.ts";
+import type { PathDoc } from "../../api/nouns/mesh.ts";
+import type { VmDoc } from "../../api/nouns/consumer.ts";
+import type { OwnersEndReason } from "../../node/mod.ts";
+import type { Confinement, Isolation, VmPhase, VmState } from "../../market/mod.ts";
 import { timestamp, timestampOrNull } from "../../host/time.ts";
 import { type NetworkId, type NodeId, type PeerKey, peerKey, type VmId } from "../../base/mod.ts";
 import { keyPairFromPrivate } from "../../crypto/mod.ts";
 import type { RentalRow } from "../../host/store/mod.ts";
-import type { Confinement, Isolation } from "../../market/mod.ts";
 import { type DevicePlan, devicePlan } from "../../tunnel/mod.ts";
 import { sshHostKeyLine } from "../../vm/mod.ts";
 import { SSH_PORT } from "../streams/tunnels.ts";
@@ -61,7 +63,7 @@ export interface Rental {
   /** Why it failed or ended. */
   readonly reason: string | null;
   /** The same as one word. */
-  readonly endReason: VmEndReason | null;
+  readonly endReason: OwnersEndReason | null;
   readonly requestedAtMs: number;
   readonly readyAtMs: number | null;
   readonly leaseExpiresAtMs: number | null;

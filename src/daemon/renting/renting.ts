@@ -14,17 +14,7 @@
  *
  * @module
  */
-import type { ConsumerRequestInput, VmPhase } from "../../api/methods.ts";
-import {
-  type Instant,
-  type NetworkId,
-  type NodeId,
-  OmertaError,
-  randomUint32,
-  splitPeerKey,
-  type VmId,
-} from "../../base/mod.ts";
-import { generateKeyPair } from "../../crypto/mod.ts";
+import type { ConsumerRequestInput } from "../../api/nouns/consumer.ts";
 import {
   type Candidate,
   type FoundProvider,
@@ -35,7 +25,18 @@ import {
   QUEUE_MS,
   queuePauseMs,
   UNKNOWN_OFFER,
+  type VmPhase,
 } from "../../market/mod.ts";
+import {
+  type Instant,
+  type NetworkId,
+  type NodeId,
+  OmertaError,
+  randomUint32,
+  splitPeerKey,
+  type VmId,
+} from "../../base/mod.ts";
+import { generateKeyPair } from "../../crypto/mod.ts";
 import type { VmStateMessage } from "../../node/mod.ts";
 import { type BringUpParts, create, finish, PhaseClock, ready } from "./bringing_up.ts";
 import type { Context } from "../context.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ConsumerRequestManyInput, VmDoc } from "../../api/methods.ts";
+import type { ConsumerRequestManyInput, VmDoc } from "../../api/nouns/consumer.ts";
 import type { Consumer } from "./consumer.ts";
 import type { RentingParts } from "./renting.ts";
 

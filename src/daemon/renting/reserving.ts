@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ConsumerRequestInput } from "../../api/methods.ts";
+import type { ConsumerRequestInput } from "../../api/nouns/consumer.ts";
 import {
   type NetworkId,
   type NodeId,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { EndpointDoc } from "../../api/methods.ts";
+import type { EndpointDoc } from "../../api/nouns/mesh.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
 import { localAddresses } from "../../host/system.ts";
 import type { LocalAddresses } from "../../node/mod.ts";

@@ -24,7 +24,7 @@ import {
   unreachable,
   type Wakeup,
 } from "../../base/mod.ts";
-import type { NodeMode, NodeYieldInput } from "../../api/methods.ts";
+import type { NodeMode, NodeYieldInput } from "../../api/nouns/node.ts";
 
 /** How long a background node stays after its last use. Source: the command line's contract. */
 export const LINGER_MS = 60_000;

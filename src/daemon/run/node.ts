@@ -3,18 +3,19 @@
  *
  * @module
  */
-import type { NetworkDoc, NodeInfoResult, Role, RunNodeOptions } from "../../api/methods.ts";
+import type { NetworkDoc } from "../../api/nouns/network.ts";
+import type { NodeInfoResult } from "../../api/nouns/node.ts";
+import type { Capabilities, Role } from "../../membership/mod.ts";
+import type { RunNodeOptions } from "../options.ts";
 import { peerKey } from "../../base/mod.ts";
-import type { Capabilities } from "../../membership/mod.ts";
 import type { LocalAddresses } from "../../node/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
 import type { Consumer } from "../renting/consumer.ts";
 import type { Context } from "../context.ts";
 import { advertisedAddresses, lanAddresses, ownAddresses, publicAddresses } from "./endpoints.ts";
 import type { Networks } from "../networks/networks.ts";
-import type { MadeInvite } from "../networks/inviting.ts";
+import type { InviteOrder, MadeInvite } from "../networks/inviting.ts";
 import { unreachableInvite } from "../networks/network_errors.ts";
-import type { InviteOrder } from "../networks/inviting.ts";
 import type { Joined } from "../networks/network_loading.ts";
 import type { Peers } from "../mesh/peers.ts";
 import type { Provider } from "../lending/provider.ts";

@@ -9,7 +9,8 @@
  * @module
  */
 import { createApi } from "../../api/server.ts";
-import type { NodeReadyDoc, RunNodeOptions } from "../../api/methods.ts";
+import type { NodeReadyDoc } from "../../api/nouns/node.ts";
+import type { RunNodeOptions } from "../options.ts";
 import { sshCommand } from "../../api/ssh_command.ts";
 import { OmertaError, VERSION } from "../../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../../crypto/mod.ts";

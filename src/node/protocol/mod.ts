@@ -30,7 +30,12 @@ export {
   type PeerRefusal,
   type Refusal,
 } from "./refusal.ts";
-export { OWNERS_END_REASONS, VMS_PER_CALL_MAX, type VmStateMessage } from "./vm.ts";
+export {
+  OWNERS_END_REASONS,
+  type OwnersEndReason,
+  VMS_PER_CALL_MAX,
+  type VmStateMessage,
+} from "./vm.ts";
 
 /** Every call with its question and answer. */
 export const CALLS = { ...MEMBERSHIP_CALLS, ...MESH_CALLS, ...VM_CALLS } as const;

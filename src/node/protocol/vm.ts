@@ -27,6 +27,9 @@ export const OWNERS_END_REASONS = [
   "disk",
 ] as const;
 
+/** Why a VM ended, as its owner is told. */
+export type OwnersEndReason = (typeof OWNERS_END_REASONS)[number];
+
 /** What a provider tells about one VM. */
 const vmState = v.strictObject({
   vm: vmId,

@@ -5,7 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { ConsumerRequestInput, VmDoc } from "../../../src/api/methods.ts";
+import type { ConsumerRequestInput, VmDoc } from "../../../src/api/nouns/consumer.ts";
 import {
   OmertaError,
   type PeerKey,

@@ -1,6 +1,7 @@
 /** A rental's row and its document. */
 import assert from "node:assert/strict";
-import type { PathDoc, VmState } from "../../../src/api/methods.ts";
+import type { PathDoc } from "../../../src/api/nouns/mesh.ts";
+import type { VmState } from "../../../src/market/mod.ts";
 import { seededRandom, splitPeerKey, toBase32, type VmId } from "../../../src/base/mod.ts";
 import { generateKeyPair } from "../../../src/crypto/mod.ts";
 import { NO_PATH } from "../../../src/daemon/mesh/peers.ts";

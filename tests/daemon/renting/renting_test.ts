@@ -1,6 +1,6 @@
 /** Whom a request asks, in which order, how long it waits, and what it believes. */
 import assert from "node:assert/strict";
-import type { ConsumerRequestInput, VmDoc } from "../../../src/api/methods.ts";
+import type { ConsumerRequestInput, VmDoc } from "../../../src/api/nouns/consumer.ts";
 import { OmertaError, splitPeerKey, type VmId } from "../../../src/base/mod.ts";
 import { requestMany } from "../../../src/daemon/renting/renting_several.ts";
 import { UNKNOWN_OFFER } from "../../../src/market/mod.ts";
