@@ -5,6 +5,7 @@
  *   the inner parts through their `mod.ts`;
  * - `omerta/pure-core`: no clock, timer, randomness, network, file or foreign package in a core;
  * - `omerta/rooms`: a room of `src/daemon/` enters only the rooms that the table here allows;
+ * - `omerta/path-text`: only `src/wire/path.ts` looks into, or puts together, the text of a path;
  * - `omerta/function-length`: no function of more than 60 lines (tests may);
  * - `omerta/file-length`: no file of `src/` of more than 400 lines;
  * - `omerta/documented`: a module of `src/` begins by saying what it is, and what it exports has a comment.
@@ -291,6 +292,34 @@ const pureCore: Deno.lint.Rule = {
   },
 };
 
+/** Where the text of a path means nothing: what people read and type, and what a guest gets. */
+const PATHLESS = new Set(["api", "cli", "vm", "crypto", "market", "membership"]);
+
+/** A separator of a path's text, alone. */
+function isPathMark(text: string | undefined): boolean {
+  return text === "#" || text === "~" || text === "t:";
+}
+
+const pathText: Deno.lint.Rule = {
+  create(context: Context) {
+    const part = partOf(context.filename);
+    const isOwner = projectPath(context.filename) === "src/wire/path.ts";
+    if (part === undefined || isOwner || PATHLESS.has(part)) return {};
+    const look = (node: Node, text: string | undefined) => {
+      if (!isPathMark(text)) return;
+      context.report({ node, message: "src/wire/path.ts alone knows how a path is written" });
+    };
+    return {
+      Literal(node) {
+        if (typeof node.value === "string") look(node, node.value);
+      },
+      TemplateElement(node) {
+        look(node, node.cooked);
+      },
+    };
+  },
+};
+
 const functionLength: Deno.lint.Rule = {
   create(context: Context) {
     const path = projectPath(context.filename);
@@ -347,6 +376,7 @@ const plugin: Deno.lint.Plugin = {
     arrows,
     rooms,
     "pure-core": pureCore,
+    "path-text": pathText,
     "function-length": functionLength,
     "file-length": fileLength,
     documented,

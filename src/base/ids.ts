@@ -18,6 +18,9 @@ export type VmId = string & { readonly __brand: "VmId" };
 /** A peer within one network: `NETWORK/NODE`. Sessions, RPC and paths are kept by it. */
 export type PeerKey = string & { readonly __brand: "PeerKey" };
 
+/** A way by which datagrams reach a peer, as canonical text; `wire/path.ts` makes and reads them. */
+export type Path = string & { readonly __brand: "Path" };
+
 /** Length of a node or network id in characters: 256 bits in base32. */
 export const ID_CHARS = 52;
 

@@ -14,7 +14,7 @@
  *
  * @module
  */
-import type { NetworkId, NodeId, PeerKey } from "./ids.ts";
+import type { NetworkId, NodeId, Path, PeerKey } from "./ids.ts";
 import type { Machine } from "./machine.ts";
 
 /** A call's question and answer, as values that the protocol can write. */
@@ -45,7 +45,7 @@ export type PeerChange =
     readonly renewed: boolean;
   }
   /** The path on which we send to it is another one; `null`: none is proven. */
-  | { readonly type: "peer-moved"; readonly peer: PeerKey; readonly path: string | null }
+  | { readonly type: "peer-moved"; readonly peer: PeerKey; readonly path: Path | null }
   /** `left`: it said so; `closed`: we ended it; `lost`: nothing is heard of it. */
   | {
     readonly type: "peer-down";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Instant } from "../base/mod.ts";
+import type { Instant, Path } from "../base/mod.ts";
 import {
   admissibleTargets,
   mayOpen,
@@ -17,16 +17,16 @@ import {
 import {
   addressScope,
   formatAddress,
+  hopAddress,
   isRelayed,
   parseAddress,
-  parsePath,
   prefixOf,
 } from "../wire/mod.ts";
 import type { LocalAddresses } from "./types.ts";
 
 /** A message that opens a session. */
 export interface Opening {
-  readonly path: string;
+  readonly path: Path;
   readonly named: Namer;
   /** On whose behalf: the peer that is to be met. */
   readonly by: string;
@@ -53,11 +53,10 @@ export class Gate {
   }
 
   /** Whether a session may be opened at a path at all; `hasLoopback`: peers are seen on loopback. */
-  admits(path: string, named: Namer, hasLoopback: () => boolean): boolean {
+  admits(path: Path, named: Namer, hasLoopback: () => boolean): boolean {
     if (isRelayed(path)) return true; // its address is that of a relay with which we have a session
-    const parsed = parsePath(path);
-    if (!parsed.ok) return false;
-    const { ip } = parsed.value.address;
+    const ip = hopAddress(path)?.ip;
+    if (ip === undefined) return false;
     const scope = addressScope(ip);
     const attached = this.#isAttached(ip);
     const loopback = scope === "loopback" && hasLoopback();

@@ -19,6 +19,7 @@ import {
   type Instant,
   type Machine,
   type NodeId,
+  type Path,
   type PeerKey,
   type Random,
   type Rate,
@@ -51,9 +52,8 @@ import {
   isRelayed,
   MESSAGE,
   parseAddress,
-  parsePath,
   pathSource,
-  prefixOf,
+  scopeOfPath,
 } from "../wire/mod.ts";
 import { RPC_RESEND_MS, type RpcIn, RpcMachine, type RpcOut } from "../rpc/mod.ts";
 import { encodeBody, encodeRefusal, parseAnswer, parseQuestion } from "./protocol/mod.ts";
@@ -111,7 +111,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   readonly #askers = new Buckets<PeerKey>(OWN_CALLS_RATE, ASKERS_MAX);
   readonly #connects = new BoundedMap<number, Connect>(CONNECTS_MAX, "refuse");
   /** The proven path of each invite session: those have no path machine. */
-  readonly #invitePaths = new BoundedMap<PeerKey, string>(CONNECTS_MAX, "evict-oldest");
+  readonly #invitePaths = new BoundedMap<PeerKey, Path>(CONNECTS_MAX, "evict-oldest");
   /** Our own calls for candidates, by token; host's tokens are positive. */
   readonly #offers = new Map<number, PeerKey>();
   #nextOffer = -1;
@@ -188,11 +188,11 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   /** The source prefix at which the peer was proven to be when its session began. */
   sourceOf(peer: PeerKey, kind: SessionKind): string | undefined {
     const path = this.#sessions.provenPathOf(peer, kind);
-    return path === undefined ? undefined : pathSource(path);
+    return path === undefined ? undefined : pathSource(path).key;
   }
 
   /** The path on which we send to the peer now. */
-  activePath(peer: PeerKey): string | null {
+  activePath(peer: PeerKey): Path | null {
     return this.#paths.active(peer);
   }
 
@@ -212,7 +212,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   }
 
   /** Whether a session may be opened at a path whose address `named` named. */
-  mayOpen(path: string, named: Namer): boolean {
+  mayOpen(path: Path, named: Namer): boolean {
     return this.#gate.admits(path, named, () => this.#paths.hasLoopback());
   }
 
@@ -282,7 +282,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   }
 
   #mayKnock(
-    path: string,
+    path: Path,
     opening: { readonly bytes: number; readonly message: "hello" | "finish" },
     { now }: Turn<Member>,
   ): boolean {
@@ -459,10 +459,9 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     { peer, path, address }: Extract<PathOut, { type: "observed" }>,
     turn: Turn<Member>,
   ): void {
-    const observer = parsePath(path);
     const seen = parseAddress(address);
-    if (!observer.ok || !seen.ok || addressScope(seen.value.ip) === "unusable") return;
-    const prefix = prefixOf(observer.value.address.ip);
+    if (!seen.ok || addressScope(seen.value.ip) === "unusable") return;
+    const { prefix } = pathSource(path);
     const { node } = splitPeerKey(peer);
     if (this.#observations.note(node, { prefix, address, at: turn.now })) {
       turn.out.push({ type: "endpoints", addresses: this.#observations.addresses(turn.now) });
@@ -504,7 +503,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   }
 
   /** Whether a path is direct where peers behind a relay are to stay there. */
-  #isUnwanted(peer: PeerKey, path: string): boolean {
+  #isUnwanted(peer: PeerKey, path: Path): boolean {
     const active = this.#paths.active(peer);
     return !this.#direct && active !== null && isRelayed(active) && !isRelayed(path);
   }
@@ -527,8 +526,8 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
 
   /** Whether the peer, or the relay that leads to it, is seen on a loopback address. */
   #isOnLoopback(peer: PeerKey): boolean {
-    const path = parsePath(this.#paths.active(peer) ?? "");
-    return path.ok && addressScope(path.value.address.ip) === "loopback";
+    const active = this.#paths.active(peer);
+    return active !== null && scopeOfPath(active) === "loopback";
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NodeId, PeerKey, SessionKind } from "../base/mod.ts";
+import type { NodeId, Path, PeerKey, SessionKind } from "../base/mod.ts";
 import type { Demand, Namer } from "../path/mod.ts";
 import type { CloseReason, FailReason, SessionIn, SessionKey } from "../session/mod.ts";
 import type { RpcResult } from "../rpc/mod.ts";
@@ -19,14 +19,14 @@ export interface LocalAddresses {
 
 /** Inputs of the node machine. `token` names a request of the host's; it comes back with the end. */
 export type NodeIn =
-  | { readonly type: "datagram"; readonly path: string; readonly bytes: Uint8Array }
+  | { readonly type: "datagram"; readonly path: Path; readonly bytes: Uint8Array }
   /** Begin a session over `path`; ends in `connected` or `connect-failed`. */
   | {
     readonly type: "connect";
     readonly token: number;
     /** `null`: whoever answers there. */
     readonly peer: NodeId | null;
-    readonly path: string;
+    readonly path: Path;
     /** Who named the path's address: what it may get until it answers hangs on that. */
     readonly named: Namer;
     readonly key: SessionKey;
@@ -54,12 +54,12 @@ export type NodeIn =
     readonly ok: boolean;
     readonly body: Uint8Array;
   }
-  | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: string }
+  | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: Path }
   /** A relay saw the peer at `address`: that candidate is vouched for. */
   | { readonly type: "vouch"; readonly peer: PeerKey; readonly address: string }
   | { readonly type: "demand"; readonly peer: PeerKey; readonly demand: Demand }
-  | { readonly type: "path-doubt"; readonly peer: PeerKey; readonly path: string }
-  | { readonly type: "path-dead"; readonly peer: PeerKey; readonly path: string }
+  | { readonly type: "path-doubt"; readonly peer: PeerKey; readonly path: Path }
+  | { readonly type: "path-dead"; readonly peer: PeerKey; readonly path: Path }
   | {
     readonly type: "local";
     readonly local: LocalAddresses;
@@ -72,12 +72,12 @@ export type NodeIn =
 export type NodeOut<Member> =
   | {
     readonly type: "transmit";
-    readonly path: string;
+    readonly path: Path;
     readonly bytes: Uint8Array;
     readonly ttl: number;
   }
   /** Something authentic of the peer that proved to be there came on the path: it lives. */
-  | { readonly type: "heard"; readonly path: string }
+  | { readonly type: "heard"; readonly path: Path }
   /** Control frames that name a receiver are ours where it was added and not removed since. */
   | {
     readonly type: "receivers";
@@ -98,7 +98,7 @@ export type NodeOut<Member> =
     readonly peer: PeerKey;
     readonly kind: SessionKind;
     readonly member: Member;
-    readonly path: string;
+    readonly path: Path;
     readonly initiator: boolean;
     readonly renewed: boolean;
   }
@@ -123,17 +123,17 @@ export type NodeOut<Member> =
   | {
     readonly type: "routes";
     readonly peer: PeerKey;
-    readonly active: string | null;
-    readonly standby: string | null;
-    readonly accept: readonly string[];
+    readonly active: Path | null;
+    readonly standby: Path | null;
+    readonly accept: readonly Path[];
     /** How long an answer on the active path may take. */
     readonly patienceMs: number;
   }
   | {
     readonly type: "moved";
     readonly peer: PeerKey;
-    readonly from: string | null;
-    readonly to: string | null;
+    readonly from: Path | null;
+    readonly to: Path | null;
   }
   /** The addresses at which peers see us changed. */
   | { readonly type: "endpoints"; readonly addresses: readonly string[] };

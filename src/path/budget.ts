@@ -11,8 +11,16 @@
  *
  * @module
  */
-import { after, BoundedMap, Bucket, Buckets, type Instant, type Rate } from "../base/mod.ts";
-import { parsePath, prefixOf } from "../wire/mod.ts";
+import {
+  after,
+  BoundedMap,
+  Bucket,
+  Buckets,
+  type Instant,
+  type Path,
+  type Rate,
+} from "../base/mod.ts";
+import { hopAddress, hopOf, prefixOf } from "../wire/mod.ts";
 
 /** An address that did not answer is left alone for so long once its share is spent. Guess. */
 export const PROBE_WINDOW_MS = 15_000;
@@ -41,7 +49,7 @@ export type Allowance = { readonly datagrams: number; readonly bytes: number } |
 
 /** A datagram to where perhaps nobody is. */
 export interface Shot {
-  readonly path: string;
+  readonly path: Path;
   /** On whose behalf: a peer, as a rule. */
   readonly by: string;
   readonly bytes: number;
@@ -67,7 +75,7 @@ export class ProbeBudget {
   /** Whether a datagram may be sent now. */
   allows(shot: Shot, now: Instant): boolean {
     const { allowance, bytes } = shot;
-    const address = addressOf(shot.path);
+    const address = hopOf(shot.path);
     if (allowance === null || this.#hasAnswered(address, now)) return true;
     const spent = this.#current(address, now);
     return spent !== undefined && spent.datagrams < allowance.datagrams &&
@@ -76,7 +84,7 @@ export class ProbeBudget {
 
   /** Notes a datagram that is sent. */
   spend(shot: Shot, now: Instant): void {
-    const address = addressOf(shot.path);
+    const address = hopOf(shot.path);
     if (this.#hasAnswered(address, now)) return;
     const current = this.#current(address, now) ?? unspent(now);
     const datagrams = current.datagrams + 1;
@@ -86,7 +94,7 @@ export class ProbeBudget {
 
   /** Whether an opener may go there: once in a window, for the NAT's mapping lives longer. */
   open(shot: Shot, now: Instant): boolean {
-    const address = addressOf(shot.path);
+    const address = hopOf(shot.path);
     const current = this.#current(address, now);
     if (current === undefined || current.isOpened || !this.#canPay(shot, now)) return false;
     this.#spent.set(address, { ...current, isOpened: true });
@@ -95,8 +103,8 @@ export class ProbeBudget {
   }
 
   /** Notes that somebody answers there. */
-  answered(path: string, now: Instant): void {
-    const address = addressOf(path);
+  answered(path: Path, now: Instant): void {
+    const address = hopOf(path);
     this.#spent.delete(address);
     this.#answeredAt.set(address, now);
   }
@@ -159,14 +167,8 @@ function shareOf(shot: Shot): string {
   return isOwnAct(shot) ? `own ${hostOf(shot.path)}` : hostOf(shot.path);
 }
 
-function hostOf(path: string): string {
-  const parsed = parsePath(path);
-  if (!parsed.ok) return "?";
-  const { ip } = parsed.value.address;
+function hostOf(path: Path): string {
+  const ip = hopAddress(path)?.ip;
+  if (ip === undefined) return "?";
   return ip.includes(":") ? prefixOf(ip) : ip;
-}
-
-/** The next hop of a path: a relay's sessions share its address. */
-function addressOf(path: string): string {
-  return path.split("#", 1)[0] ?? path;
 }

@@ -3,13 +3,14 @@
  *
  * @module
  */
+import type { Path } from "../base/mod.ts";
 import { MISSES_DOUBT } from "./constants.ts";
 import type { PathState } from "./peer_paths.ts";
 
 /** The paths to use: `active` sends, `standby` takes over when that dies. */
 export interface Choice {
-  readonly active: string | null;
-  readonly standby: string | null;
+  readonly active: Path | null;
+  readonly standby: Path | null;
 }
 
 /** A relayed path must beat a direct one by this factor and margin. Guess. */

@@ -13,12 +13,13 @@ import {
   earlier,
   type Instant,
   type Machine,
+  type Path,
   type PeerKey,
   type Random,
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
-import { addressScope, parsePath } from "../wire/mod.ts";
+import { asPath, scopeOfPath } from "../wire/mod.ts";
 import { ProbeBudget, type Shot } from "./budget.ts";
 import { choosePaths } from "./choice.ts";
 import {
@@ -43,8 +44,8 @@ const NO_ROUTES = JSON.stringify([null, null, [], PONG_WAIT_MS]);
 interface PeerState {
   readonly paths: PeerPaths;
   demand: Demand;
-  active: string | null;
-  standby: string | null;
+  active: Path | null;
+  standby: Path | null;
   routes: string;
   /** The wait for an answer on the active path, as the data path was told. */
   patienceMs: number;
@@ -104,12 +105,12 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   }
 
   /** The path on which to send to the peer, or `null` where none is proven. */
-  active(peer: PeerKey): string | null {
+  active(peer: PeerKey): Path | null {
     return this.#peers.get(peer)?.active ?? null;
   }
 
   /** Whether the peer has proved to be there. */
-  isProven(peer: PeerKey, path: string): boolean {
+  isProven(peer: PeerKey, path: Path): boolean {
     return (this.#peers.get(peer)?.paths.get(path)?.provenAt ?? null) !== null;
   }
 
@@ -119,7 +120,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   }
 
   /** The round trip of a proven path, or `null`. */
-  rttMs(peer: PeerKey, path: string): number | null {
+  rttMs(peer: PeerKey, path: Path): number | null {
     return this.#peers.get(peer)?.paths.get(path)?.rttMs ?? null;
   }
 
@@ -167,13 +168,13 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     out.push({ type: "routes", peer, active: null, standby: null, accept: [], patienceMs });
   }
 
-  #onAddPath(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
+  #onAddPath(peer: PeerKey, path: Path, now: Instant, out: PathOut[]): void {
     const state = this.#peers.get(peer);
     if (state?.paths.add(path, now) === undefined) return;
     this.#pass(peer, state, now, out);
   }
 
-  #onRemovePath(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
+  #onRemovePath(peer: PeerKey, path: Path, now: Instant, out: PathOut[]): void {
     const state = this.#peers.get(peer);
     if (!state?.paths.remove(path)) return;
     this.#settle(peer, state, now, out);
@@ -205,7 +206,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   #onPing(
     peer: PeerKey,
     state: PeerState,
-    ping: { path: string; nonce: Uint8Array },
+    ping: { path: Path; nonce: Uint8Array },
     { now, out }: { now: Instant; out: PathOut[] },
   ): void {
     const path = state.paths.add(ping.path, now, true);
@@ -222,7 +223,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     if (!isAsked) this.#ping(peer, state, path, { now, out });
   }
 
-  #onHeard(peer: PeerKey, path: string, now: Instant): void {
+  #onHeard(peer: PeerKey, path: Path, now: Instant): void {
     const state = this.#peers.get(peer)?.paths.get(path);
     if (state !== undefined) state.heardAt = now;
   }
@@ -246,7 +247,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     this.#pass(input.peer, state, now, out);
   }
 
-  #onPathDoubt(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
+  #onPathDoubt(peer: PeerKey, path: Path, now: Instant, out: PathOut[]): void {
     const state = this.#peers.get(peer);
     const doubted = state?.paths.get(path);
     if (state === undefined || doubted === undefined || doubted.provenAt === null) return;
@@ -255,7 +256,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     this.#pass(peer, state, now, out);
   }
 
-  #onPathDead(peer: PeerKey, path: string, now: Instant, out: PathOut[]): void {
+  #onPathDead(peer: PeerKey, path: Path, now: Instant, out: PathOut[]): void {
     const state = this.#peers.get(peer);
     const dead = state?.paths.get(path);
     if (state === undefined || dead === undefined) return;
@@ -318,14 +319,15 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     { now, out }: { now: Instant; out: PathOut[] },
   ): void {
     for (const { address, ttl, windowProbesMax } of shots) {
+      const to = asPath(address);
       if (ttl > 0) {
-        const opener = { path: address, by: peer, bytes: PING_WIRE_BYTES, allowance: null };
+        const opener = { path: to, by: peer, bytes: PING_WIRE_BYTES, allowance: null };
         if (!this.#budget.open(opener, now)) continue;
         const payload = encodePing(this.#random.bytes(8));
-        out.push({ type: "send", peer, path: address, payload, ttl });
+        out.push({ type: "send", peer, path: to, payload, ttl });
         continue;
       }
-      const path = state.paths.add(address, now, true);
+      const path = state.paths.add(to, now, true);
       if (path === undefined) continue;
       path.unansweredMax = Math.max(path.unansweredMax, windowProbesMax);
       this.#ping(peer, state, path, { now, out });
@@ -364,7 +366,10 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   #choose(peer: PeerKey, state: PeerState, out: PathOut[]): void {
     const { active, standby } = choosePaths(state.paths.all(), state.active);
     const accept = [...state.paths.all()].filter((p) => p.provenAt !== null).map((p) => p.path);
-    const patienceMs = patienceOf(state.paths.get(active ?? ""), state.patienceMs);
+    const patienceMs = patienceOf(
+      active === null ? undefined : state.paths.get(active),
+      state.patienceMs,
+    );
     const routes = JSON.stringify([active, standby, accept, patienceMs]);
     if (routes === state.routes) return;
     const from = state.active;
@@ -374,9 +379,8 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   }
 }
 
-function isLoopback(path: string): boolean {
-  const parsed = parsePath(path);
-  return parsed.ok && addressScope(parsed.value.address.ip) === "loopback";
+function isLoopback(path: Path): boolean {
+  return scopeOfPath(path) === "loopback";
 }
 
 /** A ping to a path that is not proven. */

@@ -14,7 +14,7 @@
  *
  * @module
  */
-import { after, type Instant, type Random, toHex } from "../base/mod.ts";
+import { after, type Instant, type Path, type Random, toHex } from "../base/mod.ts";
 import {
   LOSS_WINDOW,
   MISSES_DEAD,
@@ -26,6 +26,7 @@ import {
   PONGS_PER_PING,
   UNPROVEN_MS,
 } from "./constants.ts";
+import { isRelayed } from "../wire/mod.ts";
 import { NONCE_BYTES } from "./messages.ts";
 
 /** A ping that may still be answered. */
@@ -38,7 +39,7 @@ export interface Asked {
 /** One path to a peer. */
 export interface PathState {
   /** `ADDR` or `ADDR#SESSION`. */
-  readonly path: string;
+  readonly path: Path;
   readonly relayed: boolean;
   provenAt: Instant | null;
   /** Smoothed round trip and its variation: SRTT and RTTVAR of RFC 6298. */
@@ -65,9 +66,9 @@ export interface PathState {
 
 /** All paths to one peer. */
 export class PeerPaths {
-  readonly #paths = new Map<string, PathState>();
+  readonly #paths = new Map<Path, PathState>();
 
-  get(path: string): PathState | undefined {
+  get(path: Path): PathState | undefined {
     return this.#paths.get(path);
   }
 
@@ -79,13 +80,13 @@ export class PeerPaths {
    * The path's state, made when it is new; `undefined` where there is no room for another. A `quiet`
    * one is not pinged by the timer: it is a mere claim of the peer.
    */
-  add(path: string, now: Instant, quiet = false): PathState | undefined {
+  add(path: Path, now: Instant, quiet = false): PathState | undefined {
     const known = this.#paths.get(path);
     if (known !== undefined) return known;
     if (this.#paths.size >= PATHS_PER_PEER_MAX && !this.#dropOldestUnproven()) return undefined;
     const state: PathState = {
       path,
-      relayed: path.includes("#"),
+      relayed: isRelayed(path),
       provenAt: null,
       rttMs: null,
       rttVarMs: 0,
@@ -104,7 +105,7 @@ export class PeerPaths {
     return state;
   }
 
-  remove(path: string): boolean {
+  remove(path: Path): boolean {
     return this.#paths.delete(path);
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PeerKey } from "../base/mod.ts";
+import type { Path, PeerKey } from "../base/mod.ts";
 import type { Target } from "./candidates.ts";
 
 /**
@@ -18,24 +18,24 @@ export type PathIn =
   | {
     readonly type: "peer-up";
     readonly peer: PeerKey;
-    readonly path: string;
+    readonly path: Path;
     /** Whether the handshake proved that the peer is at `path`; else pings must. */
     readonly proven: boolean;
     readonly punch: boolean;
   }
   | { readonly type: "peer-down"; readonly peer: PeerKey }
   /** Another path that may lead to the peer: a relay session was made. */
-  | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: string }
-  | { readonly type: "remove-path"; readonly peer: PeerKey; readonly path: string }
+  | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: Path }
+  | { readonly type: "remove-path"; readonly peer: PeerKey; readonly path: Path }
   /** A ping or pong arrived inside the peer's session. */
   | {
     readonly type: "probe";
     readonly peer: PeerKey;
-    readonly path: string;
+    readonly path: Path;
     readonly bytes: Uint8Array;
   }
   /** Anything authenticated arrived from the peer on `path`. */
-  | { readonly type: "heard"; readonly peer: PeerKey; readonly path: string }
+  | { readonly type: "heard"; readonly peer: PeerKey; readonly path: Path }
   | { readonly type: "demand"; readonly peer: PeerKey; readonly demand: Demand }
   /** Both sides know each other's candidates: openers now, full pings in `startInMs`. */
   | {
@@ -45,9 +45,9 @@ export type PathIn =
     readonly startInMs: number;
   }
   /** The native data path sent on it and hears nothing: a ping at once decides. */
-  | { readonly type: "path-doubt"; readonly peer: PeerKey; readonly path: string }
+  | { readonly type: "path-doubt"; readonly peer: PeerKey; readonly path: Path }
   /** The native data path found the active path dead and has switched. */
-  | { readonly type: "path-dead"; readonly peer: PeerKey; readonly path: string }
+  | { readonly type: "path-dead"; readonly peer: PeerKey; readonly path: Path }
   /** Our own addresses changed: every path is doubted, every back-off starts anew. */
   | { readonly type: "network-changed" }
   | { readonly type: "wake" };
@@ -58,7 +58,7 @@ export type PathOut =
   | {
     readonly type: "send";
     readonly peer: PeerKey;
-    readonly path: string;
+    readonly path: Path;
     readonly payload: Uint8Array;
     readonly ttl: number;
   }
@@ -66,9 +66,9 @@ export type PathOut =
   | {
     readonly type: "routes";
     readonly peer: PeerKey;
-    readonly active: string | null;
-    readonly standby: string | null;
-    readonly accept: readonly string[];
+    readonly active: Path | null;
+    readonly standby: Path | null;
+    readonly accept: readonly Path[];
     /** How long an answer on the active path may take. */
     readonly patienceMs: number;
   }
@@ -76,14 +76,14 @@ export type PathOut =
   | {
     readonly type: "moved";
     readonly peer: PeerKey;
-    readonly from: string | null;
-    readonly to: string | null;
+    readonly from: Path | null;
+    readonly to: Path | null;
   }
   /** The peer, which is at the other end of the direct `path`, sees us at `address`. */
   | {
     readonly type: "observed";
     readonly peer: PeerKey;
-    readonly path: string;
+    readonly path: Path;
     readonly address: string;
   }
   /** Time to exchange candidates with the peer: we drive, and the path is relayed. */
@@ -93,7 +93,7 @@ export type PathOut =
 
 /** What is shown of a path. */
 export interface PathView {
-  readonly path: string;
+  readonly path: Path;
   readonly relayed: boolean;
   readonly rttMs: number | null;
   readonly loss: number | null;

@@ -19,6 +19,7 @@ import {
   Drops,
   type Instant,
   type NodeId,
+  type Path,
   randomUint32,
   type Result,
   Timers,
@@ -56,7 +57,7 @@ export interface Attempt {
   readonly peer: NodeId | null;
   /** The gate, and what we show. */
   readonly key: AcceptedKey;
-  paths: string[];
+  paths: Path[];
   readonly noise: NoiseHandshake;
   readonly hello: Uint8Array;
   readonly begunAt: Instant;
@@ -84,7 +85,7 @@ export interface Pending {
   readonly noise: NoiseHandshake;
   readonly reply: Uint8Array;
   /** The only path to which the reply was sent; `undefined` when it went to several. */
-  repliedTo: string | undefined;
+  repliedTo: Path | undefined;
   readonly begunAt: Instant;
   /** Times that the reply was sent. */
   replies: number;
@@ -307,7 +308,7 @@ export function armLink<Member>(core: SessionCore<Member>, link: Link<Member>, n
 
 /** Says that a handshake of ours came to nothing, unless nobody asked for it. */
 export function tellFailure<Member>(
-  attempt: { peer: NodeId | null; key: AcceptedKey; path: string; isRenewal: boolean },
+  attempt: { peer: NodeId | null; key: AcceptedKey; path: Path | null; isRenewal: boolean },
   fault: Fault,
   turn: Turn<Member>,
 ): void {

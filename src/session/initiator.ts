@@ -14,7 +14,7 @@
  *
  * @module
  */
-import { after, type NodeId } from "../base/mod.ts";
+import { after, type NodeId, type Path } from "../base/mod.ts";
 import { NoiseHandshake } from "../crypto/mod.ts";
 import { CONTROL } from "../wire/mod.ts";
 import {
@@ -85,7 +85,7 @@ export function renew<Member>(
 export function takeReply<Member>(
   core: SessionCore<Member>,
   attempt: Attempt,
-  reply: { message: Uint8Array; path: string },
+  reply: { message: Uint8Array; path: Path },
   turn: Turn<Member>,
 ): void {
   if (!attempt.paths.includes(reply.path)) return core.drops.count("wrong-path");
@@ -163,7 +163,7 @@ export function failAttempt<Member>(
   turn: Turn<Member>,
 ): void {
   dropAttempt(core, attempt);
-  tellFailure({ ...attempt, path: attempt.paths[0] ?? "" }, fault, turn);
+  tellFailure({ ...attempt, path: attempt.paths[0] ?? null }, fault, turn);
 }
 
 /** Ends an attempt without a word. */
@@ -184,13 +184,13 @@ export function attemptWith<Member>(
 interface Plan {
   readonly peer: NodeId | null;
   readonly key: AcceptedKey;
-  readonly paths: string[];
+  readonly paths: Path[];
   readonly isRenewal: boolean;
 }
 
 function begin<Member>(core: SessionCore<Member>, plan: Plan, turn: Turn<Member>): void {
   const { peer, key, paths, isRenewal } = plan;
-  const path = paths[0] ?? "";
+  const path = paths[0] ?? null;
   const known = core.attempts.get(attemptName(key, peer));
   if (known !== undefined) return join(core, known, plan, turn);
   const finishing = peer && core.slots.find({ network: key.network, kind: key.kind, node: peer });
@@ -262,7 +262,7 @@ function sendHello<Member>(core: SessionCore<Member>, attempt: Attempt, turn: Tu
 export function giveUpPath<Member>(
   core: SessionCore<Member>,
   attempt: Attempt,
-  given: { path: string; fault: Fault },
+  given: { path: Path; fault: Fault },
   turn: Turn<Member>,
 ): void {
   core.drops.count(DROP_OF_FAULT[given.fault.reason] ?? "bad-identity");
@@ -304,7 +304,7 @@ function finish<Member>(
 interface Reply<Member> {
   readonly noise: NoiseHandshake;
   readonly met: Met<Member>;
-  readonly path: string;
+  readonly path: Path;
 }
 
 function linkOf<Member>(

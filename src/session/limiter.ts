@@ -7,6 +7,7 @@
  * @module
  */
 import { Bucket, Buckets, type Instant } from "../base/mod.ts";
+import type { PathSource } from "../wire/mod.ts";
 import { SOURCES_MAX } from "./constants.ts";
 import type { HandshakeLimits } from "./types.ts";
 
@@ -26,14 +27,14 @@ export class HandshakeLimiter {
   }
 
   /** Takes one handshake from a source's budget and the common one, or says which is empty. */
-  take(source: string, now: Instant): "taken" | "source-limit" | "global-limit" {
-    const [prefix = "", session] = source.split("#");
-    const isRelayed = session !== undefined;
-    if (!this.#sources.has(source, 1, now)) return "source-limit";
+  take(source: PathSource, now: Instant): "taken" | "source-limit" | "global-limit" {
+    const { prefix, key } = source;
+    const isRelayed = source.session !== undefined;
+    if (!this.#sources.has(key, 1, now)) return "source-limit";
     if (isRelayed && !this.#relays.has(prefix, 1, now)) return "source-limit";
     if (!this.#all.take(1, now)) return "global-limit";
     if (isRelayed) this.#relays.take(prefix, 1, now);
-    this.#sources.take(source, 1, now);
+    this.#sources.take(key, 1, now);
     return "taken";
   }
 }

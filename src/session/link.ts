@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { concatBytes, fail, type Instant, ok, type Result } from "../base/mod.ts";
+import { concatBytes, fail, type Instant, ok, type Path, type Result } from "../base/mod.ts";
 import { type NoiseKeys, open, seal } from "../crypto/mod.ts";
 import { encodeDatagramHeader, splitDatagram } from "./layout.ts";
 import { ReplayWindow } from "./replay_window.ts";
@@ -45,9 +45,9 @@ export interface LinkOptions<Member> {
   /** What the peer showed, and what `verifyPeer` made of it. */
   readonly payload: Uint8Array;
   readonly member: Member;
-  readonly path: string;
+  readonly path: Path;
   /** The path at which the peer must be, for it answered what was sent only there. */
-  readonly provenPath: string | undefined;
+  readonly provenPath: Path | undefined;
   /** Our id of the session that the initiator wants this one to replace, if it had one. */
   readonly replaced: number | undefined;
   /** When the handshake began, as we saw it. */
@@ -63,9 +63,9 @@ export class Link<Member> {
   /** When the first authenticated datagram came. */
   confirmedAt: Instant | undefined;
   /** The path of the newest datagram received: its source may be forged. */
-  heardPath: string;
+  heardPath: Path;
   /** The path on which we send, probes left out. */
-  sentPath: string;
+  sentPath: Path;
   heardAt: Instant;
   sent = 0;
   received = 0;
@@ -102,7 +102,7 @@ export class Link<Member> {
    */
   open(
     frame: Uint8Array,
-    path: string,
+    path: Path,
     now: Instant,
   ): Result<Uint8Array, "bad-length" | "replayed" | "bad-tag"> {
     const parts = splitDatagram(frame);
@@ -123,7 +123,7 @@ export class Link<Member> {
     this.is.keys.receive.fill(0);
   }
 
-  #note(counter: number, path: string, now: Instant): void {
+  #note(counter: number, path: Path, now: Instant): void {
     this.received++;
     this.heardAt = now;
     if (counter < this.#newest) return;

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { after, concatBytes, equalBytes, type Instant } from "../base/mod.ts";
+import { after, concatBytes, equalBytes, type Instant, type Path } from "../base/mod.ts";
 import { isGateMacGood, NoiseHandshake, seal, sha256 } from "../crypto/mod.ts";
 import { CONTROL, pathSource } from "../wire/mod.ts";
 import { ELSEWHERE_MS, HELLO_BYTES, PENDING_MS, REPLIES_MAX } from "./constants.ts";
@@ -48,7 +48,7 @@ const BAD_FINISHES_MAX = 32;
 export function takeHello<Member>(
   core: SessionCore<Member>,
   frame: Uint8Array,
-  path: string,
+  path: Path,
   turn: Turn<Member>,
 ): void {
   const dropped = greet(core, frame, path, turn);
@@ -59,7 +59,7 @@ export function takeHello<Member>(
 export function takeFinish<Member>(
   core: SessionCore<Member>,
   pending: Pending,
-  finish: { message: Uint8Array; path: string },
+  finish: { message: Uint8Array; path: Path },
   turn: Turn<Member>,
 ): void {
   if (pending.refusal !== undefined) return repeatRefusal(core, pending, finish, turn);
@@ -90,7 +90,7 @@ export function dropPending<Member>(core: SessionCore<Member>, pending: Pending)
 function greet<Member>(
   core: SessionCore<Member>,
   frame: Uint8Array,
-  path: string,
+  path: Path,
   turn: Turn<Member>,
 ): DropReason | undefined {
   if (frame.length !== HELLO_BYTES) return "bad-length";
@@ -113,7 +113,7 @@ function greet<Member>(
 function repeatReply<Member>(
   core: SessionCore<Member>,
   id: number,
-  path: string,
+  path: Path,
   turn: Turn<Member>,
 ): DropReason | undefined {
   const pending = core.pending.get(id);
@@ -131,7 +131,7 @@ function repeatReply<Member>(
 function answer<Member>(
   core: SessionCore<Member>,
   key: AcceptedKey,
-  { message, path }: { message: Uint8Array; path: string },
+  { message, path }: { message: Uint8Array; path: Path },
   now: Instant,
 ): Pending | undefined {
   const { staticKey, random } = core.options;
@@ -177,7 +177,7 @@ function keep<Member>(core: SessionCore<Member>, pending: Pending, now: Instant)
 
 interface Finish {
   readonly message: Uint8Array;
-  readonly path: string;
+  readonly path: Path;
   readonly noise: NoiseHandshake;
 }
 
@@ -249,7 +249,7 @@ function refuse<Member>(
 function repeatRefusal<Member>(
   core: SessionCore<Member>,
   pending: Pending,
-  finish: { message: Uint8Array; path: string },
+  finish: { message: Uint8Array; path: Path },
   turn: Turn<Member>,
 ): void {
   const { refusal } = pending;

@@ -20,6 +20,7 @@ import {
   equalBytes,
   type Instant,
   type Machine,
+  type Path,
   type PeerKey,
   type SessionKind,
   splitPeerKey,
@@ -105,12 +106,12 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
   }
 
   /** The path on which the peer's newest datagram came. */
-  pathOf(peer: PeerKey, kind: SessionKind = "epoch"): string | undefined {
+  pathOf(peer: PeerKey, kind: SessionKind = "epoch"): Path | undefined {
     return this.#core.slots.get(peer, kind)?.current?.heardPath;
   }
 
   /** The path on which the peer was proven to be when the session began; wherever it is by now. */
-  provenPathOf(peer: PeerKey, kind: SessionKind = "epoch"): string | undefined {
+  provenPathOf(peer: PeerKey, kind: SessionKind = "epoch"): Path | undefined {
     return this.#core.slots.get(peer, kind)?.current?.is.provenPath;
   }
 
@@ -137,7 +138,7 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
     };
   }
 
-  #datagram(bytes: Uint8Array, path: string, turn: Turn<Member>): void {
+  #datagram(bytes: Uint8Array, path: Path, turn: Turn<Member>): void {
     const core = this.#core;
     const frame = parseFrame(bytes);
     if (!frame.ok || frame.value.type !== "control") return core.drops.count("not-control");
@@ -157,7 +158,7 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
     }
   }
 
-  #reply(frame: Uint8Array, path: string, turn: Turn<Member>): void {
+  #reply(frame: Uint8Array, path: Path, turn: Turn<Member>): void {
     const named = splitNamed(frame);
     if (!named.ok) return this.#core.drops.count(named.reason);
     const holder = this.#core.holder(named.value.receiver);
@@ -165,7 +166,7 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
     takeReply(this.#core, holder, { message: named.value.message, path }, turn);
   }
 
-  #refusal(frame: Uint8Array, path: string, turn: Turn<Member>): void {
+  #refusal(frame: Uint8Array, path: Path, turn: Turn<Member>): void {
     const named = splitNamed(frame);
     if (!named.ok) return this.#core.drops.count(named.reason);
     const holder = this.#core.holder(named.value.receiver);
@@ -173,7 +174,7 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
     takeRefusal(this.#core, holder, { frame, path }, turn);
   }
 
-  #finish(frame: Uint8Array, path: string, turn: Turn<Member>): void {
+  #finish(frame: Uint8Array, path: Path, turn: Turn<Member>): void {
     const { drops } = this.#core;
     const named = splitNamed(frame);
     if (!named.ok) return drops.count(named.reason);
@@ -185,7 +186,7 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
     drops.count(equalBytes(digest, sha256(message)) ? "duplicate-finish" : "bad-handshake");
   }
 
-  #payload(frame: Uint8Array, path: string, turn: Turn<Member>): void {
+  #payload(frame: Uint8Array, path: Path, turn: Turn<Member>): void {
     const { drops } = this.#core;
     const parts = splitDatagram(frame);
     if (!parts.ok) return drops.count(parts.reason);
@@ -203,7 +204,7 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
   }
 
   /** An authentic, fresh payload came on a link. */
-  #opened(link: Link<Member>, payload: Uint8Array, path: string, turn: Turn<Member>): void {
+  #opened(link: Link<Member>, payload: Uint8Array, path: Path, turn: Turn<Member>): void {
     const { peer, kind } = link.is.slot;
     if (payload[0] === MESSAGE.farewell) return this.#farewell(link, payload, turn);
     if (link.role === "ours" || link.role === "theirs") promote(this.#core, link, turn);

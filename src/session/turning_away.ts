@@ -11,6 +11,7 @@
  *
  * @module
  */
+import type { Path } from "../base/mod.ts";
 import { isGateMacGood, NoiseHandshake } from "../crypto/mod.ts";
 import { pathSource } from "../wire/mod.ts";
 import type { Attempt, SessionCore, Turn } from "./core.ts";
@@ -22,7 +23,7 @@ import type { DropReason, RefusedKey } from "./types.ts";
 export function turnAway<Member>(
   core: SessionCore<Member>,
   frame: Uint8Array,
-  path: string,
+  path: Path,
   turn: Turn<Member>,
 ): DropReason {
   const { selector, message } = splitHello(frame);
@@ -42,7 +43,7 @@ export function turnAway<Member>(
 export function takeRefusal<Member>(
   core: SessionCore<Member>,
   attempt: Attempt,
-  refusal: { frame: Uint8Array; path: string },
+  refusal: { frame: Uint8Array; path: Path },
   turn: Turn<Member>,
 ): void {
   const { frame, path } = refusal;

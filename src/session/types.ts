@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NetworkId, NodeId, PeerKey, Random, Result, SessionKind } from "../base/mod.ts";
+import type { NetworkId, NodeId, Path, PeerKey, Random, Result, SessionKind } from "../base/mod.ts";
 import type { GateKey, Identity, KeyPair } from "../crypto/mod.ts";
 
 /** A gate that we pass as initiator or keep as responder. */
@@ -79,7 +79,7 @@ export interface HandshakeLimits {
 /** Inputs of the session machine. Byte strings are copied where they are kept. */
 export type SessionIn =
   /** A control frame (`6f 6d 01 TYPE …`) came in on a path. */
-  | { readonly type: "datagram"; readonly path: string; readonly bytes: Uint8Array }
+  | { readonly type: "datagram"; readonly path: Path; readonly bytes: Uint8Array }
   /**
    * Begin a handshake, also where a session exists. While one with the same peer and kind is under
    * way, the path is added to it (at most `ATTEMPT_PATHS_MAX`): whichever answers first counts.
@@ -91,7 +91,7 @@ export type SessionIn =
     readonly type: "connect";
     /** Whom we expect; `null` where only the gate key says who may answer. */
     readonly peer: NodeId | null;
-    readonly path: string;
+    readonly path: Path;
     readonly key: SessionKey;
     /** What we show; at most `PAYLOAD_SHOWN_BYTES_MAX`. Empty for a joiner. */
     readonly payload: Uint8Array;
@@ -109,14 +109,14 @@ export type SessionIn =
     readonly peer: PeerKey;
     /** Default: `epoch`. */
     readonly kind?: SessionKind;
-    readonly path: string;
+    readonly path: Path;
     /** 1 to 1200 bytes. */
     readonly payload: Uint8Array;
     /** Time to live of the datagram; 0 or absent: the system's. */
     readonly ttl?: number;
   }
   /** The peer is proven to be reached on `path`: the session is renewed there. */
-  | { readonly type: "moved"; readonly peer: PeerKey; readonly path: string }
+  | { readonly type: "moved"; readonly peer: PeerKey; readonly path: Path }
   /** End sessions with a peer (of one kind, or all) and tell it, and give up handshakes with it. */
   | {
     readonly type: "close";
@@ -131,7 +131,7 @@ export type SessionIn =
 export type SessionOut<Member> =
   | {
     readonly type: "transmit";
-    readonly path: string;
+    readonly path: Path;
     readonly bytes: Uint8Array;
     readonly ttl?: number;
     /** A message of our own handshake, to where nobody has proved to be. */
@@ -146,7 +146,7 @@ export type SessionOut<Member> =
     readonly kind: SessionKind;
     /** Whether the handshake was ours. */
     readonly initiator: boolean;
-    readonly path: string;
+    readonly path: Path;
     /**
      * Whether the peer is known to be at `path`, for it answered what was sent there alone. Else the
      * path is but where it says that it is: send nothing there that is larger than what came.
@@ -164,7 +164,7 @@ export type SessionOut<Member> =
     readonly type: "received";
     readonly peer: PeerKey;
     readonly kind: SessionKind;
-    readonly path: string;
+    readonly path: Path;
     readonly payload: Uint8Array;
   }
   /** A handshake of ours came to nothing. A living session with the peer stays. */
@@ -174,7 +174,8 @@ export type SessionOut<Member> =
     readonly kind: SessionKind;
     /** Whom we expected. */
     readonly peer: NodeId | null;
-    readonly path: string;
+    /** The first on which it was tried; `null` where none was left. */
+    readonly path: Path | null;
     readonly reason: FailReason;
     /** The id that answered (`wrong-peer`), or the reason that was given (`refused`, `unverified`). */
     readonly detail?: string;
@@ -241,7 +242,7 @@ export interface SessionView {
   readonly kind: SessionKind;
   readonly initiator: boolean;
   /** The path on which the newest datagram came. */
-  readonly path: string;
+  readonly path: Path;
   readonly ageMs: number;
   /** Milliseconds since anything authenticated came. */
   readonly heardMsAgo: number;

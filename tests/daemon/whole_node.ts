@@ -18,6 +18,7 @@ import {
 } from "../../src/membership/mod.ts";
 import { Speaker } from "../e2e/lab/speaker.ts";
 import { withDirectory } from "../host/scratch.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 /** What a test puts into a member's certificate. */
 export interface Wish {
@@ -128,7 +129,7 @@ export class WholeNode {
     const { network } = this;
     await speaker.connect({
       peer: this.id,
-      path: `127.0.0.1:${this.#port}`,
+      path: asPath(`127.0.0.1:${this.#port}`),
       key: { ...epochSecrets(network, this.#epoch), network, kind: "epoch" },
       payload: encodeShown({ certificate, alias: null }),
     });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { generateIdentity } from "../../src/crypto/mod.ts";
 import type { Namer } from "../../src/path/mod.ts";
-import { isRelayed } from "../../src/wire/mod.ts";
+import { asPath, isRelayed } from "../../src/wire/mod.ts";
 import { type Host, World } from "./world.ts";
 
 const VICTIM = "198.51.100.66";
@@ -14,7 +14,7 @@ let token = 1_000;
 function knock(host: Host, path: string, named: Namer): number {
   const peer = generateIdentity(host.world.random).identity.id;
   const { shown: payload, world: { key } } = host;
-  host.take({ type: "connect", token: ++token, peer, path, named, key, payload });
+  host.take({ type: "connect", token: ++token, peer, path: asPath(path), named, key, payload });
   return token;
 }
 
@@ -109,8 +109,8 @@ Deno.test("loopback is tried for a record where peers are on loopback, as in a d
   const [a, b] = [world.host(), world.host()];
   a.connect(b);
   world.run(200);
-  assert.equal(a.machine.mayOpen("127.0.0.1:9", "record"), false);
-  const onLoopback = { path: "127.0.0.1:9000", peer: b.peer };
+  assert.equal(a.machine.mayOpen(asPath("127.0.0.1:9"), "record"), false);
+  const onLoopback = { path: asPath("127.0.0.1:9000"), peer: b.peer };
   a.take({ type: "add-path", ...onLoopback });
   const ping = a.heard("transmit").at(-1);
   assert.equal(ping?.path, "127.0.0.1:9000");
@@ -121,7 +121,7 @@ Deno.test("loopback is tried for a record where peers are on loopback, as in a d
   assert.ok(pong);
   world.inject(a, "127.0.0.1:9000", pong.bytes);
   assert.equal(a.path(b), "127.0.0.1:9000");
-  assert.equal(a.machine.mayOpen("127.0.0.1:9", "record"), true);
+  assert.equal(a.machine.mayOpen(asPath("127.0.0.1:9"), "record"), true);
 });
 
 Deno.test("no peer that names a host without end keeps us from what our person named there", () => {
@@ -159,7 +159,7 @@ Deno.test("what a person named is tried in full, and still bounded by its host",
 function assertStays(world: World, relay: Host, host: Host, other: Host): void {
   world.run(120_000);
   for (const [end, to] of [[host, other], [other, host]] as const) {
-    assert.ok(isRelayed(end.path(to) ?? ""), `${end.path(to)}`);
+    assert.ok(isRelayed(asPath(end.path(to) ?? "")), `${end.path(to)}`);
     assert.deepEqual(end.heard("peer-down"), []);
   }
   const elsewhere = host.heard("transmit").filter(({ path }) => !path.startsWith(relay.local));

@@ -13,7 +13,7 @@ import {
 } from "../../src/membership/mod.ts";
 import { encodeBody, encodeRefusal, parseAnswer, parseRefusal } from "../../src/node/mod.ts";
 import type { SessionKey } from "../../src/session/mod.ts";
-import { pathSource } from "../../src/wire/mod.ts";
+import { asPath, pathSource } from "../../src/wire/mod.ts";
 import { connected, EPOCH_MS, type Host, type NatKind, World } from "./world.ts";
 
 const DAY_MS = 86_400_000;
@@ -61,7 +61,7 @@ Deno.test("members who begin at once get one session, and both beginnings end we
 Deno.test("beginning twice, by two ways, ends both beginnings with the one session", () => {
   const world = new World();
   const { a, b, path } = relayed(world);
-  const [first, second] = [a.connect(b, path), a.connect(b, path)];
+  const [first, second] = [a.connect(b, asPath(path)), a.connect(b, asPath(path))];
   world.run(500);
   const ended = a.heard("connected").map(({ token }) => token);
   assert.ok(ended.includes(first) && ended.includes(second));
@@ -189,7 +189,7 @@ Deno.test("what a member sends with another's address is no sign that the other 
     host.call(b, "ping", {});
     const bytes = host.heard("transmit").at(-1)?.bytes ?? new Uint8Array();
     const before = b.heard("heard").length;
-    b.take({ type: "datagram", path, bytes });
+    b.take({ type: "datagram", path: asPath(path), bytes });
     return b.heard("heard").slice(before).map((each) => each.path);
   };
   assert.deepEqual(from(c, a.local), []);
@@ -327,7 +327,7 @@ Deno.test("a joiner comes in with no grants, in a session that is no member's", 
   assert.deepEqual([up?.kind, up?.member.grants, up?.member.certificate], ["invite", [], null]);
   assert.equal(joiner.heard("peer-up")[0]?.kind, "invite");
   assert.equal(admitter.machine.isConnected(joiner.peer), false);
-  assert.equal(admitter.machine.sourceOf(joiner.peer, "invite"), pathSource(joiner.local));
+  assert.equal(admitter.machine.sourceOf(joiner.peer, "invite"), pathSource(joiner.local).key);
   assert.deepEqual([admitter.heard("routes"), joiner.heard("routes")], [[], []]);
 });
 
@@ -469,7 +469,7 @@ Deno.test("what the data path says of a path is acted upon", () => {
   world.run(2_000);
   const direct = a.path(b);
   assert.ok(direct !== null);
-  a.take({ type: "path-dead", peer: b.peer, path: direct });
+  a.take({ type: "path-dead", peer: b.peer, path: asPath(direct) });
   assert.equal(a.path(b), path);
   world.run(1_000);
   assert.equal(a.path(b), direct);

@@ -14,6 +14,7 @@ import assert from "node:assert/strict";
 import {
   after,
   type Instant,
+  type Path,
   type PeerKey,
   peerKey,
   type Random,
@@ -47,7 +48,7 @@ import {
 import type { Namer } from "../../src/path/mod.ts";
 import type { AcceptedKey, SessionKey } from "../../src/session/mod.ts";
 import type { RpcResult } from "../../src/rpc/mod.ts";
-import { formatAddress, formatPath, parsePath } from "../../src/wire/mod.ts";
+import { asPath, formatAddress, pathParts, relayedPath } from "../../src/wire/mod.ts";
 
 export type Out<T extends NodeOut<Member>["type"]> = Extract<NodeOut<Member>, { type: T }>;
 
@@ -105,7 +106,7 @@ export class Host {
 
   constructor(
     readonly world: World,
-    readonly local: string,
+    readonly local: Path,
     readonly identity: Identity,
     readonly certificate: Uint8Array,
     readonly nat: Nat | null,
@@ -143,13 +144,21 @@ export class Host {
   /** Begins a session; returns the token. */
   connect(
     to: Host,
-    path = to.local,
+    path: Path = to.local,
     key: SessionKey = this.world.key,
     named: Namer = "person",
   ): number {
     const token = this.#nextToken++;
     const { shown: payload } = this;
-    this.take({ type: "connect", token, peer: to.identity.id, path, named, key, payload });
+    this.take({
+      type: "connect",
+      token,
+      peer: to.identity.id,
+      path: asPath(path),
+      named,
+      key,
+      payload,
+    });
     return token;
   }
 
@@ -270,7 +279,7 @@ export class World {
     });
     const local = nat === undefined ? `203.0.113.${n}:9000` : `192.168.${n}.2:9000`;
     const behind = nat === undefined ? null : new Nat(`203.0.113.${n}`, nat);
-    const host = new Host(this, local, identity, certificate, behind, direct);
+    const host = new Host(this, asPath(local), identity, certificate, behind, direct);
     this.hosts.push(host);
     host.take({ type: "keys", keys: this.accepted(host) });
     const prefixes = [local.replace(/\.\d+:.*$/, ".0/24")];
@@ -297,29 +306,27 @@ export class World {
     b.connect(relay);
     this.run(200);
     const path = this.join(relay, a, b);
-    a.connect(b, path);
+    a.connect(b, asPath(path));
     this.run(100);
     assert.ok(a.path(b) !== null && b.path(a) !== null, "no relayed session");
     return { relay, a, b, path };
   }
 
   /** Makes a relay join two of its members; returns their path. Each learns where the other is. */
-  join(relay: Host, a: Host, b: Host, session = 7): string {
+  join(relay: Host, a: Host, b: Host, session = 7): Path {
     const [atA, atB] = [relay.path(a), relay.path(b)];
     assert.ok(atA !== null && atB !== null, "not registered at the relay");
     relay.relayed.set(session, [atA, atB]);
     a.take({ type: "vouch", peer: b.peer, address: atB });
     b.take({ type: "vouch", peer: a.peer, address: atA });
-    const address = parsePath(relay.local);
-    assert.ok(address.ok);
-    return formatPath({ address: address.value.address, session });
+    return relayedPath(relay.local, session);
   }
 
   send(from: Host, { path, bytes, ttl }: Out<"transmit">): void {
-    const parsed = parsePath(path);
-    assert.ok(parsed.ok, `a datagram to ${path}`);
-    const to = formatAddress(parsed.value.address);
-    const { session } = parsed.value;
+    const parts = pathParts(path);
+    assert.ok(parts, `a datagram to ${path}`);
+    const to = formatAddress(parts.address);
+    const session = parts.via === "relay" ? parts.session : undefined;
     const source = from.nat?.out(to) ?? from.local;
     if (ttl > 0 && ttl <= 2) return; // it dies before the peer's NAT
     const relayed = session === undefined ? {} : { relayed: { session, isForwarded: false } };
@@ -328,7 +335,7 @@ export class World {
 
   /** Delivers bytes as if they came from an address. */
   inject(to: Host, path: string, bytes: Uint8Array): void {
-    to.take({ type: "datagram", path, bytes });
+    to.take({ type: "datagram", path: asPath(path), bytes });
   }
 
   /** Runs datagrams and timers for so long, in order. */
@@ -367,11 +374,9 @@ export class World {
     const host = this.hosts.find((host) => this.#isAt(host, packet));
     if (host === undefined || !host.isUp) return;
     const { from, relayed, bytes } = packet;
-    if (relayed === undefined) return host.take({ type: "datagram", path: from, bytes });
+    if (relayed === undefined) return host.take({ type: "datagram", path: asPath(from), bytes });
     if (!relayed.isForwarded) return this.#forward(host, packet);
-    const address = parsePath(from);
-    assert.ok(address.ok);
-    const path = formatPath({ address: address.value.address, session: relayed.session });
+    const path = relayedPath(asPath(from), relayed.session);
     host.take({ type: "datagram", path, bytes });
   }
 

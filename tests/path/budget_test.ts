@@ -11,6 +11,7 @@ import {
 } from "../../src/path/budget.ts";
 import { openingAllowance } from "../../src/path/mod.ts";
 import { at } from "./samples.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const HERE = "192.0.2.1:9000";
 const THERE = "192.0.2.2:9000";
@@ -18,12 +19,12 @@ const THERE = "192.0.2.2:9000";
 /** A ping where so many within the window are allowed. */
 function ping(path: string, datagrams: number, by = `peer of ${path}`): Shot {
   const allowance = datagrams === Infinity ? null : { datagrams, bytes: Infinity };
-  return { path, by, bytes: 96, allowance };
+  return { path: asPath(path), by, bytes: 96, allowance };
 }
 
 /** The first message of a handshake, to an address that a record names. */
 function hello(path: string, by = "somebody"): Shot {
-  return { path, by, bytes: 1_200, allowance: openingAllowance("record", "hello") };
+  return { path: asPath(path), by, bytes: 1_200, allowance: openingAllowance("record", "hello") };
 }
 
 function spent(count: number, path = HERE): ProbeBudget {
@@ -47,14 +48,14 @@ Deno.test("ProbeBudget counts each address by itself, and a relay's sessions as 
 
 Deno.test("ProbeBudget sets no limit where somebody answered lately", () => {
   const budget = spent(3);
-  budget.answered(HERE, at(100));
+  budget.answered(asPath(HERE), at(100));
   assert.equal(budget.allows(ping(HERE, 0), at(99 + ANSWERED_MS)), true);
   assert.equal(budget.allows(ping(HERE, 0), at(100 + ANSWERED_MS)), false);
 });
 
 Deno.test("ProbeBudget counts anew where somebody answered long ago", () => {
   const budget = spent(3);
-  budget.answered(HERE, at(100));
+  budget.answered(asPath(HERE), at(100));
   const later = at(200 + ANSWERED_MS);
   for (let i = 0; i < 3; i++) {
     assert.equal(budget.allows(ping(HERE, 3), later), true);
@@ -104,7 +105,7 @@ Deno.test("ProbeBudget sends one first message to where a record points, in any 
   };
   assert.deepEqual([0, 1, PROBE_WINDOW_MS - 1].map(knock), [true, false, false]);
   assert.equal(knock(PROBE_WINDOW_MS), true);
-  budget.answered(HERE, at(20_000));
+  budget.answered(asPath(HERE), at(20_000));
   assert.deepEqual([20_001, 20_002].map(knock), [true, true]);
 });
 

@@ -4,6 +4,7 @@ import { choosePaths } from "../../src/path/choice.ts";
 import { MISSES_DOUBT } from "../../src/path/constants.ts";
 import type { PathState } from "../../src/path/peer_paths.ts";
 import { at, pathState } from "./samples.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const D1 = "192.0.2.1:9000";
 const D2 = "192.0.2.2:9000";
@@ -200,7 +201,8 @@ Deno.test("choosePaths() takes proven paths only, two different ones, the health
     assert.equal(choice.standby !== null, proven.size > 1);
     assert.ok(choice.active === null || choice.active !== choice.standby);
     const healthy = [...proven.values()].filter((p) => p.misses < MISSES_DOUBT).length;
-    const isHealthy = (name: string | null) => (proven.get(name ?? "")?.misses ?? 9) < MISSES_DOUBT;
+    const isHealthy = (name: string | null) =>
+      (proven.get(asPath(name ?? ""))?.misses ?? 9) < MISSES_DOUBT;
     if (healthy > 0) assert.ok(isHealthy(choice.active));
     if (healthy > 1) assert.ok(isHealthy(choice.standby));
   }));

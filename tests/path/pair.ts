@@ -14,6 +14,7 @@ import {
   type Instant,
   type NetworkId,
   type NodeId,
+  type Path,
   type PeerKey,
   peerKey,
   type Random,
@@ -21,12 +22,13 @@ import {
 } from "../../src/base/mod.ts";
 import { PathMachine } from "../../src/path/mod.ts";
 import type { PathIn, PathOut, Target } from "../../src/path/mod.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 /** The relayed path; one of the relay's sessions, so both ends name it alike. */
-export const RELAYED = "198.51.100.1:9000#00000001";
+export const RELAYED = asPath("198.51.100.1:9000#00000001");
 /** Where b sees a, and a sees b. */
-export const A_SEEN = "203.0.113.1:1111";
-export const B_SEEN = "203.0.113.2:2222";
+export const A_SEEN = asPath("203.0.113.1:1111");
+export const B_SEEN = asPath("203.0.113.2:2222");
 
 /** A way between the two. */
 export interface Way {
@@ -49,7 +51,7 @@ export class End {
   targets: Target[] = [];
   readonly #pair: Pair;
 
-  constructor(pair: Pair, readonly peer: PeerKey, readonly seenAt: string) {
+  constructor(pair: Pair, readonly peer: PeerKey, readonly seenAt: Path) {
     this.#pair = pair;
     this.machine = new PathMachine(pair.random);
   }
@@ -166,7 +168,7 @@ export class Pair {
     });
   }
 
-  #fly(way: Way, to: End, seenFrom: string, bytes: Uint8Array): void {
+  #fly(way: Way, to: End, seenFrom: Path, bytes: Uint8Array): void {
     if (!way.up || this.#chance() < way.loss) return;
     const { min, max } = way.delayMs;
     this.#later(min + this.#chance() * (max - min), () => {

@@ -1,8 +1,9 @@
 /** Two path machines over a relay and a direct way: upgrade, death, return, budgets. */
 import assert from "node:assert/strict";
 import { A_SEEN, B_SEEN, type End, Pair, RELAYED } from "./pair.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
-const VICTIM = "192.0.2.66:53";
+const VICTIM = asPath("192.0.2.66:53");
 /** How soon traffic must be on another path. Source: the project's goal for a dead path. */
 const BACK_MS = 2_500;
 
@@ -198,7 +199,7 @@ Deno.test("a peer that pings from ever new addresses costs no more memory than t
   const pair = new Pair(1).upgraded();
   const ping = new Uint8Array(64).fill(1, 0, 1);
   for (let i = 1; i < 2_000; i++) {
-    pair.a.take({ type: "probe", peer: pair.a.peer, path: `192.0.2.1:${i}`, bytes: ping });
+    pair.a.take({ type: "probe", peer: pair.a.peer, path: asPath(`192.0.2.1:${i}`), bytes: ping });
   }
   pair.run(10_000);
   assert.equal(pair.a.active, B_SEEN);

@@ -1,16 +1,23 @@
 /** Every input of the path machine in every state of a peer, and what holds for any sequence. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type NetworkId, type NodeId, peerKey, seededRandom } from "../../src/base/mod.ts";
+import {
+  type NetworkId,
+  type NodeId,
+  type Path,
+  peerKey,
+  seededRandom,
+} from "../../src/base/mod.ts";
 import { PATHS_PER_PEER_MAX, PING_HOLD_MS } from "../../src/path/constants.ts";
 import { encodePong } from "../../src/path/messages.ts";
 import { type PathIn, PathMachine, type PathOut } from "../../src/path/mod.ts";
 import { at } from "./samples.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const PEER = peerKey("n" as NetworkId, "p" as NodeId);
-const DIRECT = "192.0.2.1:9000";
-const OTHER = "192.0.2.2:9000";
-const RELAYED = "198.51.100.1:9000#00000001";
+const DIRECT = asPath("192.0.2.1:9000");
+const OTHER = asPath("192.0.2.2:9000");
+const RELAYED = asPath("198.51.100.1:9000#00000001");
 const TARGET = { address: OTHER, probesMax: 3, windowProbesMax: 3 };
 const PING = new Uint8Array(64).fill(1, 0, 1);
 
@@ -27,17 +34,17 @@ class Rig {
     return out;
   }
 
-  up(path: string): this {
-    this.take({ type: "peer-up", peer: PEER, path, proven: true, punch: true });
+  up(path: Path): this {
+    this.take({ type: "peer-up", peer: PEER, path: path, proven: true, punch: true });
     return this;
   }
 
   /** Answers the last ping that was sent on a path. */
-  answer(path: string): PathOut[] {
+  answer(path: Path): PathOut[] {
     const ping = this.said.findLast((o) => o.type === "send" && o.path === path && o.ttl === 0);
     assert.ok(ping?.type === "send", `no ping to ${path}`);
     const bytes = encodePong(ping.payload.slice(1, 9), "203.0.113.9:9");
-    return this.take({ type: "probe", peer: PEER, path, bytes });
+    return this.take({ type: "probe", peer: PEER, path: path, bytes });
   }
 
   /** Wakes at every timer until a moment. */
@@ -184,7 +191,7 @@ Deno.test("each demand has its own pause between the pings of the active path", 
 
 Deno.test("a pong over a direct path tells where we are seen, one over a relay does not", () => {
   const rig = new Rig().up(RELAYED).up(DIRECT);
-  const observed = (path: string) => rig.answer(path).filter((o) => o.type === "observed");
+  const observed = (path: Path) => rig.answer(path).filter((o) => o.type === "observed");
   assert.deepEqual(observed(RELAYED), []);
   const expected = { type: "observed", peer: PEER, path: DIRECT, address: "203.0.113.9:9" };
   assert.deepEqual(observed(DIRECT), [expected]);

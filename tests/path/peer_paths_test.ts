@@ -9,12 +9,13 @@ import {
 } from "../../src/path/constants.ts";
 import { lossOf, type PathState, PeerPaths, pongWaitMs, prove } from "../../src/path/peer_paths.ts";
 import { at } from "./samples.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const D = "192.0.2.1:9000";
 const random = seededRandom(1);
 
 function added(paths: PeerPaths, path = D, quiet = false): PathState {
-  const state = paths.add(path, at(0), quiet);
+  const state = paths.add(asPath(path), at(0), quiet);
   assert.ok(state);
   return state;
 }
@@ -107,13 +108,13 @@ Deno.test("lapse() tells the end of a proven path, and not that of a mere try", 
   const paths = new PeerPaths();
   const state = added(paths);
   assert.equal(paths.lapse(state, at(UNPROVEN_MS - 1)), false);
-  assert.equal(paths.get(D), state);
+  assert.equal(paths.get(asPath(D)), state);
   assert.equal(paths.lapse(state, at(UNPROVEN_MS)), false);
-  assert.equal(paths.get(D), undefined);
+  assert.equal(paths.get(asPath(D)), undefined);
   const { paths: others, state: lived } = proven();
   lived.misses = MISSES_DEAD;
   assert.equal(others.lapse(lived, at(20)), true);
-  assert.equal(others.get(D), undefined);
+  assert.equal(others.get(asPath(D)), undefined);
 });
 
 Deno.test("an answer forgets the misses before it", () => {
@@ -165,7 +166,7 @@ Deno.test("a quiet path has no timer but that of its end, until it is proven", (
 
 Deno.test("a path that is known is not made anew", () => {
   const { paths, state } = proven();
-  assert.equal(paths.add(D, at(50)), state);
+  assert.equal(paths.add(asPath(D), at(50)), state);
   assert.equal(state.provenAt, 10);
 });
 
@@ -174,10 +175,10 @@ Deno.test("the oldest try gives way when there is no room, and a proven path nev
   prove(added(paths), at(0));
   for (let i = 1; i < 3 * PATHS_PER_PEER_MAX; i++) added(paths, `192.0.2.2:${i}`);
   assert.equal([...paths.all()].length, PATHS_PER_PEER_MAX);
-  assert.ok(paths.get(D));
-  assert.equal(paths.get("192.0.2.2:1"), undefined);
+  assert.ok(paths.get(asPath(D)));
+  assert.equal(paths.get(asPath("192.0.2.2:1")), undefined);
   for (const state of paths.all()) prove(state, at(1));
-  assert.equal(paths.add("192.0.2.3:1", at(2)), undefined);
+  assert.equal(paths.add(asPath("192.0.2.3:1"), at(2)), undefined);
 });
 
 Deno.test("pings that wait for an answer are bounded", () => {

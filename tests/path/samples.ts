@@ -5,13 +5,14 @@
  */
 import type { Instant } from "../../src/base/mod.ts";
 import type { PathState } from "../../src/path/peer_paths.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 export const at = (ms: number): Instant => ms as Instant;
 
 /** A path that has been proven, changed as wanted; `path` with a `#` is relayed. */
 export function pathState(path: string, changes: Partial<PathState> = {}): PathState {
   return {
-    path,
+    path: asPath(path),
     relayed: path.includes("#"),
     provenAt: at(0),
     rttVarMs: 0,

@@ -6,9 +6,10 @@ import { UNPROVEN_MS, UNVOUCHED_PROBES_MAX } from "../../src/path/constants.ts";
 import { encodePong, parseProbe } from "../../src/path/messages.ts";
 import { PathMachine, type PathOut } from "../../src/path/mod.ts";
 import { at } from "./samples.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const PEER = "network/node" as PeerKey;
-const VICTIM = "198.51.100.66:53";
+const VICTIM = asPath("198.51.100.66:53");
 
 function begun(): { machine: PathMachine; out: PathOut[] } {
   const machine = new PathMachine(seededRandom(1));
@@ -49,7 +50,7 @@ Deno.test("a renewal over an unproven path leaves the proven ones as they are", 
   const machine = new PathMachine(seededRandom(1));
   const out: PathOut[] = [];
   const up = { type: "peer-up", peer: PEER, punch: true } as const;
-  machine.handle({ ...up, path: "192.0.2.1:9000", proven: true }, at(0), out);
+  machine.handle({ ...up, path: asPath("192.0.2.1:9000"), proven: true }, at(0), out);
   machine.handle({ ...up, path: VICTIM, proven: false }, at(10), out);
   assert.equal(machine.active(PEER), "192.0.2.1:9000");
 });

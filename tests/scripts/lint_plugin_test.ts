@@ -187,3 +187,13 @@ Deno.test("file-length flags more than 400 lines, in src only", () => {
   assertClean("src/daemon/renting/a.ts", "// a line\n".repeat(400));
   assertClean("tests/path/probe_test.ts", long);
 });
+
+Deno.test("path-text keeps the text of paths to its module", () => {
+  for (const look of [`path.includes("#")`, `path.split("~", 1)`, `path.startsWith("t:")`]) {
+    assertFlags("src/path/choice.ts", `export const is = (path: string) => ${look};`, "path-text");
+    assertClean("src/wire/path.ts", `const is = (path: string) => ${look};`);
+    assertClean("src/cli/format.ts", `const is = (path: string) => ${look};`);
+  }
+  assertFlags("src/node/a.ts", "const a = (b: string) => `${b}#${b}`;", "path-text");
+  assertClean("src/node/a.ts", "const a = (b: string) => `VM #${b}`;");
+});

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { HANDSHAKE_TIMEOUT_MS, REKEY_AFTER_MS } from "../../src/session/constants.ts";
 import { bytes, connected, type Node, World } from "./world.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
-const VICTIM = "198.51.100.66:53";
+const VICTIM = asPath("198.51.100.66:53");
 
 /** What went to the victim, by type. */
 function aimed(world: World): number[] {

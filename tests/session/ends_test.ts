@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { NoiseHandshake } from "../../src/crypto/mod.ts";
 import { connected, World } from "./world.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 Deno.test("a farewell goes to where we send and to where the peer was heard last", () => {
   const world = new World();
@@ -11,7 +12,7 @@ Deno.test("a farewell goes to where we send and to where the peer was heard last
   const last = b.heard("transmit").at(-1)?.bytes;
   assert.ok(last);
   world.filter = () => false;
-  world.inject(a, elsewhere, last);
+  world.inject(a, asPath(elsewhere), last);
   const out = a.take({ type: "close", peer: b.peer });
   const told = out.flatMap((output) => output.type === "transmit" ? [output.path] : []);
   assert.deepEqual(told.toSorted(), [b.address, elsewhere].toSorted());

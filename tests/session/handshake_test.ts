@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { fail, ok } from "../../src/base/mod.ts";
 import { HELLO_BYTES } from "../../src/session/mod.ts";
 import { bytes, connected, gateOf, type Node, STORM, World } from "./world.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const HELLO = 1;
 const REPLY = 2;
@@ -71,14 +72,14 @@ Deno.test("a payload too long to be shown or sent is the caller's mistake", () =
   const [peer, path] = [b.peer, b.address];
   const payload = new Uint8Array(901);
   assert.throws(
-    () => a.take({ type: "connect", peer: b.id, path, key: world.gate, payload }),
+    () => a.take({ type: "connect", peer: b.id, path: asPath(path), key: world.gate, payload }),
     RangeError,
   );
   for (const length of [0, 1201]) {
     const payload = new Uint8Array(length);
-    assert.throws(() => a.take({ type: "send", peer, path, payload }), RangeError);
+    assert.throws(() => a.take({ type: "send", peer, path: asPath(path), payload }), RangeError);
   }
-  a.take({ type: "send", peer, path, payload: new Uint8Array(1200).fill(9) });
+  a.take({ type: "send", peer, path: asPath(path), payload: new Uint8Array(1200).fill(9) });
   world.run(50);
   assert.equal(b.heard("received")[0]?.payload.length, 1200);
 });
@@ -151,7 +152,7 @@ Deno.test("a wrong peer on one path does not end what comes through on another",
   const world = new World();
   const [a, b, c] = [world.node(), world.node(), world.node()];
   const connect = (path: string) =>
-    a.take({ type: "connect", peer: c.id, path, key: world.gate, payload: bytes(1) });
+    a.take({ type: "connect", peer: c.id, path: asPath(path), key: world.gate, payload: bytes(1) });
   connect(b.address);
   world.filter = ({ to, bytes }) => !(bytes[3] === HELLO && to === c.address && world.now < 200);
   connect(c.address);
@@ -168,7 +169,7 @@ Deno.test("one attempt is made for connects that repeat, whatever their paths", 
   for (
     const path of [b.address, b.address, "10.0.9.1:1", "10.0.9.1:2", "10.0.9.1:3", "10.0.9.1:4"]
   ) {
-    a.take({ type: "connect", peer: b.id, path, key: world.gate, payload: bytes(1) });
+    a.take({ type: "connect", peer: b.id, path: asPath(path), key: world.gate, payload: bytes(1) });
   }
   assert.equal(a.sessions.stats().attempts, 1);
   assert.equal(a.heard("transmit").length, 4, "at most four paths");

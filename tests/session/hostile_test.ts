@@ -20,6 +20,7 @@ import {
   signStaticKey,
 } from "../../src/session/layout.ts";
 import { bytes, connected, type Node, World } from "./world.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const STRANGER = "198.51.100.7:666";
 
@@ -35,7 +36,7 @@ function recorded(): { world: World; a: Node; b: Node } {
 Deno.test("a replayed datagram is dropped", () => {
   const { world, a, b } = recorded();
   for (const { to, bytes } of [...world.wire]) {
-    if (bytes[3] === 8) world.inject(to === a.address ? a : b, STRANGER, bytes);
+    if (bytes[3] === 8) world.inject(to === a.address ? a : b, asPath(STRANGER), bytes);
   }
   assert.equal(b.heard("received").length, 1);
   assert.equal(b.sessions.stats().dropped.replayed, 2);
@@ -46,8 +47,8 @@ Deno.test("a replayed hello and finish change nothing and get no more than they 
   const { world, a, b } = recorded();
   const before = b.sessions.sessions(world.now);
   for (let i = 0; i < 50; i++) {
-    const sent = world.inject(b, STRANGER, world.last(1, b.address));
-    world.inject(b, STRANGER, world.last(3, b.address));
+    const sent = world.inject(b, asPath(STRANGER), world.last(1, b.address));
+    world.inject(b, asPath(STRANGER), world.last(3, b.address));
     assert.deepEqual(sent, [], "its handshake is over");
   }
   world.run(1000);
@@ -67,7 +68,7 @@ Deno.test("a hello replayed to a node that was started anew does not disturb its
   const fresh = world.replace(b);
   a.connect(fresh);
   world.run(100);
-  const sent = world.inject(fresh, STRANGER, old);
+  const sent = world.inject(fresh, asPath(STRANGER), old);
   assert.equal(sent.length, 1, "one reply, no larger than the hello");
   world.run(20_000);
   assert.equal(fresh.sessions.stats().pending, 0);
@@ -90,7 +91,7 @@ Deno.test("no datagram with any bit changed is taken", () => {
 
 Deno.test("no datagram that is cut or lengthened is taken", () => {
   const { world, a, b } = recorded();
-  a.take({ type: "send", peer: b.peer, path: "10.9.9.9:9", payload: bytes(9, 2) });
+  a.take({ type: "send", peer: b.peer, path: asPath("10.9.9.9:9"), payload: bytes(9, 2) });
   const whole = world.last(8, "10.9.9.9:9");
   const sizes = [...Array(whole.length).keys(), whole.length + 1, 1233, 1500, 65_507];
   for (const size of sizes) {
@@ -116,7 +117,7 @@ Deno.test("forged replies do not end a handshake", () => {
     world.inject(a, b.address, forged);
   }
   assert.deepEqual(a.heard("failed"), []);
-  world.inject(a, STRANGER, reply);
+  world.inject(a, asPath(STRANGER), reply);
   assert.equal(a.sessions.stats().dropped["wrong-path"], 1, "nobody was asked there");
   world.filter = () => true;
   world.run(1000);
@@ -179,7 +180,7 @@ Deno.test("a datagram is not taken by a session of another peer", () => {
   const c = world.node();
   c.connect(b);
   world.run(100);
-  c.take({ type: "send", peer: b.peer, path: "10.9.9.9:9", payload: bytes(9, 2) });
+  c.take({ type: "send", peer: b.peer, path: asPath("10.9.9.9:9"), payload: bytes(9, 2) });
   const sealed = world.last(8, "10.9.9.9:9");
   const ofA = world.wire.find((flight) => flight.bytes[3] === 8 && flight.from === a.address);
   sealed.set(ofA?.bytes.subarray(4, 8) ?? bytes(), 4); // the id of a session that is not c's
@@ -215,15 +216,17 @@ Deno.test("handshakes of one source are limited, and of all together", () => {
   const b = limited(world, limits);
   const flood = hellos(world, 20);
   for (const [i, hello] of flood.slice(0, 10).entries()) {
-    world.inject(b, `198.51.100.${i}:${i + 1}`, hello); // one /24
+    world.inject(b, asPath(`198.51.100.${i}:${i + 1}`), hello); // one /24
   }
   assert.equal(b.heard("transmit").length, 3);
   assert.equal(b.sessions.stats().dropped["source-limit"], 7);
-  for (const [i, hello] of flood.slice(10).entries()) world.inject(b, `10.1.${i}.1:9`, hello);
+  for (const [i, hello] of flood.slice(10).entries()) {
+    world.inject(b, asPath(`10.1.${i}.1:9`), hello);
+  }
   assert.equal(b.heard("transmit").length, 5);
   assert.equal(b.sessions.stats().dropped["global-limit"], 8);
   world.run(2000);
-  world.inject(b, "10.2.0.1:9", flood[19] ?? bytes());
+  world.inject(b, asPath("10.2.0.1:9"), flood[19] ?? bytes());
   assert.equal(b.heard("transmit").length, 6, "the budget comes back, and a dropped hello too");
 });
 
@@ -235,16 +238,16 @@ Deno.test("hellos with a bad MAC take nothing from any budget", () => {
   for (let i = 0; i < 1000; i++) {
     const forged = other.slice();
     forged[100] = i;
-    world.inject(b, "198.51.100.1:1", forged);
+    world.inject(b, asPath("198.51.100.1:1"), forged);
   }
-  world.inject(b, "198.51.100.1:1", good);
+  world.inject(b, asPath("198.51.100.1:1"), good);
   assert.equal(b.sessions.stats().dropped["bad-mac"], 999 - 3, "four of a thousand are unchanged");
 });
 
 Deno.test("pending handshakes are bounded; the oldest gives way", () => {
   const world = new World();
   const b = limited(world, { pendingMax: 8, perSourceBurst: 1000, handshakesBurst: 1000 });
-  for (const hello of hellos(world, 50)) world.inject(b, STRANGER, hello);
+  for (const hello of hellos(world, 50)) world.inject(b, asPath(STRANGER), hello);
   assert.equal(b.sessions.stats().pending, 8);
   const a = world.node();
   a.connect(b);
@@ -280,7 +283,7 @@ Deno.test("a repeated hello gets its reply 24 times and no more", () => {
   const world = new World();
   const b = world.node();
   const [hello = bytes()] = hellos(world, 1);
-  for (let i = 0; i < 100; i++) world.inject(b, STRANGER, hello);
+  for (let i = 0; i < 100; i++) world.inject(b, asPath(STRANGER), hello);
   assert.equal(b.heard("transmit").length, 24);
   const replies = new Set(b.heard("transmit").map((t) => t.bytes.toHex()));
   assert.equal(replies.size, 1);
@@ -340,7 +343,9 @@ Deno.test("handle() never throws on a datagram, whatever its bytes", () => {
   fc.assert(
     fc.property(fc.oneof(anything, typed, near), fc.string(), (datagram, path) => {
       for (const node of [a, b]) {
-        const sent = world.inject(node, path, datagram).filter((o) => o.type === "transmit");
+        const sent = world.inject(node, asPath(path), datagram).filter((o) =>
+          o.type === "transmit"
+        );
         const answered = sent.reduce((sum, output) => sum + output.bytes.length, 0);
         assert.ok(answered <= datagram.length, "no answer is larger than its question");
       }
@@ -386,7 +391,7 @@ Deno.test("the table of sources does not grow without end", () => {
   for (let i = 0; i < 20_000; i++) {
     now = after(now, 1);
     const path = `${i & 255}.${(i >> 8) & 255}.1.1:1`;
-    machine.handle({ type: "datagram", path, bytes: forged }, now, []);
+    machine.handle({ type: "datagram", path: asPath(path), bytes: forged }, now, []);
   }
   assert.equal(machine.stats().dropped["bad-mac"], 20_000);
   assert.equal(machine.wakeup(), undefined, "nothing was kept");

@@ -1,6 +1,7 @@
 /** The life of a session: renewal, replacement, ends, and the views of it. */
 import assert from "node:assert/strict";
 import { bytes, connected, gateOf, type Node, World } from "./world.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const MINUTE = 60_000;
 
@@ -201,8 +202,8 @@ Deno.test("sessions() shows the path of the newest datagram, not of a delayed on
     return world.last(8, b.address);
   };
   const [first, second] = [send(1), send(2)];
-  world.inject(b, "10.9.9.9:2", second);
-  world.inject(b, "10.9.9.9:1", first);
+  world.inject(b, asPath("10.9.9.9:2"), second);
+  world.inject(b, asPath("10.9.9.9:1"), first);
   assert.equal(b.sessions.pathOf(a.peer), "10.9.9.9:2");
   assert.deepEqual(b.heard("received").map((r) => r.path), ["10.9.9.9:2", "10.9.9.9:1"]);
   const [view] = b.sessions.sessions(world.now);
@@ -215,7 +216,7 @@ Deno.test("sessions() shows the path of the newest datagram, not of a delayed on
 Deno.test("send with a time to live passes it on, and is not taken for the path to renew on", () => {
   const world = new World();
   const [a, b] = connected(world);
-  a.take({ type: "send", peer: b.peer, path: "10.9.9.9:1", payload: bytes(9), ttl: 2 });
+  a.take({ type: "send", peer: b.peer, path: asPath("10.9.9.9:1"), payload: bytes(9), ttl: 2 });
   const [sent] = a.heard("transmit").slice(-1);
   assert.deepEqual([sent?.path, sent?.ttl], ["10.9.9.9:1", 2]);
   world.run(125_000);

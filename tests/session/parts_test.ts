@@ -76,7 +76,7 @@ Deno.test("HandshakeLimiter gives no more than its rates, whatever the pace", ()
     let [now, all] = [0, 0];
     for (const { source, waitMs } of asks) {
       now += waitMs;
-      if (limiter.take(`${source}`, now as Instant) !== "taken") continue;
+      if (limiter.take({ prefix: "", key: `${source}` }, now as Instant) !== "taken") continue;
       all++;
       taken.set(source, (taken.get(source) ?? 0) + 1);
     }

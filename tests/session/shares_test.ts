@@ -4,6 +4,7 @@ import type { Instant } from "../../src/base/mod.ts";
 import { DEFAULT_LIMITS } from "../../src/session/constants.ts";
 import { HandshakeLimiter } from "../../src/session/limiter.ts";
 import { connected, gateOf, World } from "./world.ts";
+import { asPath, pathSource } from "../../src/wire/mod.ts";
 
 const NOW = 0 as Instant;
 
@@ -11,21 +12,24 @@ Deno.test("a source that invents relay sessions does not use up everybody's hand
   const limiter = new HandshakeLimiter(DEFAULT_LIMITS);
   let taken = 0;
   for (let i = 0; i < 10_000; i++) {
-    if (limiter.take(`198.51.100.0/24#${i}`, NOW) === "taken") taken++;
+    if (
+      limiter.take(pathSource(asPath(`198.51.100.1:9#${String(i).padStart(8, "0")}`)), NOW) ===
+        "taken"
+    ) taken++;
   }
   assert.equal(taken, DEFAULT_LIMITS.perRelayBurst);
-  assert.equal(limiter.take("203.0.113.0/24", NOW), "taken");
-  assert.equal(limiter.take("203.0.113.0/24#1", NOW), "taken");
+  assert.equal(limiter.take(pathSource(asPath("203.0.113.1:9")), NOW), "taken");
+  assert.equal(limiter.take(pathSource(asPath("203.0.113.1:9#00000001")), NOW), "taken");
 });
 
 Deno.test("one session of a relay does not use up what its other clients may", () => {
   const limiter = new HandshakeLimiter(DEFAULT_LIMITS);
   let taken = 0;
   for (let i = 0; i < 1_000; i++) {
-    if (limiter.take("198.51.100.0/24#1", NOW) === "taken") taken++;
+    if (limiter.take(pathSource(asPath("198.51.100.1:9#00000001")), NOW) === "taken") taken++;
   }
   assert.equal(taken, DEFAULT_LIMITS.perSourceBurst);
-  assert.equal(limiter.take("198.51.100.0/24#2", NOW), "taken");
+  assert.equal(limiter.take(pathSource(asPath("198.51.100.1:9#00000002")), NOW), "taken");
 });
 
 Deno.test("joiners without end push out the oldest joiner, and no member", () => {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { fail, ok } from "../../src/base/mod.ts";
 import type { DropReason, SessionIn, SessionOut } from "../../src/session/mod.ts";
 import { bytes, Node, World } from "./world.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const CONTROL_NAMES = new Map([[1, "hello"], [2, "reply"], [3, "finish"], [8, "datagram"]]);
 const UNKNOWN_ID = [1, 2, 3, 4];
@@ -118,7 +119,7 @@ const INPUTS: Readonly<Record<string, (scene: Scene) => SessionOut<string>[]>> =
   connect: ({ m, p }) => m.connect(p),
   "new hello": (scene) => {
     const { world, m, p } = scene;
-    const anew = new Node(world, "10.9.9.9:9", p.identity, {});
+    const anew = new Node(world, asPath("10.9.9.9:9"), p.identity, {});
     anew.connect(m);
     world.run(20);
     return scene.deliver(1);

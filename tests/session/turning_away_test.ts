@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { ACCEPTED_KEYS_MAX, HELLO_BYTES, type SessionOut } from "../../src/session/mod.ts";
 import { encodeHello, encodeRefusal, readRefusal } from "../../src/session/layout.ts";
 import { gateOf, type Node, World } from "./world.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const REASON = "invite-revoked";
 const REFUSAL = 7;
@@ -122,7 +123,7 @@ Deno.test("no refusal is taken that answers another hello, comes from elsewhere 
     world.inject(joiner, admitter.address, bent);
   }
   world.inject(joiner, admitter.address, first);
-  world.inject(joiner, "198.51.100.7:666", refusal);
+  world.inject(joiner, asPath("198.51.100.7:666"), refusal);
   for (const length of [0, 4, 8, 24, refusal.length - 1]) {
     world.inject(joiner, admitter.address, refusal.subarray(0, length));
   }

@@ -9,6 +9,7 @@ import {
   type NetworkId,
   type NodeId,
   ok,
+  type Path,
   type PeerKey,
   peerKey,
   type Random,
@@ -28,7 +29,7 @@ import {
   type SessionOptions,
   type SessionOut,
 } from "../../src/session/mod.ts";
-import { CONTROL, MESSAGE } from "../../src/wire/mod.ts";
+import { asPath, CONTROL, MESSAGE } from "../../src/wire/mod.ts";
 import { type RpcIn, RpcMachine, type RpcOut } from "../../src/rpc/mod.ts";
 
 export const bytes = (...values: number[]) => Uint8Array.from(values);
@@ -63,7 +64,7 @@ export class Node {
 
   constructor(
     readonly world: World,
-    readonly address: string,
+    readonly address: Path,
     readonly identity: Identity,
     options: Partial<SessionOptions<string>>,
   ) {
@@ -124,7 +125,7 @@ export class Node {
 
   send(to: Node, ...payload: number[]): void {
     const at = this.sessions.pathOf(to.peer) ?? to.address;
-    this.take({ type: "send", peer: to.peer, path: at, payload: bytes(...payload) });
+    this.take({ type: "send", peer: to.peer, path: asPath(at), payload: bytes(...payload) });
   }
 
   /** Outputs of a type, so far. */
@@ -147,7 +148,7 @@ export class Node {
       case "send": {
         const { peer, kind, payload } = output;
         const path = this.sessions.pathOf(peer, kind) ?? "192.0.2.99:9";
-        return void this.take({ type: "send", peer, kind, path, payload });
+        return void this.take({ type: "send", peer, kind, path: asPath(path), payload });
       }
       case "request": {
         this.asked.push(output);
@@ -164,8 +165,8 @@ export class Node {
 interface Flight {
   readonly at: Instant;
   readonly order: number;
-  readonly to: string;
-  readonly from: string;
+  readonly to: Path;
+  readonly from: Path;
   readonly bytes: Uint8Array;
 }
 
@@ -180,7 +181,7 @@ export class World {
   readonly wire: Flight[] = [];
   /** Looks at datagrams; `false` drops one. */
   filter: (flight: Flight) => boolean = () => true;
-  readonly #nodes = new Map<string, Node>();
+  readonly #nodes = new Map<Path, Node>();
   #flights: Flight[] = [];
   #order = 0;
 
@@ -192,7 +193,7 @@ export class World {
 
   /** A node at 10.0.N.1:9000 that accepts the world's gate. */
   node(options: Partial<SessionOptions<string>> = {}): Node {
-    const address = `10.0.${this.#nodes.size}.1:9000`;
+    const address = asPath(`10.0.${this.#nodes.size}.1:9000`);
     const identity = options.identity ?? generateIdentity(this.random).identity;
     const node = new Node(this, address, identity, options);
     this.#nodes.set(address, node);
@@ -212,7 +213,7 @@ export class World {
     return fresh.accept(this.gate);
   }
 
-  transmit(from: string, to: string, datagram: Uint8Array): void {
+  transmit(from: Path, to: Path, datagram: Uint8Array): void {
     this.wire.push({ at: this.now, order: 0, from, to, bytes: datagram });
     this.#fly(from, to, datagram);
     if (this.#chance() < this.weather.duplication) this.#fly(from, to, datagram);
@@ -239,11 +240,11 @@ export class World {
   }
 
   /** Delivers bytes to a node as if they came from an address. */
-  inject(to: Node, from: string, datagram: Uint8Array): SessionOut<string>[] {
+  inject(to: Node, from: Path, datagram: Uint8Array): SessionOut<string>[] {
     return to.take({ type: "datagram", path: from, bytes: datagram });
   }
 
-  #fly(from: string, to: string, datagram: Uint8Array): void {
+  #fly(from: Path, to: Path, datagram: Uint8Array): void {
     if (this.#chance() < this.weather.loss) return;
     const { min, max } = this.weather.delayMs;
     const at = after(this.now, Math.round(min + this.#chance() * (max - min)));

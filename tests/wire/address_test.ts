@@ -5,13 +5,9 @@ import {
   addressScope,
   formatAddress,
   formatIp,
-  formatPath,
   ipBytes,
-  isRelayed,
   parseAddress,
   parseIp,
-  parsePath,
-  pathSource,
   prefixOf,
 } from "../../src/wire/mod.ts";
 
@@ -141,27 +137,6 @@ Deno.test("prefixOf() keeps 24 bits of IPv4 and 64 of IPv6", () => {
   assert.equal(prefixOf("nonsense"), "?");
 });
 
-Deno.test("parsePath() takes direct and relayed paths", () => {
-  const address = { ip: "1.2.3.4", port: 5 };
-  assert.deepEqual(parsePath("1.2.3.4:5"), { ok: true, value: { address } });
-  const relayed = parsePath("[::1]:5#0a1b2c3d");
-  assert.deepEqual(relayed, {
-    ok: true,
-    value: { address: { ip: "::1", port: 5 }, session: 0x0a1b2c3d },
-  });
-  assert.equal(relayed.ok && formatPath(relayed.value), "[::1]:5#0a1b2c3d");
-  assert.ok(isRelayed("[::1]:5#0a1b2c3d") && !isRelayed("[::1]:5"));
-  for (const text of ["1.2.3.4:5#", "1.2.3.4:5#0a1b2c3", "1.2.3.4:5#0A1B2C3D", "#0a1b2c3d", "x"]) {
-    assert.deepEqual(parsePath(text), { ok: false, reason: "bad-path" });
-  }
-});
-
-Deno.test("pathSource() tells the clients of one relay apart", () => {
-  assert.equal(pathSource("1.2.3.4:5"), pathSource("1.2.3.9:6"));
-  assert.notEqual(pathSource("1.2.3.4:5#00000001"), pathSource("1.2.3.4:5#00000002"));
-  assert.equal(pathSource("nonsense"), "?");
-});
-
 Deno.test("formatIp() and ipBytes() reverse each other on any bytes", () => {
   const ipv4 = fc.uint8Array({ minLength: 4, maxLength: 4 });
   const ipv6 = fc.uint8Array({ minLength: 16, maxLength: 16 });
@@ -174,13 +149,11 @@ Deno.test("formatIp() and ipBytes() reverse each other on any bytes", () => {
   }));
 });
 
-Deno.test("parseAddress() and parsePath() never throw", () => {
+Deno.test("parseAddress() never throws", () => {
   const texts = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(..."0123:.[]#af") }));
   fc.assert(fc.property(texts, (text) => {
     const address = parseAddress(text);
     if (address.ok) assert.ok(parseAddress(formatAddress(address.value)).ok);
-    const path = parsePath(text);
-    if (path.ok) assert.ok(parsePath(formatPath(path.value)).ok);
     addressScope(text);
   }));
 });

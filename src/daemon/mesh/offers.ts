@@ -5,7 +5,7 @@
  * @module
  */
 import { type NodeId, OmertaError, type PeerKey, peerKey, splitPeerKey } from "../../base/mod.ts";
-import { addressScope, parsePath } from "../../wire/mod.ts";
+import { asPath, scopeOfPath } from "../../wire/mod.ts";
 import type { Loop } from "../run/loop.ts";
 import type { Peers } from "./peers.ts";
 
@@ -45,14 +45,9 @@ export function takeOffer(
 
 /** Vouches for the address at which a relay sees a peer, where it can know better than we do. */
 export function noteSighting({ loop }: OfferParts, relay: PeerKey, sighting: Sighting): void {
-  const isPrivate = scopeOf(sighting.address) !== "global";
+  const isPrivate = scopeOfPath(asPath(sighting.address)) !== "global";
   const relayPath = loop.machine.activePath(relay);
   // A relay on the internet sees nobody inside a private network.
-  if (isPrivate && (relayPath === null || scopeOf(relayPath) === "global")) return;
+  if (isPrivate && (relayPath === null || scopeOfPath(relayPath) === "global")) return;
   loop.input({ type: "vouch", ...sighting });
-}
-
-function scopeOf(path: string): string {
-  const parsed = parsePath(path);
-  return parsed.ok ? addressScope(parsed.value.address.ip) : "unusable";
 }

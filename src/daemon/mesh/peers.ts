@@ -6,7 +6,7 @@
 import type { PathDoc } from "../../api/nouns/mesh.ts";
 import { BoundedMap, type PeerKey, splitPeerKey } from "../../base/mod.ts";
 import { type Grant, type Member, reasonToLeave } from "../../membership/mod.ts";
-import { formatAddress, parsePath } from "../../wire/mod.ts";
+import { hopOf, isRelayed } from "../../wire/mod.ts";
 import type { Context } from "../context.ts";
 import type { LoopEvent } from "../run/loop.ts";
 import type { Networks } from "../networks/networks.ts";
@@ -63,9 +63,8 @@ export class Peers {
   /** The path to a peer as people see it. */
   pathTo(peer: PeerKey): PathDoc {
     const [active] = this.#context.loop.machine.pathsOf(peer, this.#context.now());
-    const parsed = parsePath(active?.path ?? "");
-    if (active === undefined || !parsed.ok) return NO_PATH;
-    const address = formatAddress(parsed.value.address);
+    if (active === undefined) return NO_PATH;
+    const address = hopOf(active.path);
     return {
       kind: active.relayed ? "relay" : "direct",
       address,
@@ -81,8 +80,8 @@ export class Peers {
   #onEvent(event: LoopEvent): void {
     if (event.type === "peer-up" && event.kind === "epoch") {
       this.#members.set(event.peer, event.member);
-      if (!event.path.includes("#")) {
-        this.#relayAt.set(event.path, splitPeerKey(event.peer).node);
+      if (!isRelayed(event.path)) {
+        this.#relayAt.set(hopOf(event.path), splitPeerKey(event.peer).node);
       }
     }
     if (event.type === "peer-down" && event.kind === "epoch") {

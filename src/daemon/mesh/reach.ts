@@ -8,12 +8,13 @@ import {
   type NetworkId,
   type NodeId,
   OmertaError,
+  type Path,
   type PeerKey,
   peerKey,
   splitPeerKey,
 } from "../../base/mod.ts";
 import type { NodeRecord } from "../../membership/mod.ts";
-import { formatPath, parsePath } from "../../wire/mod.ts";
+import { relayedPath } from "../../wire/mod.ts";
 import type { Answer, CallName, Question } from "../../node/mod.ts";
 import type { Context } from "../context.ts";
 import type { CallOptions } from "../ports.ts";
@@ -170,7 +171,7 @@ export class Reach {
   }
 
   /** A session at the relay; returns the path through it. */
-  async #allocate(relay: PeerKey, peer: PeerKey): Promise<string> {
+  async #allocate(relay: PeerKey, peer: PeerKey): Promise<Path> {
     const { node } = splitPeerKey(peer);
     const options = { timeoutMs: ALLOCATE_MS };
     const { session, address } = await this.#context.loop.call(
@@ -181,9 +182,9 @@ export class Reach {
     );
     const { loop } = this.#context;
     noteSighting({ loop, peers: this.#peers }, relay, { peer, address });
-    const at = parsePath(this.#context.loop.machine.activePath(relay) ?? "");
-    if (!at.ok) throw new OmertaError("unreachable", "The relay went away");
-    return formatPath({ address: at.value.address, session });
+    const at = this.#context.loop.machine.activePath(relay);
+    if (at === null) throw new OmertaError("unreachable", "The relay went away");
+    return relayedPath(at, session);
   }
 
   #unreachable(

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { OmertaError, peerKey } from "../../base/mod.ts";
+import { OmertaError, type Path, peerKey } from "../../base/mod.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
 import {
   encodeShown,
@@ -102,7 +102,7 @@ function entriesOf({ admitter, addresses, relays }: Invite): Entry[] {
 }
 
 /** Where the admitter may listen. @throws {OmertaError} `unreachable`. */
-async function pathsOf({ addresses }: Invite): Promise<string[]> {
+async function pathsOf({ addresses }: Invite): Promise<Path[]> {
   const paths = (await Promise.all(addresses.map(resolveHostPort))).flat();
   if (paths.length > 0) return paths.slice(0, PATHS_MAX);
   throw new OmertaError("unreachable", "No address of the invite is known to this machine", {

@@ -12,7 +12,7 @@ import { createApi } from "../../api/server.ts";
 import type { NodeReadyDoc } from "../../api/nouns/node.ts";
 import type { RunNodeOptions } from "../options.ts";
 import { sshCommand } from "../../api/ssh_command.ts";
-import { OmertaError, VERSION } from "../../base/mod.ts";
+import { OmertaError, type Path, VERSION } from "../../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../../crypto/mod.ts";
 import { assetPath } from "../../host/assets.ts";
 import { buildId } from "../../host/build.ts";
@@ -303,10 +303,10 @@ class NodeRun {
 
   async #openNet(store: Store): Promise<{
     net: NetHost;
-    deliver: (receive: (path: string, bytes: Uint8Array) => void) => void;
+    deliver: (receive: (path: Path, bytes: Uint8Array) => void) => void;
   }> {
     const library = await assetPath("libomerta_net.so", this.#paths.dir);
-    let receive: (path: string, bytes: Uint8Array) => void = () => {};
+    let receive: (path: Path, bytes: Uint8Array) => void = () => {};
     const open = (port: number) =>
       openNet({
         port,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Path } from "../../base/mod.ts";
 import type { DevicePlan, GuestPlan } from "../../tunnel/mod.ts";
 import type { Fields } from "./fields.ts";
 
@@ -57,9 +58,9 @@ type Named<Plan> = Omit<Plan, "peer"> & { readonly peer: string };
 export interface NetArgs {
   "peer.set": {
     readonly peer: string;
-    readonly active: string | null;
-    readonly standby?: string | null;
-    readonly accept?: readonly string[];
+    readonly active: Path | null;
+    readonly standby?: Path | null;
+    readonly accept?: readonly Path[];
     /** After how much silence the active path is doubted, and after how much it is dead. */
     readonly doubtMs?: number;
     readonly deadMs?: number;

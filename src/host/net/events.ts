@@ -3,20 +3,21 @@
  *
  * @module
  */
-import { OmertaError } from "../../base/mod.ts";
+import { OmertaError, type Path } from "../../base/mod.ts";
+import { asPath } from "../../wire/mod.ts";
 import type { Fields } from "./fields.ts";
 import { failure } from "./library.ts";
 
 /** What happens in the native library. */
 export type NetEvent =
   /** Tunnel frames on the active path went unanswered; a ping on it now decides. */
-  | { readonly type: "path-doubt"; readonly peer: string; readonly path: string }
+  | { readonly type: "path-doubt"; readonly peer: string; readonly path: Path }
   /** The active path is dead; tunnel frames go on `to` now, which was the standby. */
   | {
     readonly type: "path-dead";
     readonly peer: string;
-    readonly path: string;
-    readonly to: string;
+    readonly path: Path;
+    readonly to: Path;
   }
   /** The VM helper's end of the tunnel's socketpair is closed. */
   | { readonly type: "guest-gone"; readonly tunnel: number }
@@ -69,13 +70,13 @@ const PARSERS: {
   "path-doubt": (told) => ({
     type: "path-doubt",
     peer: told.text("peer"),
-    path: told.text("path"),
+    path: asPath(told.text("path")),
   }),
   "path-dead": (told) => ({
     type: "path-dead",
     peer: told.text("peer"),
-    path: told.text("path"),
-    to: told.text("to"),
+    path: asPath(told.text("path")),
+    to: asPath(told.text("to")),
   }),
   "guest-gone": (told) => ({ type: "guest-gone", tunnel: told.count("tunnel") }),
   "guest-attached": (told) => ({

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { OmertaError } from "../../base/mod.ts";
+import { OmertaError, type Path } from "../../base/mod.ts";
 import type { GuestPlan } from "../../tunnel/mod.ts";
 import { type NetAnswer, type NetArgs, type NetOp, parseNetAnswer } from "./commands.ts";
 import { type GuestAttached, type NetEvent, parseNetEvent } from "./events.ts";
@@ -29,12 +29,12 @@ export interface NetHost {
   /** The UDP port, the same in both families. */
   readonly port: number;
   /** Queues a control datagram of at most 1992 bytes; it leaves at the end of this microtask. */
-  send(path: string, bytes: Uint8Array, ttl?: number): void;
+  send(path: Path, bytes: Uint8Array, ttl?: number): void;
   /**
    * Says that something authentic came on `path`: alone that counts as its life, not what arrives, and
    * changes from which of our addresses we answer there.
    */
-  heard(path: string): void;
+  heard(path: Path): void;
   /**
    * Runs an operation.
    *
@@ -81,11 +81,11 @@ class NativeNet implements NetHost {
     return this.#port.number;
   }
 
-  send(path: string, bytes: Uint8Array, ttl?: number): void {
+  send(path: Path, bytes: Uint8Array, ttl?: number): void {
     this.#port.send(path, bytes, ttl);
   }
 
-  heard(path: string): void {
+  heard(path: Path): void {
     this.#port.heard(path);
   }
 

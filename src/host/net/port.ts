@@ -13,7 +13,8 @@
  *
  * @module
  */
-import { OmertaError } from "../../base/mod.ts";
+import { OmertaError, type Path } from "../../base/mod.ts";
+import { asPath } from "../../wire/mod.ts";
 import type { Fields } from "./fields.ts";
 import { checked, decodeJson, encodeJson, type Library, loadLibrary } from "./library.ts";
 
@@ -26,7 +27,7 @@ export interface PortOptions {
   /** The path of `libomerta_net.so`. */
   readonly library: string;
   /** A control datagram came on `path`; the bytes are the callee's own. */
-  onDatagram(path: string, bytes: Uint8Array): void;
+  onDatagram(path: Path, bytes: Uint8Array): void;
   /** The library tells something. */
   onTold(event: Fields): void;
   /** What the library told is none of its forms; the rest of its batch may be lost. */
@@ -72,7 +73,7 @@ export class NativePort {
   #answer = new Uint8Array(ANSWER_BYTES);
   #closed = false;
   /** The datagram that is being handled. */
-  #answering: { readonly path: string; readonly local: Uint8Array } | undefined;
+  #answering: { readonly path: Path; readonly local: Uint8Array } | undefined;
 
   /** @throws {OmertaError} `port-taken`, `native-damaged`, `internal`. */
   constructor(options: PortOptions) {
@@ -86,7 +87,7 @@ export class NativePort {
   }
 
   /** Queues a control datagram of at most 1992 bytes; it leaves at the end of this microtask. */
-  send(path: string, bytes: Uint8Array, ttl = 0): void {
+  send(path: Path, bytes: Uint8Array, ttl = 0): void {
     if (this.#closed) return;
     if (this.#batchBytes === 0) queueMicrotask(() => this.#flush());
     const local = this.#answering?.path === path ? this.#answering.local : NOTHING;
@@ -95,7 +96,7 @@ export class NativePort {
   }
 
   /** Says that something authentic came on `path`. */
-  heard(path: string): void {
+  heard(path: Path): void {
     this.send(path, NOTHING); // with the next batch: an empty datagram is never sent
   }
 
@@ -189,7 +190,7 @@ export class NativePort {
   #datagram(record: Uint8Array): void {
     const localAt = 2 + (record[1] ?? 0);
     const start = localAt + 1 + (record[localAt] ?? 0);
-    const path = decoder.decode(record.subarray(2, localAt));
+    const path = asPath(decoder.decode(record.subarray(2, localAt)));
     this.#answering = { path, local: record.slice(localAt + 1, start) };
     try {
       this.#options.onDatagram(path, record.slice(start));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { PeerKey } from "../../../src/base/mod.ts";
 import { noteSighting, type OfferParts, takeOffer } from "../../../src/daemon/mesh/offers.ts";
+import { asPath } from "../../../src/wire/mod.ts";
 
 const RELAY = "network/relay" as PeerKey;
 const MEMBER = "network/member" as PeerKey;
@@ -11,7 +12,7 @@ function node(path: string | null): OfferParts & { readonly vouched: string[] } 
   return {
     vouched,
     loop: {
-      machine: { activePath: () => path },
+      machine: { activePath: () => path === null ? null : asPath(path) },
       input: ({ peer, address }) => void vouched.push(`${peer} at ${address}`),
     },
     peers: { holds: (peer, grant) => peer === RELAY && grant === "relay" },

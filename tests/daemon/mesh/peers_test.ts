@@ -15,6 +15,7 @@ import {
 } from "../../../src/membership/mod.ts";
 import type { PathView } from "../../../src/path/mod.ts";
 import { type Stand, START_MS, withStand } from "../stand.ts";
+import { asPath } from "../../../src/wire/mod.ts";
 
 const DAY = 86_400_000;
 const DIRECT = "192.0.2.1:9000";
@@ -47,7 +48,7 @@ function rig(stand: Stand) {
       certificate: certificate.value,
     };
     const event = { type: "peer-up", kind: "epoch", initiator: true, renewed: false } as const;
-    stand.emit({ ...event, peer, member, path });
+    stand.emit({ ...event, peer, member, path: asPath(path) });
     return peer;
   };
   const down = (peer: PeerKey) =>
@@ -56,7 +57,7 @@ function rig(stand: Stand) {
 }
 
 const view = (path: string): PathView => ({
-  path,
+  path: asPath(path),
   relayed: path.includes("#"),
   rttMs: 12.34567,
   loss: 0.25,

@@ -8,6 +8,7 @@ import type { Member } from "../../../src/membership/mod.ts";
 import { SESSION_IDLE_MS } from "../../../src/relay/mod.ts";
 import type { FakeTime } from "../fake_time.ts";
 import { someNetwork, somePeer, type Stand, withStand } from "../stand.ts";
+import { asPath } from "../../../src/wire/mod.ts";
 
 const NOTHING = { packets: 0, bytes: 0 };
 
@@ -104,9 +105,19 @@ Deno.test(
   "a member that moved is forwarded to its new address",
   withRelay(async (rig) => {
     const session = await rig.allocate(rig.a, rig.b);
-    rig.stand.emit({ type: "moved", peer: rig.b, from: "192.0.2.2:9000", to: "198.51.100.2:7" });
+    rig.stand.emit({
+      type: "moved",
+      peer: rig.b,
+      from: asPath("192.0.2.2:9000"),
+      to: asPath("198.51.100.2:7"),
+    });
     assert.deepEqual(forwarded(rig).get(session), ["192.0.2.1:9000", "198.51.100.2:7"]);
-    rig.stand.emit({ type: "moved", peer: rig.b, from: null, to: "203.0.113.9:9000#00000001" });
+    rig.stand.emit({
+      type: "moved",
+      peer: rig.b,
+      from: null,
+      to: asPath("203.0.113.9:9000#00000001"),
+    });
     assert.deepEqual(forwarded(rig).get(session), ["192.0.2.1:9000", "198.51.100.2:7"]);
   }),
 );

@@ -18,6 +18,7 @@ import {
 } from "../../../src/membership/mod.ts";
 import type { FakeTime } from "../fake_time.ts";
 import { type Stand, withStand } from "../stand.ts";
+import { asPath } from "../../../src/wire/mod.ts";
 
 const RELAY_AT = "203.0.113.1:9000";
 const NEVER = new AbortController().signal;
@@ -77,7 +78,7 @@ class Rig {
       grants,
       certificate: null,
     };
-    const up = { type: "peer-up", peer: this.peer, kind: "epoch", path } as const;
+    const up = { type: "peer-up", peer: this.peer, kind: "epoch", path: asPath(path) } as const;
     this.stand.emit({ ...up, member, initiator: true, renewed });
   }
 

@@ -4,6 +4,7 @@ import type { OmertaError, VmId } from "../../../src/base/mod.ts";
 import type { LoopEvent } from "../../../src/daemon/run/loop.ts";
 import { settle } from "../fake_time.ts";
 import { type RentRig, withRenter } from "./rent_rig.ts";
+import { asPath } from "../../../src/wire/mod.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60_000;
@@ -351,7 +352,7 @@ Deno.test(
     };
     const back = () => {
       lender.isReachable = true;
-      const up = { type: "peer-up", peer: lender.peer, kind: "epoch", path: "" } as const;
+      const up = { type: "peer-up", peer: lender.peer, kind: "epoch", path: asPath("") } as const;
       const member = {} as Extract<LoopEvent, { type: "peer-up" }>["member"];
       rig.stand.emit({ ...up, member, initiator: true, renewed: false });
     };

@@ -25,11 +25,12 @@ import {
 import type { SessionKey } from "../../../src/session/mod.ts";
 import { SAMPLES } from "../../node/call_samples.ts";
 import { FakeTime, settle } from "../fake_time.ts";
+import { asPath } from "../../../src/wire/mod.ts";
 
 const PEER = peerKey("n".repeat(52) as NetworkId, "p".repeat(52) as NodeId);
 const CONNECT = {
   peer: null,
-  path: "192.0.2.1:9000",
+  path: asPath("192.0.2.1:9000"),
   named: "person",
   key: {} as SessionKey,
   payload: new Uint8Array(),
@@ -190,7 +191,7 @@ Deno.test(
   "a peer's words are told as the peer's, by a code that a peer may use, with no hint of ours",
   withLoop(async (rig) => {
     const member = { alias: "gpu" } as Member;
-    const up = { kind: "epoch", path: "", initiator: true, renewed: false } as const;
+    const up = { kind: "epoch", path: asPath(""), initiator: true, renewed: false } as const;
     for (
       const [name, question, who] of [
         ["vm.reserve", RESERVE, "provider gpu (pppppppp)"],
@@ -468,8 +469,8 @@ Deno.test(
   withLoop((rig) => {
     rig.react = () => [
       { type: "receivers", add: [5], remove: [6, 7] },
-      { type: "heard", path: "192.0.2.1:1" },
-      { type: "transmit", path: "192.0.2.1:1", bytes: new Uint8Array(1), ttl: 0 },
+      { type: "heard", path: asPath("192.0.2.1:1") },
+      { type: "transmit", path: asPath("192.0.2.1:1"), bytes: new Uint8Array(1), ttl: 0 },
     ];
     rig.loop.input({ type: "wake" });
     assert.deepEqual(rig.did, [
@@ -484,7 +485,7 @@ Deno.test(
   "routes go to the data path, and a peer without any is removed there",
   withLoop((rig) => {
     const routes = { type: "routes", peer: PEER, standby: null, patienceMs: 400 } as const;
-    rig.say({ ...routes, active: "192.0.2.1:1", accept: ["192.0.2.1:1"] });
+    rig.say({ ...routes, active: asPath("192.0.2.1:1"), accept: [asPath("192.0.2.1:1")] });
     rig.say({ ...routes, active: null, accept: [] });
     assert.deepEqual(rig.commands, ["peer.set 192.0.2.1:1", "peer.remove -"]);
   }),
@@ -493,9 +494,9 @@ Deno.test(
 Deno.test(
   "the data path waits as long as the path's answers take",
   withLoop((rig) => {
-    const routes = { type: "routes", peer: PEER, standby: null, active: "a:1" } as const;
-    rig.say({ ...routes, accept: ["a:1"], patienceMs: 400 });
-    rig.say({ ...routes, accept: ["a:1"], patienceMs: 1_600 });
+    const routes = { type: "routes", peer: PEER, standby: null, active: asPath("a:1") } as const;
+    rig.say({ ...routes, accept: [asPath("a:1")], patienceMs: 400 });
+    rig.say({ ...routes, accept: [asPath("a:1")], patienceMs: 1_600 });
     assert.deepEqual(rig.verdicts, [[200, 1_500], [800, 6_000]]);
   }),
 );
@@ -506,8 +507,13 @@ Deno.test(
     rig.commandFails = true;
     const none = { active: null, standby: null, accept: [], patienceMs: 400 } as const;
     const routes = { type: "routes", peer: PEER, ...none } as const;
-    rig.say(routes, { type: "transmit", path: "192.0.2.1:1", bytes: new Uint8Array(), ttl: 0 });
-    assert.deepEqual([rig.sent, rig.defects.length], [["192.0.2.1:1"], 1]);
+    rig.say(routes, {
+      type: "transmit",
+      path: asPath("192.0.2.1:1"),
+      bytes: new Uint8Array(),
+      ttl: 0,
+    });
+    assert.deepEqual([rig.sent, rig.defects.length], [[asPath("192.0.2.1:1")], 1]);
   }),
 );
 
@@ -527,14 +533,16 @@ Deno.test(
 Deno.test(
   "what a listener causes comes after what was said already",
   withLoop((rig) => {
-    const moved = { type: "moved", peer: PEER, from: null, to: "192.0.2.1:1" } as const;
+    const moved = { type: "moved", peer: PEER, from: null, to: asPath("192.0.2.1:1") } as const;
     const routes = { type: "routes", peer: PEER, standby: null, patienceMs: 400 } as const;
     rig.loop.listen((event) => {
       if (event.type === "moved") rig.loop.input({ type: "demand", peer: PEER, demand: "busy" });
     });
     rig.react = (input) =>
-      input.type === "demand" ? [{ ...routes, active: "new:2", accept: ["new:2"] }] : [];
-    rig.say(moved, { ...routes, active: "old:1", accept: ["old:1"] });
+      input.type === "demand"
+        ? [{ ...routes, active: asPath("new:2"), accept: [asPath("new:2")] }]
+        : [];
+    rig.say(moved, { ...routes, active: asPath("old:1"), accept: [asPath("old:1")] });
     assert.deepEqual(rig.commands, ["peer.set old:1", "peer.set new:2"]);
   }),
 );

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { type NetEventParts, netEvents } from "../../../src/daemon/run/net_events.ts";
 import type { NetEvent } from "../../../src/host/net/net.ts";
+import { asPath } from "../../../src/wire/mod.ts";
 
 const PEER = "n/p";
-const PATH = "192.0.2.1:9000";
+const PATH = asPath("192.0.2.1:9000");
 
 /** Event, and the one call that it must lead to. */
 const CASES: readonly (readonly [NetEvent, readonly unknown[]])[] = [
@@ -12,7 +13,7 @@ const CASES: readonly (readonly [NetEvent, readonly unknown[]])[] = [
     "input",
     { type: "path-doubt", peer: PEER, path: PATH },
   ]],
-  [{ type: "path-dead", peer: PEER, path: PATH, to: "192.0.2.2:9" }, [
+  [{ type: "path-dead", peer: PEER, path: PATH, to: asPath("192.0.2.2:9") }, [
     "input",
     { type: "path-dead", peer: PEER, path: PATH },
   ]],

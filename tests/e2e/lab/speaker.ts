@@ -5,7 +5,13 @@
  * @module
  */
 import { createSocket } from "node:dgram";
-import { type Instant, ok, type PeerKey, type SessionKind } from "../../../src/base/mod.ts";
+import {
+  type Instant,
+  ok,
+  type Path,
+  type PeerKey,
+  type SessionKind,
+} from "../../../src/base/mod.ts";
 import { generateIdentity, generateKeyPair, systemRandom } from "../../../src/crypto/mod.ts";
 import type { Member } from "../../../src/membership/mod.ts";
 import {
@@ -21,10 +27,11 @@ import {
 } from "../../../src/node/mod.ts";
 import type { AcceptedKey } from "../../../src/session/mod.ts";
 import {
+  directPath,
   encodeRelayed,
-  formatPath,
   parseFrame,
-  parsePath,
+  pathParts,
+  relayedPath,
   TO_RELAY,
 } from "../../../src/wire/mod.ts";
 
@@ -163,27 +170,27 @@ export class Speaker {
     }
   }
 
-  #send(path: string, bytes: Uint8Array): void {
-    const parsed = parsePath(path);
-    if (!parsed.ok || parsed.value.address.ip.includes(":")) return;
-    const { address, session } = parsed.value;
-    const frame = session === undefined ? bytes : encodeRelayed(TO_RELAY, session, bytes);
+  #send(path: Path, bytes: Uint8Array): void {
+    const parts = pathParts(path);
+    if (parts === undefined || parts.address.ip.includes(":")) return;
+    const { address } = parts;
+    const frame = parts.via === "direct" ? bytes : encodeRelayed(TO_RELAY, parts.session, bytes);
     this.#socket.send(frame, address.port, address.ip);
   }
 
   #received(bytes: Uint8Array, from: { readonly address: string; readonly port: number }): void {
-    const address = { ip: from.address, port: from.port };
+    const path = directPath({ ip: from.address, port: from.port });
     const frame = parseFrame(Uint8Array.from(bytes));
     if (!frame.ok || frame.value.type === "tunnel") return;
     if (frame.value.type === "control") {
       return this.#take({
         type: "datagram",
-        path: formatPath({ address }),
+        path,
         bytes: Uint8Array.from(bytes),
       });
     }
     const { session, inner } = frame.value;
-    this.#take({ type: "datagram", path: formatPath({ address, session }), bytes: inner.slice() });
+    this.#take({ type: "datagram", path: relayedPath(path, session), bytes: inner.slice() });
   }
 }
 

@@ -23,6 +23,7 @@ import {
 import { type CallName, encodeBody, type Question } from "../../../src/node/mod.ts";
 import type { SessionKey } from "../../../src/session/mod.ts";
 import { codeOf, Speaker } from "./speaker.ts";
+import { asPath, relayedPath } from "../../../src/wire/mod.ts";
 
 /** How often it names victims. */
 const NAMINGS = 300;
@@ -43,7 +44,12 @@ async function join(traitor: Speaker, invite: Invite): Promise<Membership> {
   const { network, admitter, secret, addresses: [path = ""] } = invite;
   const relay = peerKey(network, admitter);
   const door = { ...inviteSecrets(secret), network, kind: "invite" as const };
-  await traitor.connect({ peer: admitter, path, key: door, payload: new Uint8Array() });
+  await traitor.connect({
+    peer: admitter,
+    path: asPath(path),
+    key: door,
+    payload: new Uint8Array(),
+  });
   const redeemed = await traitor.call(relay, "redeem", { s: secret }, "invite");
   if (!("answer" in redeemed)) throw new Error(`not redeemed: ${redeemed.code}`);
   const checks = { network, subject: traitor.identity.id, nowMs: Date.now() };
@@ -52,7 +58,7 @@ async function join(traitor: Speaker, invite: Invite): Promise<Membership> {
   const key = { ...epochSecrets(network, admission.value.epoch), network, kind: "epoch" as const };
   const { bytes: certificate } = admission.value.certificate;
   const payload = encodeShown({ certificate, alias: null });
-  await traitor.connect({ peer: admitter, path, key, payload });
+  await traitor.connect({ peer: admitter, path: asPath(path), key, payload });
   return { network, relay, path, key, payload };
 }
 
@@ -148,8 +154,12 @@ async function main([providerId = "", vm = "", victim = "", named = ""]: string[
   const peer = providerId as NodeId;
   const allocated = await traitor.call(relay, "relay.allocate", { peer });
   if (!("answer" in allocated)) throw new Error(`no relay session: ${allocated.code}`);
-  const session = allocated.answer.session.toString(16).padStart(8, "0");
-  await traitor.connect({ peer, path: `${path}#${session}`, key, payload });
+  await traitor.connect({
+    peer,
+    path: relayedPath(asPath(path), allocated.answer.session),
+    key,
+    payload,
+  });
   const provider = peerKey(network, peer);
   const wrong = await wrongProvider(traitor, provider, vm);
   const aimed = await aim(traitor, provider, victim);

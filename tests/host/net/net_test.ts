@@ -9,6 +9,7 @@ import type { NetOp } from "../../../src/host/net/commands.ts";
 import { type NetEvent, type NetHost, openNet } from "../../../src/host/net/net.ts";
 import { splice } from "../../../src/host/net/splice.ts";
 import { inDirectory, testUnless, withDirectory } from "../scratch.ts";
+import { asPath } from "../../../src/wire/mod.ts";
 
 const library = new URL("../../../build/libomerta_net.so", import.meta.url).pathname;
 const isBuilt = exists(library);
@@ -103,7 +104,7 @@ netTest(
   () =>
     withTwo(async (a, b) => {
       for (const host of ["127.0.0.1", "[::1]"]) {
-        a.net.send(`${host}:${b.net.port}`, frame(host));
+        a.net.send(asPath(`${host}:${b.net.port}`), frame(host));
         await b.until(() => b.datagrams.length > 0);
         const { path, bytes } = b.datagrams.pop() ?? assert.fail();
         assert.equal(path, `${host}:${a.net.port}`);
@@ -124,11 +125,11 @@ netTest(
       };
       const to = `127.0.0.1:${b.net.port}`;
       b.net.command("session.set", { add: [5], remove: [] });
-      a.net.send(to, of("    first"));
+      a.net.send(asPath(to), of("    first"));
       await b.until(() => b.datagrams.length === 1);
       b.net.command("session.set", { add: [], remove: [5] });
-      a.net.send(to, of("    late"));
-      a.net.send(to, frame("hello"));
+      a.net.send(asPath(to), of("    late"));
+      a.net.send(asPath(to), frame("hello"));
       await b.until(() => b.datagrams.length === 2);
       assert.deepEqual(b.datagrams.map(({ bytes }) => bytes[3]), [8, 1]);
       assert.deepEqual(b.net.command("stats", {}).dropped, { "unknown-receiver": 1 });
@@ -151,7 +152,7 @@ netTest(
       onEvent() {},
     });
     try {
-      a.net.send(`127.0.0.2:${b.port}`, frame("now"));
+      a.net.send(asPath(`127.0.0.2:${b.port}`), frame("now"));
       await a.until(() => a.datagrams.length === 2);
       for (const { path, bytes } of a.datagrams) said.push(`${text(bytes)} ${path}`);
       assert.deepEqual(said, [`now 127.0.0.2:${b.port}`, `later 127.0.0.1:${b.port}`]);
@@ -184,8 +185,8 @@ netTest("attach() tells how it ended, and ends with the node", async () => {
 netTest("heard() sends nothing", () =>
   withTwo(async (a, b) => {
     const to = `127.0.0.1:${b.net.port}`;
-    a.net.heard(to);
-    a.net.send(to, frame("hello"));
+    a.net.heard(asPath(to));
+    a.net.send(asPath(to), frame("hello"));
     await b.until(() => b.datagrams.length > 0);
     assert.equal(text(b.datagrams[0]?.bytes ?? assert.fail()), "hello");
     assert.deepEqual(b.net.command("stats", {}).dropped, {});
@@ -194,7 +195,7 @@ netTest("heard() sends nothing", () =>
 netTest("send() keeps the order of a batch, however large", () =>
   withTwo(async (a, b) => {
     const count = 300; // fewer than one source may have waiting
-    for (let i = 0; i < count; i++) a.net.send(`127.0.0.1:${b.net.port}`, frame(`${i}`));
+    for (let i = 0; i < count; i++) a.net.send(asPath(`127.0.0.1:${b.net.port}`), frame(`${i}`));
     await b.until(() => b.datagrams.length === count);
     assert.deepEqual(b.datagrams.map(({ bytes }) => Number(text(bytes))), [...Array(count).keys()]);
   }));
@@ -204,7 +205,7 @@ netTest(
   () =>
     withTwo(async (a, b) => {
       const bytes = frame("before");
-      a.net.send(`127.0.0.1:${b.net.port}`, bytes);
+      a.net.send(asPath(`127.0.0.1:${b.net.port}`), bytes);
       bytes.fill(0);
       await b.until(() => b.datagrams.length > 0);
       assert.equal(text(b.datagrams[0]?.bytes ?? new Uint8Array()), "before");
@@ -217,7 +218,7 @@ netTest(
     withTwo(async (a, b) => {
       for (const word of ["first", "second"]) {
         const before = b.datagrams.length;
-        a.net.send(`127.0.0.1:${b.net.port}`, frame(word));
+        a.net.send(asPath(`127.0.0.1:${b.net.port}`), frame(word));
         await b.until(() => b.datagrams.length > before);
       }
       assert.deepEqual(b.datagrams.map(({ bytes }) => text(bytes)), ["first", "second"]);
@@ -276,7 +277,7 @@ netTest("two devices shake hands, and tell", () =>
       },
     ];
     for (const { heard, other, mine, theirs, tunnel, addresses } of ends) {
-      heard.net.command("peer.set", { peer: "p", active: `127.0.0.1:${other.net.port}` });
+      heard.net.command("peer.set", { peer: "p", active: asPath(`127.0.0.1:${other.net.port}`) });
       heard.net.command("tunnel.open", {
         ...{ tunnel, remote: 3 - tunnel, peer: "p", mode: "device", mtu: 1280, keepaliveS: 25 },
         ...{ privateKey: mine.privateKey, peerKey: theirs.publicKey },
@@ -341,9 +342,9 @@ netTest("close() frees the port and leaves no descriptor", async () => {
 netTest("nothing is sent or delivered after close()", () =>
   withTwo(async (a, b) => {
     await b.net.close();
-    a.net.send(`127.0.0.1:${b.net.port}`, frame("x"));
-    b.net.send(`127.0.0.1:${a.net.port}`, frame("x"));
-    a.net.send(`127.0.0.1:${a.net.port}`, frame("to itself"));
+    a.net.send(asPath(`127.0.0.1:${b.net.port}`), frame("x"));
+    b.net.send(asPath(`127.0.0.1:${a.net.port}`), frame("x"));
+    a.net.send(asPath(`127.0.0.1:${a.net.port}`), frame("to itself"));
     await a.until(() => a.datagrams.length > 0);
     assert.deepEqual(a.datagrams.map(({ bytes }) => text(bytes)), ["to itself"]);
     assert.throws(() => b.net.command("stats", {}), { code: "internal" });
