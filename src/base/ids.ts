@@ -60,5 +60,12 @@ export function splitPeerKey(key: PeerKey): { network: NetworkId; node: NodeId }
   return { network: network as NetworkId, node: node as NodeId };
 }
 
+/** A node, and where it may be met as somebody says: nothing of it is proven. */
+export interface NamedNode {
+  readonly id: NodeId;
+  /** `HOST:PORT` or `[V6]:PORT`; those of a record and of a peer are `IP:PORT`. */
+  readonly addresses: readonly string[];
+}
+
 /** By what the two ends know each other: a network's epoch key, or an invite's secret. */
 export type SessionKind = "epoch" | "invite";

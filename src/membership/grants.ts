@@ -7,6 +7,7 @@
  * @module
  */
 import { fail, ok, type Result } from "../base/mod.ts";
+import type { Role } from "./record.ts";
 
 /** Every grant, in the order in which sets are shown. The index is the bit on the wire. */
 export const GRANTS = ["rent", "provide", "relay", "admit"] as const;
@@ -44,4 +45,15 @@ export function parseGrants(text: string): Result<readonly Grant[], "unknown-gra
 /** Whether every grant of `some` is among `all`. */
 export function isWithinGrants(some: readonly Grant[], all: readonly Grant[]): boolean {
   return some.every((grant) => all.includes(grant));
+}
+
+/** The grant by which a member may have a role. */
+export const GRANT_OF_ROLE = { relay: "relay", provider: "provide" } as const satisfies Record<
+  Role,
+  Grant
+>;
+
+/** Of some roles, those that a membership includes. */
+export function grantedRoles(roles: readonly Role[], grants: readonly Grant[]): Role[] {
+  return roles.filter((role) => grants.includes(GRANT_OF_ROLE[role]));
 }

@@ -16,6 +16,7 @@ import {
   type ErrorCode,
   fail,
   isAlias,
+  type NamedNode,
   type NetworkId,
   type NodeId,
   ok,
@@ -59,13 +60,6 @@ const ADDRESSES_MAX = 8;
 const RELAYS_MAX = 3;
 const RELAY_ADDRESSES_MAX = 4;
 
-/** A relay at which an admitter can be met. */
-export interface RelayHint {
-  readonly id: NodeId;
-  /** `host:port`, 1 to 4. */
-  readonly addresses: readonly string[];
-}
-
 /** What an invite says. */
 export interface Invite {
   readonly network: NetworkId;
@@ -74,8 +68,8 @@ export interface Invite {
   readonly admitter: NodeId;
   /** `host:port` at which the admitter listens, at most 8. */
   readonly addresses: readonly string[];
-  /** Relays at which the admitter is registered, at most 3. */
-  readonly relays: readonly RelayHint[];
+  /** Relays at which the admitter is registered, at most 3, each with 1 to 4 addresses. */
+  readonly relays: readonly NamedNode[];
   /** 32 bytes; whoever has them is invited. */
   readonly secret: Uint8Array;
   readonly grants: readonly Grant[];
@@ -198,7 +192,7 @@ function hostPorts(countMax: number): FieldReader<readonly string[]> {
 }
 
 /** At most 3 pairs of a relay's key and its 1 to 4 addresses; an empty list is left out instead. */
-function readRelays(map: CborMap, name: string): Field<readonly RelayHint[]> {
+function readRelays(map: CborMap, name: string): Field<readonly NamedNode[]> {
   const items = readArray(map, name, RELAYS_MAX);
   if (!items.ok) return items;
   const relays = items.value.map(readRelay).filter((relay) => relay !== undefined);
@@ -206,7 +200,7 @@ function readRelays(map: CborMap, name: string): Field<readonly RelayHint[]> {
   return isGood ? ok(relays) : fail(`bad:${name}`);
 }
 
-function readRelay(item: CborValue): RelayHint | undefined {
+function readRelay(item: CborValue): NamedNode | undefined {
   if (!Array.isArray(item) || item.length !== 2) return undefined;
   const map = { key: item[0] ?? null, addresses: item[1] ?? null };
   const key = goodKey(map, "key");

@@ -13,7 +13,15 @@
  *
  * @module
  */
-import { fail, isAlias, type NetworkId, type NodeId, ok, type Result } from "../base/mod.ts";
+import {
+  fail,
+  isAlias,
+  type NamedNode,
+  type NetworkId,
+  type NodeId,
+  ok,
+  type Result,
+} from "../base/mod.ts";
 import { type Identity, networkIdOf, nodeIdOf } from "../crypto/mod.ts";
 import {
   addressScope,
@@ -67,13 +75,6 @@ export type CapabilityValue = boolean | number | string;
 /** Named facts about a node. Names `[a-z][A-Za-z0-9]{0,31}`, words `[A-Za-z0-9._:+-]*`. */
 export type Capabilities = Readonly<Record<string, CapabilityValue>>;
 
-/** A relay at which a node can be met. */
-export interface HomeRelay {
-  readonly id: NodeId;
-  /** `IP:PORT`, at most 4. */
-  readonly addresses: readonly string[];
-}
-
 /** What a node says of itself. */
 export interface NodeFacts {
   readonly network: NetworkId;
@@ -86,7 +87,8 @@ export interface NodeFacts {
   readonly staticKey: Uint8Array;
   /** `IP:PORT` where it listens, at most 8. */
   readonly addresses: readonly string[];
-  readonly relays: readonly HomeRelay[];
+  /** Where it can be met, at most 3, each with 1 to 4 addresses. */
+  readonly relays: readonly NamedNode[];
   readonly capabilities: Capabilities;
   /** Unix milliseconds; whole seconds travel. */
   readonly publishedAtMs: number;
@@ -227,14 +229,14 @@ function readAddresses(countMax: number): FieldReader<readonly string[]> {
   };
 }
 
-function readRelays(map: CborMap, name: string): Field<readonly HomeRelay[]> {
+function readRelays(map: CborMap, name: string): Field<readonly NamedNode[]> {
   const items = readArray(map, name, RECORD_LIMITS.relaysMax);
   if (!items.ok) return items;
   const relays = items.value.map(readRelay).filter((relay) => relay !== undefined);
   return relays.length === items.value.length ? ok(relays) : fail(`bad:${name}`);
 }
 
-function readRelay(item: CborValue): HomeRelay | undefined {
+function readRelay(item: CborValue): NamedNode | undefined {
   if (!Array.isArray(item) || item.length !== 2) return undefined;
   const map = { key: item[0] ?? null, addresses: item[1] ?? null };
   const key = keyOf(map, "key");

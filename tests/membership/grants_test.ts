@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   GRANT_BITS_MAX,
   grantBits,
+  grantedRoles,
   GRANTS,
   grantsOfBits,
   isWithinGrants,
@@ -42,4 +43,12 @@ Deno.test("parseGrants() never throws", () => {
   fc.assert(
     fc.property(fc.string(), (text) => strictEqual(typeof parseGrants(text).ok, "boolean")),
   );
+});
+
+Deno.test("grantedRoles() leaves what the membership includes, and nothing without it", () => {
+  const both = ["relay", "provider"] as const;
+  deepStrictEqual(grantedRoles(both, ["rent", "provide"]), ["provider"]);
+  deepStrictEqual(grantedRoles(both, ["relay"]), ["relay"]);
+  deepStrictEqual(grantedRoles(both, ["rent", "admit"]), []);
+  deepStrictEqual(grantedRoles([], ["rent", "provide", "relay"]), []);
 });

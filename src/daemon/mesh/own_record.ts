@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { NetworkId, PeerKey } from "../../base/mod.ts";
+import type { NamedNode, NetworkId, PeerKey } from "../../base/mod.ts";
 import {
   type Capabilities,
-  type HomeRelay,
+  grantedRoles,
   RECORD_LIFE_MS,
   RECORD_LIMITS,
   type Role,
@@ -18,7 +18,6 @@ import { parseAddress } from "../../wire/mod.ts";
 import { attempt } from "../../host/attempt.ts";
 import type { Context } from "../context.ts";
 import type { Joined } from "../networks/network_loading.ts";
-import { grantedRoles } from "../networks/networks.ts";
 
 /** A record is told again long before it expires. */
 export const PUBLISH_EVERY_MS = RECORD_LIFE_MS / 3;
@@ -57,7 +56,7 @@ export class OwnRecords {
   }
 
   /** Our record in a network, kept among the others there; `home` are our relays now. */
-  current(joined: Joined, home: readonly HomeRelay[]): OwnRecord {
+  current(joined: Joined, home: readonly NamedNode[]): OwnRecord {
     const nowMs = this.#context.wallMs();
     const { alias, roles, addresses, capabilities } = this.#facts();
     const content = {
@@ -85,7 +84,7 @@ export class OwnRecords {
     for (const { told } of this.#signed.values()) told.delete(relay);
   }
 
-  #sign(joined: Joined, content: OwnFacts & { readonly relays: readonly HomeRelay[] }): Uint8Array {
+  #sign(joined: Joined, content: OwnFacts & { readonly relays: readonly NamedNode[] }): Uint8Array {
     const nowMs = this.#context.wallMs();
     const network = joined.row.id;
     const bytes = signRecord(this.#context.identity, {

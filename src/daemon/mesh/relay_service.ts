@@ -6,7 +6,7 @@
  */
 import type { RelayStatusResult } from "../../api/nouns/relay.ts";
 import { OmertaError, type PeerKey, peerKey, splitPeerKey } from "../../base/mod.ts";
-import { verifyRecord } from "../../membership/mod.ts";
+import { grantedRoles, verifyRecord } from "../../membership/mod.ts";
 import type { RelayStats } from "../../host/net/commands.ts";
 import type { RelayOptions } from "../options.ts";
 import type { Answer, Question } from "../../node/mod.ts";
@@ -21,7 +21,7 @@ import { isRelayed } from "../../wire/mod.ts";
 import type { Context } from "../context.ts";
 import type { LoopEvent } from "../run/loop.ts";
 import type { Caller } from "../ports.ts";
-import { grantedRoles, type Networks } from "../networks/networks.ts";
+import type { Networks } from "../networks/networks.ts";
 import type { Peers } from "./peers.ts";
 import { recordPage } from "./record_page.ts";
 

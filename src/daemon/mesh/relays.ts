@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  type NamedNode,
   type NetworkId,
   type NodeId,
   OmertaError,
@@ -13,17 +14,12 @@ import {
   splitPeerKey,
 } from "../../base/mod.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
-import {
-  type HomeRelay,
-  isRecordCurrent,
-  type NodeRecord,
-  verifyRecord,
-} from "../../membership/mod.ts";
+import { isRecordCurrent, type NodeRecord, verifyRecord } from "../../membership/mod.ts";
 import { isRelayed } from "../../wire/mod.ts";
 import type { Namer } from "../../path/mod.ts";
 import type { Context } from "../context.ts";
 import type { LoopEvent } from "../run/loop.ts";
-import type { Entry, Networks } from "../networks/networks.ts";
+import type { Networks } from "../networks/networks.ts";
 import type { Joined } from "../networks/network_loading.ts";
 import { type OwnFacts, OwnRecords, PUBLISH_EVERY_MS } from "./own_record.ts";
 import type { Peers } from "./peers.ts";
@@ -131,7 +127,7 @@ export class Relays {
   }
 
   /** The home relays of this node, for its record. */
-  home(network: NetworkId): HomeRelay[] {
+  home(network: NetworkId): NamedNode[] {
     return this.connected(network).slice(0, RELAYS_MAX).flatMap((peer) => {
       const path = this.#context.loop.machine.activePath(peer);
       return path === null ? [] : [{ id: splitPeerKey(peer).node, addresses: [path] }];
@@ -180,7 +176,7 @@ export class Relays {
   }
 
   /** Where this node is entered from now on. */
-  async enter(joined: Joined, entry: Entry): Promise<void> {
+  async enter(joined: Joined, entry: NamedNode): Promise<void> {
     this.#networks.addEntry(joined, entry);
     this.keep();
     await this.#connecting.get(peerKey(joined.row.id, entry.id));
@@ -211,7 +207,7 @@ export class Relays {
    * Entries of the invite first, then relays that publish themselves: anybody may say that it is one,
    * so that those do not come before it, and one whose certificate says otherwise is left out.
    */
-  #targets(joined: Joined): (NamedEntry & Entry)[] {
+  #targets(joined: Joined): (NamedEntry & NamedNode)[] {
     const records = joined.records.withRole("relay", this.#context.wallMs());
     const entries = this.#networks.entries(joined);
     const published = records

@@ -4,14 +4,13 @@
  * @module
  */
 import type { InviteDoc } from "../../api/nouns/network.ts";
-import { OmertaError } from "../../base/mod.ts";
+import { type NamedNode, OmertaError } from "../../base/mod.ts";
 import {
   type Admitter,
   encodeInvite,
   type Grant,
   type InviteRow,
   isLanOnlyInvite,
-  type RelayHint,
   resolveName,
 } from "../../membership/mod.ts";
 import type { Context } from "../context.ts";
@@ -26,7 +25,7 @@ export interface InviteOrder {
   readonly lifeMs: number;
   /** Where this node listens, as others reach it. */
   readonly addresses: readonly string[];
-  readonly relays: readonly RelayHint[];
+  readonly relays: readonly NamedNode[];
 }
 
 /** What an invite is unless its maker says otherwise. Source: the command line's contract. */

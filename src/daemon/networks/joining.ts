@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { OmertaError, type Path, peerKey } from "../../base/mod.ts";
+import { type NamedNode, OmertaError, type Path, peerKey } from "../../base/mod.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
 import {
   encodeShown,
@@ -15,7 +15,7 @@ import {
 } from "../../membership/mod.ts";
 import type { Context } from "../context.ts";
 import { isRedeemReason, noAdmitter, redeemError } from "./network_errors.ts";
-import type { Entry, Networks } from "./networks.ts";
+import type { Networks } from "./networks.ts";
 import type { Joined } from "./network_loading.ts";
 import { timestamp } from "../../host/time.ts";
 
@@ -97,7 +97,7 @@ function givesMore({ grants }: Invite, { certificate, admitter }: Joined): boole
 }
 
 /** The places by which an invite leads into its network. */
-function entriesOf({ admitter, addresses, relays }: Invite): Entry[] {
+function entriesOf({ admitter, addresses, relays }: Invite): NamedNode[] {
   return [{ id: admitter, addresses }, ...relays];
 }
 

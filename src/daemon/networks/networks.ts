@@ -5,7 +5,13 @@
  * @module
  */
 import type { InviteDoc, NetworkDetailsDoc, NetworkDoc } from "../../api/nouns/network.ts";
-import { type NetworkId, type NodeId, OmertaError, splitPeerKey } from "../../base/mod.ts";
+import {
+  type NamedNode,
+  type NetworkId,
+  type NodeId,
+  OmertaError,
+  splitPeerKey,
+} from "../../base/mod.ts";
 import type { NetworkRow } from "../../host/store/mod.ts";
 import {
   type Admission,
@@ -15,7 +21,7 @@ import {
   epochSecrets,
   exportNetwork,
   exportTextError,
-  type Grant,
+  GRANT_OF_ROLE,
   GRANTS,
   importNetwork,
   type IsRevoked,
@@ -53,13 +59,6 @@ import { timestamp } from "../../host/time.ts";
 
 /** Places where a network is entered that are kept. Guess: some of them answer. */
 const ENTRIES_MAX = 8;
-
-/** Where a network is entered after a restart. */
-export interface Entry {
-  readonly id: NodeId;
-  /** `host:port`. */
-  readonly addresses: readonly string[];
-}
 
 /** A network whose membership does not hold now: the certificate is over, or the clock is wrong. */
 interface Unsound {
@@ -213,8 +212,8 @@ export class Networks {
   }
 
   /** Where a network is entered. */
-  entries({ row }: Joined): Entry[] {
-    return (row.bootstrap as { entries: Entry[] }).entries;
+  entries({ row }: Joined): NamedNode[] {
+    return (row.bootstrap as { entries: NamedNode[] }).entries;
   }
 
   // Making and joining ---------------------------------------------------------------------------
@@ -284,7 +283,7 @@ export class Networks {
   finishJoining(
     network: NetworkId,
     answer: Answer<"redeem">,
-    from: { readonly admitter: NodeId; readonly entries: readonly Entry[] },
+    from: { readonly admitter: NodeId; readonly entries: readonly NamedNode[] },
   ): Joined {
     const admission = this.#readAdmission(network, answer);
     const known = this.#joined.get(network); // with fewer grants, until now
@@ -317,14 +316,14 @@ export class Networks {
   }
 
   /** Whether a place to enter is known, at all of its addresses. */
-  knowsEntry(joined: Joined, { id, addresses }: Entry): boolean {
+  knowsEntry(joined: Joined, { id, addresses }: NamedNode): boolean {
     if (id === this.#context.identity.id) return true;
     const known = this.entries(joined).find((entry) => entry.id === id)?.addresses ?? [];
     return addresses.every((address) => known.includes(address));
   }
 
   /** Remembers a place of an invite, where that node was met: after those that are known. */
-  learnEntry(joined: Joined, { id, addresses }: Entry): void {
+  learnEntry(joined: Joined, { id, addresses }: NamedNode): void {
     const known = this.entries(joined);
     const isKnown = known.some((entry) => entry.id === id);
     const entries = isKnown
@@ -336,7 +335,7 @@ export class Networks {
   }
 
   /** Remembers another place where the network is entered. */
-  addEntry(joined: Joined, entry: Entry): void {
+  addEntry(joined: Joined, entry: NamedNode): void {
     const others = this.entries(joined).filter(({ id }) => id !== entry.id);
     joined.row = {
       ...joined.row,
@@ -534,16 +533,6 @@ function agreedEpoch(known: NetworkRow | undefined, { epoch }: Admission): Epoch
   if (!agreed.ok) throw otherEpoch(known.name, epoch.epoch, agreed.reason);
   return agreed.value;
 }
-
-/** Of some roles, those that a membership includes. */
-export function grantedRoles(roles: readonly Role[], grants: readonly Grant[]): Role[] {
-  return roles.filter((role) => grants.includes(GRANT_OF_ROLE[role]));
-}
-
-const GRANT_OF_ROLE = { relay: "relay", provider: "provide" } as const satisfies Record<
-  Role,
-  Grant
->;
 
 const ROLE_MEANS: Readonly<Record<Role, string>> = {
   relay: "relaying for others",

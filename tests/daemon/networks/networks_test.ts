@@ -1,7 +1,7 @@
 /** Networks with a real store: made, joined, left, exported, and the clock that certificates need. */
 import assert from "node:assert/strict";
-import { OmertaError, type PeerKey, peerKey } from "../../../src/base/mod.ts";
-import { type Entry, Networks } from "../../../src/daemon/networks/networks.ts";
+import { type NamedNode, OmertaError, type PeerKey, peerKey } from "../../../src/base/mod.ts";
+import { Networks } from "../../../src/daemon/networks/networks.ts";
 import type { Joined } from "../../../src/daemon/networks/network_loading.ts";
 import {
   type Invite,
@@ -88,7 +88,7 @@ function read(text: string, atMs: number): Invite {
 function join(party: Party, founder: Party, joined: Joined, secret: Uint8Array): Joined {
   const answer = founder.networks.redeem(party.caller(joined), { s: secret });
   const admitter = founder.stand.identity.id;
-  const entries: Entry[] = [{ id: admitter, addresses: ORDER.addresses }];
+  const entries: NamedNode[] = [{ id: admitter, addresses: ORDER.addresses }];
   return party.networks.finishJoining(joined.row.id, answer, { admitter, entries });
 }
 
@@ -469,7 +469,7 @@ Deno.test(
     const { joiner, founder } = parties;
     const { member } = joined(parties);
     for (let i = 0; i < 12; i++) {
-      const id = `${"abcdefghijkl"[i]}${"a".repeat(51)}` as Entry["id"];
+      const id = `${"abcdefghijkl"[i]}${"a".repeat(51)}` as NamedNode["id"];
       joiner.networks.addEntry(member, { id, addresses: [`192.0.2.${i}:9000`] });
     }
     joiner.networks.addEntry(member, { id: founder.stand.identity.id, addresses: ["new:1"] });
@@ -562,7 +562,7 @@ Deno.test(
     const again = third.networks.require("home");
     assert.deepEqual(third.networks.entries(again), [elsewhere, other]);
     for (let i = 0; i < 12; i++) {
-      const id = `${"a".repeat(51)}${"abcdefghijkl"[i]}` as Entry["id"];
+      const id = `${"a".repeat(51)}${"abcdefghijkl"[i]}` as NamedNode["id"];
       third.networks.learnEntry(again, { id, addresses: [`192.0.2.${i}:9000`] });
     }
     assert.equal(third.networks.entries(again).length, 8);
