@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { earlier, type Instant, type PeerKey, type Random } from "../base/mod.ts";
+import { earlier, type Instant, type Path, type PeerKey, type Random } from "../base/mod.ts";
 import { generateKeyPair, type Identity, identityFromSeed, type KeyPair } from "../crypto/mod.ts";
 import { encodeShown, type Grant, type Member } from "../membership/mod.ts";
 import { type NodeIn, NodeMachine, type NodeOut } from "../node/mod.ts";
@@ -196,11 +196,11 @@ export class Host implements InterfaceOwner, NativeHost {
     from.send({ to, port: this.port, bytes, ttl });
   }
 
-  control(path: string, bytes: Uint8Array): void {
+  control(path: Path, bytes: Uint8Array): void {
     this.take({ type: "datagram", path, bytes });
   }
 
-  verdict(type: "path-doubt" | "path-dead", peer: PeerKey, path: string): void {
+  verdict(type: "path-doubt" | "path-dead", peer: PeerKey, path: Path): void {
     this.take({ type, peer, path });
   }
 

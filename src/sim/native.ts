@@ -14,17 +14,18 @@
  *
  * @module
  */
-import { type Instant, type PeerKey, Timers, type Wakeup } from "../base/mod.ts";
+import { type Instant, type Path, type PeerKey, Timers, type Wakeup } from "../base/mod.ts";
 import {
   CONTROL,
+  directPath,
   encodeRelayed,
   encodeTunnel,
-  formatAddress,
-  formatPath,
   type Frame,
   FROM_RELAY,
+  hopAddress,
   parseFrame,
-  parsePath,
+  pathParts,
+  relayedPath,
   TO_RELAY,
 } from "../wire/mod.ts";
 import type { Endpoint } from "./nat.ts";
@@ -37,16 +38,16 @@ export interface NativeHost {
   /** Sends bytes to an address. */
   send(to: Endpoint, bytes: Uint8Array, ttl: number): void;
   /** Hands a control frame to the node machine. */
-  control(path: string, bytes: Uint8Array): void;
+  control(path: Path, bytes: Uint8Array): void;
   /** Tells the node machine of a silent path. */
-  verdict(type: "path-doubt" | "path-dead", peer: PeerKey, path: string): void;
+  verdict(type: "path-doubt" | "path-dead", peer: PeerKey, path: Path): void;
 }
 
 /** The routes of a peer, as `peer.set` gives them. */
 export interface Routes {
-  readonly active: string | null;
-  readonly standby: string | null;
-  readonly accept: readonly string[];
+  readonly active: Path | null;
+  readonly standby: Path | null;
+  readonly accept: readonly Path[];
   readonly doubtMs: number;
   readonly deadMs: number;
 }
@@ -66,7 +67,7 @@ interface PathState {
 
 /** A session of the relay's table. */
 interface Forwarding {
-  readonly ends: readonly [string, string];
+  readonly ends: readonly [Path, Path];
   usedAt: Instant;
 }
 
@@ -90,7 +91,7 @@ export class Native {
   readonly #receivers = new Set<number>();
   readonly #relayed = new Map<number, Forwarding>();
   readonly #peers = new Map<PeerKey, PeerState>();
-  readonly #paths = new Map<string, PathState>();
+  readonly #paths = new Map<Path, PathState>();
   readonly #tunnels = new Map<number, TunnelEnd>();
   readonly #looks = new Timers<PeerKey>();
 
@@ -136,13 +137,13 @@ export class Native {
   }
 
   /** Something authentic came on the path. */
-  heard(path: string, now: Instant): void {
+  heard(path: Path, now: Instant): void {
     const state = this.#paths.get(path);
     if (state !== undefined) state.receivedAt = now;
   }
 
   /** `relay.set`: two addresses whose frames are forwarded to each other. */
-  relaySet(session: number, a: string, b: string, now: Instant): void {
+  relaySet(session: number, a: Path, b: Path, now: Instant): void {
     const usedAt = this.#relayed.get(session)?.usedAt ?? now;
     this.#relayed.set(session, { ends: [a, b], usedAt });
   }
@@ -167,7 +168,7 @@ export class Native {
   // Datagrams out ----------------------------------------------------------------------------
 
   /** Sends a control frame on a path. */
-  send(path: string, bytes: Uint8Array, ttl: number, now: Instant): void {
+  send(path: Path, bytes: Uint8Array, ttl: number, now: Instant): void {
     const state = this.#paths.get(path);
     if (state !== undefined) state.controlSentAt = now;
     this.#transmit(path, bytes, ttl);
@@ -183,12 +184,13 @@ export class Native {
     return true;
   }
 
-  #transmit(path: string, frame: Uint8Array, ttl: number): void {
-    const parsed = parsePath(path);
-    if (!parsed.ok) throw new RangeError(`Cannot send to a path: current value is ${path}`);
-    const { address, session } = parsed.value;
-    const bytes = session === undefined ? frame : encodeRelayed(TO_RELAY, session, frame);
-    this.#host.send(address, bytes, ttl);
+  #transmit(path: Path, frame: Uint8Array, ttl: number): void {
+    const parts = pathParts(path);
+    if (parts === undefined) {
+      throw new RangeError(`Cannot send to a path: current value is ${path}`);
+    }
+    const bytes = parts.via === "direct" ? frame : encodeRelayed(TO_RELAY, parts.session, frame);
+    this.#host.send(parts.address, bytes, ttl);
   }
 
   // Datagrams in -----------------------------------------------------------------------------
@@ -198,18 +200,18 @@ export class Native {
     const frame = parseFrame(bytes);
     if (!frame.ok) return;
     if (frame.value.type !== "relayed") {
-      return this.#arrived(formatAddress(from), { bytes, frame: frame.value }, now);
+      return this.#arrived(directPath(from), { bytes, frame: frame.value }, now);
     }
     const { toRelay, session, inner } = frame.value;
-    if (toRelay) return this.#forward(formatAddress(from), { session, inner }, now);
+    if (toRelay) return this.#forward(directPath(from), { session, inner }, now);
     const carried = parseFrame(inner);
     if (!carried.ok) return;
-    const path = formatPath({ address: from, session });
+    const path = relayedPath(directPath(from), session);
     this.#arrived(path, { bytes: inner, frame: carried.value }, now);
   }
 
   #arrived(
-    path: string,
+    path: Path,
     { bytes, frame }: { readonly bytes: Uint8Array; readonly frame: Frame },
     now: Instant,
   ): void {
@@ -234,20 +236,20 @@ export class Native {
   }
 
   #forward(
-    from: string,
+    from: Path,
     { session, inner }: { readonly session: number; readonly inner: Uint8Array },
     now: Instant,
   ): void {
     const known = this.#relayed.get(session);
     if (known === undefined || !known.ends.includes(from)) return;
     known.usedAt = now;
-    const to = parsePath(known.ends[0] === from ? known.ends[1] : known.ends[0]);
-    if (to.ok) this.#host.send(to.value.address, encodeRelayed(FROM_RELAY, session, inner), 0);
+    const to = hopAddress(known.ends[0] === from ? known.ends[1] : known.ends[0]);
+    if (to !== undefined) this.#host.send(to, encodeRelayed(FROM_RELAY, session, inner), 0);
   }
 
   // The verdict on a silent path -------------------------------------------------------------
 
-  #noteSent(peer: PeerKey, state: PeerState, active: string, now: Instant): void {
+  #noteSent(peer: PeerKey, state: PeerState, active: Path, now: Instant): void {
     const { doubtMs, deadMs } = state.routes;
     if (deadMs <= 0) return;
     if (state.first === null || this.#receivedAt(active) >= state.first) {
@@ -279,13 +281,13 @@ export class Native {
     return null;
   }
 
-  #secondSent(state: PeerState, active: string, first: Instant): Instant | null {
+  #secondSent(state: PeerState, active: Path, first: Instant): Instant | null {
     const control = this.#paths.get(active)?.controlSentAt ?? NEVER;
     if (state.second === null && control - first >= state.routes.doubtMs) state.second = control;
     return state.second;
   }
 
-  #switchOver(peer: PeerKey, state: PeerState, dead: string): void {
+  #switchOver(peer: PeerKey, state: PeerState, dead: Path): void {
     const { standby } = state.routes;
     if (standby === null) return;
     const routes = { ...state.routes, active: standby, standby: null };
@@ -293,7 +295,7 @@ export class Native {
     this.#host.verdict("path-dead", peer, dead);
   }
 
-  #receivedAt(path: string): Instant {
+  #receivedAt(path: Path): Instant {
     return this.#paths.get(path)?.receivedAt ?? NEVER;
   }
 }
