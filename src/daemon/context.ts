@@ -9,7 +9,7 @@ import type { Log } from "../host/log.ts";
 import type { NetHost } from "../host/net/net.ts";
 import type { StatePaths } from "../host/state/state.ts";
 import type { Store } from "../host/store/mod.ts";
-import type { Demands } from "./mesh/demands.ts";
+import type { Holds } from "./ports.ts";
 import type { Loop } from "./run/loop.ts";
 
 /** The parts of a running node that its use cases share. */
@@ -20,7 +20,7 @@ export interface Context {
   /** The X25519 key of Noise; new at every start. */
   readonly staticKey: KeyPair;
   readonly loop: Loop;
-  readonly demands: Demands;
+  readonly demands: Holds;
   readonly net: NetHost;
   readonly log: Log;
   readonly random: Random;

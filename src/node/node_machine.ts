@@ -1,20 +1,21 @@
 /**
- * The node: sessions, calls and paths composed into one machine. It knows no clock and no socket,
- * so the simulator and the daemon run the same code.
+ * The node: sessions, calls, paths and parts composed into one machine. It knows no clock and no
+ * socket, so the simulator and the daemon run the same code.
  *
  * ```text
  *  datagram ─▶ sessions ─┬─ ping, pong ─▶ paths ─▶ routes, moved, lost
- *                        └─ piece, ack ─▶ calls ─▶ request, called
+ *                        └─ piece, ack ─▶ calls ─┬─▶ parts, each for the calls that it serves
+ *                                                └─▶ request, called: the host
  *  transmit ◀─ sessions ◀── paths and calls: whatever they send goes inside the peer's session
  * ```
  *
- * It answers `ping` and `path.candidates` itself; every other call is the host's.
+ * It routes and decides nothing: what the node does by itself is a part's, mounted in `PartHost`. It
+ * answers `ping`; a call that no part serves is the host's.
  *
  * @module
  */
 import {
   BoundedMap,
-  Buckets,
   earlier,
   type Instant,
   type Machine,
@@ -22,23 +23,19 @@ import {
   type Path,
   type PeerKey,
   type Random,
-  type Rate,
   type SessionKind,
-  splitPeerKey,
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
 import {
   type Namer,
   type NatJudgement,
-  Observations,
   type PathIn,
   PathMachine,
   type PathOut,
   type PathView,
   PING,
   PONG,
-  type Target,
 } from "../path/mod.ts";
 import {
   type SessionIn,
@@ -47,77 +44,59 @@ import {
   type SessionOut,
   type SessionStats,
 } from "../session/mod.ts";
-import {
-  addressScope,
-  isRelayed,
-  MESSAGE,
-  parseAddress,
-  pathSource,
-  scopeOfPath,
-} from "../wire/mod.ts";
+import { isRelayed, MESSAGE, pathSource } from "../wire/mod.ts";
 import { RPC_RESEND_MS, type RpcIn, RpcMachine, type RpcOut } from "../rpc/mod.ts";
-import { encodeBody, encodeRefusal, parseAnswer, parseQuestion } from "./protocol/mod.ts";
+import { CallBudget } from "./call_budget.ts";
+import { CandidateExchange, type ExchangeIn, type ExchangeOut } from "./candidate_exchange.ts";
+import { type Connect, Connects } from "./connects.ts";
+import type { ConnectEnd } from "./dials.ts";
 import { Gate } from "./gate.ts";
+import { KeepAlive } from "./keep_alive.ts";
+import { OwnAddresses } from "./own_addresses.ts";
+import { type Mounted, PartHost } from "./parts.ts";
+import { encodeBody, encodeRefusal, isCallName } from "./protocol/mod.ts";
+import { Turn } from "./turn.ts";
 import type { NodeIn, NodeOut } from "./types.ts";
 
-/** Addresses of ourselves that a peer is told. Source: the protocol's limit. */
-const OWN_CANDIDATES_MAX = 16;
-/** Of those, addresses that peers say they see: many that lie do not crowd out our own. Guess. */
-const OBSERVED_TOLD_MAX = 6;
-/** Peers for whom a relay vouched; the oldest gives way. Guess. */
-const VOUCHED_MAX = 4_096;
-/** Handshakes of the host's that wait for their end. The session core bounds them too. */
-const CONNECTS_MAX = 1_024;
 /**
  * A path on which nothing was heard for so long is asked when a call is sent, or sent again. Guess:
  * the third sending of what is not acknowledged.
  */
 const STALE_MS = 250;
-/** A call for candidates ends after this: the next attempt follows anyway. Guess. */
-const CANDIDATES_TIMEOUT_MS = 4_000;
-
+/** Invite sessions whose path is known; the oldest gives way. Guess. */
+const INVITE_PATHS_MAX = 1_024;
 /** First wait for an acknowledgement of a call's piece, in round trips. Guess: some for variation. */
 const RESEND_RTTS = 1.5;
 
-/** What calls that are answered here cost, and what a peer may spend. Guess: 100 pings a second. */
-const OWN_CALL_COSTS: Readonly<Record<string, number | undefined>> = {
-  "ping": 1,
-  "path.candidates": 20,
-};
-const OWN_CALLS_RATE: Rate = { perS: 100, burst: 400 };
-/** Peers whose spending is remembered: as many as may have a session. */
-const ASKERS_MAX = 16_384;
-
-interface Connect {
-  readonly token: number;
-  readonly input: Extract<NodeIn, { type: "connect" }>;
+/** What the node must know of a member. */
+export interface Granted {
+  /** What its certificate grants, such as `relay`. */
+  readonly grants: readonly string[];
 }
 
 /** With what a node machine is made. */
-export interface NodeOptions<Member> extends SessionOptions<Member> {
+export interface NodeOptions<Member extends Granted> extends SessionOptions<Member> {
   readonly random: Random;
   /** False: a peer that was reached through a relay stays there. Default: true. */
   readonly direct?: boolean;
 }
 
 /** The machine of a whole node. */
-export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
+export class NodeMachine<Member extends Granted> implements Machine<NodeIn, NodeOut<Member>> {
   readonly #self: NodeId;
   readonly #sessions: SessionMachine<Member>;
   readonly #calls: RpcMachine;
   readonly #paths: PathMachine;
-  readonly #observations = new Observations();
-  readonly #vouched = new BoundedMap<PeerKey, string>(VOUCHED_MAX, "evict-oldest");
-  readonly #askers = new Buckets<PeerKey>(OWN_CALLS_RATE, ASKERS_MAX);
-  readonly #connects = new BoundedMap<number, Connect>(CONNECTS_MAX, "refuse");
+  readonly #own = new OwnAddresses();
+  readonly #budget = new CallBudget();
+  readonly #connects = new Connects();
+  readonly #keepAlive = new KeepAlive();
   /** The proven path of each invite session: those have no path machine. */
-  readonly #invitePaths = new BoundedMap<PeerKey, Path>(CONNECTS_MAX, "evict-oldest");
-  /** Our own calls for candidates, by token; host's tokens are positive. */
-  readonly #offers = new Map<number, PeerKey>();
-  #nextOffer = -1;
+  readonly #invitePaths = new BoundedMap<PeerKey, Path>(INVITE_PATHS_MAX, "evict-oldest");
   readonly #direct: boolean;
   readonly #gate: Gate;
-  #advertised: readonly string[] = [];
+  readonly #parts: PartHost<Turn<Member>>;
+  readonly #exchange: Mounted<ExchangeIn>;
 
   constructor(options: NodeOptions<Member>) {
     this.#direct = options.direct ?? true;
@@ -127,11 +106,15 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     const resendMs = (peer: PeerKey, kind: SessionKind) => this.#resendMs(peer, kind);
     this.#calls = new RpcMachine({ random: options.random, resendMs });
     this.#paths = new PathMachine(options.random, this.#gate.budget);
+    this.#parts = this.#host();
+    this.#exchange = this.#mountExchange();
   }
 
   handle(input: NodeIn, now: Instant, out: NodeOut<Member>[]): void {
     const begin = out.length;
-    this.#handle(input, new Turn(now, out));
+    const turn = new Turn<Member>(now, out);
+    this.#handle(input, turn);
+    this.#parts.run(turn);
     const receivers = this.#sessions.takeReceivers();
     if (receivers === undefined) return;
     out.splice(begin, 0, { type: "receivers", ...receivers }); // before what may be answered
@@ -148,26 +131,31 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
       case "call":
         return this.#call({ ...input, method: input.name }, turn);
       case "cancel":
-        this.#connects.delete(input.token);
+        this.#connects.cancel(input.token);
         return this.#call(input, turn);
       case "answer":
         return this.#call(input, turn);
       case "vouch":
-        this.#vouched.set(input.peer, input.address);
-        return;
+        return this.#exchange.input(input);
       case "local":
         return this.#onLocal(input, turn);
       case "keys":
         return this.#session(input, turn);
+      case "network":
+        return this.#parts.networks.network(input.network, input);
+      case "network-gone":
+        return this.#parts.networks.networkGone(input.network);
+      case "resolved":
+        return this.#parts.resolved(input.token, input.addresses, turn);
+      case "use":
+      case "drop":
+        return this.#onUse(input, turn);
       case "add-path":
-      case "demand":
       case "path-doubt":
       case "path-dead":
         return this.#path(input, turn);
       case "wake":
-        this.#session(input, turn);
-        this.#call(input, turn);
-        return this.#path(input, turn);
+        return this.#wake(turn);
       default:
         unreachable(input);
     }
@@ -176,7 +164,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
   wakeup(): Wakeup | undefined {
     return earlier(
       this.#paths.wakeup(),
-      earlier(this.#sessions.wakeup(), this.#calls.wakeup()),
+      earlier(this.#parts.wakeup(), earlier(this.#sessions.wakeup(), this.#calls.wakeup())),
     );
   }
 
@@ -203,12 +191,12 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
 
   /** The judgement of our NAT for one family. */
   judgeNat(family: "ipv4" | "ipv6", now: Instant): NatJudgement {
-    return this.#observations.judge(family, this.#gate.local.addresses, now);
+    return this.#own.judgeNat(family, now);
   }
 
   /** The addresses at which peers see us. */
   observed(now: Instant): string[] {
-    return this.#observations.addresses(now);
+    return this.#own.observed(now);
   }
 
   /** Whether a session may be opened at a path whose address `named` named. */
@@ -221,26 +209,79 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     return this.#sessions.stats();
   }
 
-  #connect(input: Extract<NodeIn, { type: "connect" }>, turn: Turn<Member>): void {
-    const { token, peer, path, named, key, payload } = input;
-    if (!this.mayOpen(path, named)) {
-      turn.out.push({ type: "connect-failed", token, reason: "unwanted", detail: null });
-      return;
-    }
-    if (!this.#connects.set(token, { token, input })) {
-      turn.out.push({ type: "connect-failed", token, reason: "busy", detail: null });
-      return;
-    }
-    this.#session({ type: "connect", peer, path, key, payload }, turn);
+  #wake(turn: Turn<Member>): void {
+    this.#session({ type: "wake" }, turn);
+    this.#call({ type: "wake" }, turn);
+    this.#path({ type: "wake" }, turn);
+    this.#parts.wake(turn);
   }
 
   #onLocal(input: Extract<NodeIn, { type: "local" }>, turn: Turn<Member>): void {
-    const before = JSON.stringify(this.#gate.local);
     this.#gate.local = input.local;
-    this.#advertised = input.advertised;
-    if (before === JSON.stringify(input.local)) return;
-    this.#observations.clear();
+    if (!this.#own.set(input.local, input.advertised)) return;
     this.#path({ type: "network-changed" }, turn);
+  }
+
+  #onUse(input: Extract<NodeIn, { type: "use" | "drop" }>, turn: Turn<Member>): void {
+    const { peer, use } = input;
+    if (input.type === "use") this.#keepAlive.use(peer, use, input.demand);
+    else this.#keepAlive.drop(peer, use);
+    this.#path({ type: "demand", peer, demand: this.#keepAlive.of(peer) }, turn);
+  }
+
+  // Parts ------------------------------------------------------------------------------------
+
+  #host(): PartHost<Turn<Member>> {
+    return new PartHost<Turn<Member>>({
+      isConnected: (peer) => this.isConnected(peer),
+      admits: (path, named) => this.mayOpen(path, named),
+      rpc: (input, turn) => this.#call(input, turn),
+      connect: (connect, turn) => this.#connect(connect, turn),
+      cancel: (token) => this.#connects.cancel(token),
+      say: (output, turn) => void turn.out.push(output),
+    });
+  }
+
+  #mountExchange(): Mounted<ExchangeIn> {
+    const part = new CandidateExchange({
+      gate: this.#gate,
+      own: this.#own,
+      direct: this.#direct,
+      active: (peer) => this.#paths.active(peer),
+      rttMs: (peer) => this.#activeRttMs(peer),
+    });
+    return this.#parts.mount<
+      ExchangeIn,
+      ExchangeOut,
+      "path.candidates",
+      "path.candidates"
+    >({
+      name: "candidates",
+      part,
+      serves: ["path.candidates"],
+      onOutput: (punch, turn) => this.#path(punch, turn),
+    });
+  }
+
+  // Connecting -------------------------------------------------------------------------------
+
+  #connect(connect: Connect, turn: Turn<Member>): void {
+    const { token, peer, path, named, key, payload } = connect;
+    const fail = (reason: "unwanted" | "busy") =>
+      this.#connectEnded(token, { ok: false, reason, detail: null }, turn);
+    if (!this.mayOpen(path, named)) return fail("unwanted");
+    if (!this.#connects.begin(connect)) return fail("busy");
+    this.#session({ type: "connect", peer, path, key, payload }, turn);
+  }
+
+  /** The host's tokens are positive, those of parts negative. */
+  #connectEnded(token: number, end: ConnectEnd, turn: Turn<Member>): void {
+    if (token < 0) return this.#parts.connectEnded(token, end);
+    turn.out.push(
+      end.ok
+        ? { type: "connected", token, peer: end.peer }
+        : { type: "connect-failed", token, reason: end.reason, detail: end.detail },
+    );
   }
 
   // Sessions ---------------------------------------------------------------------------------
@@ -286,10 +327,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     opening: { readonly bytes: number; readonly message: "hello" | "finish" },
     { now }: Turn<Member>,
   ): boolean {
-    const meant = [...this.#connects.values()].filter(({ input }) => input.path === path);
-    const named = meant.some(({ input }) => input.named === "person") ? "person" : "record";
-    const by = meant[0]?.input.peer ?? "";
-    return this.#gate.take({ path, named, by, ...opening }, now);
+    return this.#gate.take({ path, ...this.#connects.intent(path), ...opening }, now);
   }
 
   #onEstablished(
@@ -299,25 +337,22 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     const { peer, kind, member, path, initiator, renewed, proven } = up;
     if (proven) this.#gate.budget.answered(path, turn.now);
     const punch = this.#direct && this.#self < up.node;
-    if (kind === "epoch") this.#path({ type: "peer-up", peer, path, proven, punch }, turn);
-    else if (proven) this.#invitePaths.set(peer, path);
+    if (kind === "epoch") {
+      this.#parts.peer({ type: "peer-up", peer, grants: member.grants, renewed });
+      this.#path({ type: "peer-up", peer, path, proven, punch }, turn);
+      this.#path({ type: "demand", peer, demand: this.#keepAlive.of(peer) }, turn);
+    } else if (proven) this.#invitePaths.set(peer, path);
     turn.out.push({ type: "peer-up", peer, kind, member, path, initiator, renewed });
     // A connect to a named peer is over whoever's handshake came through first.
-    const ended = this.#takeConnects(({ input }) =>
-      input.key.network === up.network && input.key.kind === kind &&
-      (input.peer === up.node || (input.peer === null && initiator && input.path === path))
-    );
-    for (const { token } of ended) turn.out.push({ type: "connected", token, peer });
+    for (const token of this.#connects.established(up)) {
+      this.#connectEnded(token, { ok: true, peer }, turn);
+    }
   }
 
   #onFailed(failed: Extract<SessionOut<Member>, { type: "failed" }>, turn: Turn<Member>): void {
-    const { reason } = failed;
-    const ended = this.#takeConnects(({ input }) =>
-      input.key.network === failed.network && input.key.kind === failed.kind &&
-      input.peer === failed.peer && (input.peer !== null || input.path === failed.path)
-    );
-    for (const { token } of ended) {
-      turn.out.push({ type: "connect-failed", token, reason, detail: failed.detail ?? null });
+    const { reason, detail = null } = failed;
+    for (const token of this.#connects.failed(failed)) {
+      this.#connectEnded(token, { ok: false, reason, detail }, turn);
     }
   }
 
@@ -357,13 +392,8 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     if (kind === "invite") this.#invitePaths.delete(peer);
     else this.#path({ type: "peer-down", peer }, turn);
     const why = turn.lost.has(peer) ? "lost" : reason;
+    if (kind === "epoch") this.#parts.peer({ type: "peer-down", peer, reason: why });
     turn.out.push({ type: "peer-down", peer, kind, reason: why, detail: detail ?? null });
-  }
-
-  #takeConnects(isMeant: (connect: Connect) => boolean): Connect[] {
-    const meant = [...this.#connects.values()].filter(isMeant);
-    for (const { token } of meant) this.#connects.delete(token);
-    return meant;
   }
 
   // Calls ------------------------------------------------------------------------------------
@@ -381,8 +411,8 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
       case "request":
         return this.#onRequest(output, turn);
       case "done":
-        if (output.token < 0) this.#onOfferAnswered(output, turn);
-        else turn.out.push({ type: "called", token: output.token, result: output.result });
+        if (output.token < 0) return this.#parts.done(output.token, output.result);
+        turn.out.push({ type: "called", token: output.token, result: output.result });
         return;
       default:
         unreachable(output);
@@ -398,22 +428,19 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
 
   /** A slow path does not carry all again before the first acknowledgement can be back. */
   #resendMs(peer: PeerKey, kind: SessionKind): number {
-    const active = kind === "epoch" ? this.#paths.active(peer) : null;
-    const rttMs = active === null ? null : this.#paths.rttMs(peer, active);
+    const rttMs = kind === "epoch" ? this.#activeRttMs(peer) : null;
     return Math.max(RPC_RESEND_MS, RESEND_RTTS * (rttMs ?? 0));
   }
 
   #onRequest(request: Extract<RpcOut, { type: "request" }>, turn: Turn<Member>): void {
     const { peer, kind, call, method, body } = request;
-    const cost = kind === "epoch" ? OWN_CALL_COSTS[method] : undefined;
-    if (cost !== undefined && !this.#askers.take(peer, cost, turn.now)) {
-      const refusal = encodeRefusal({ code: "refused", message: "You ask too often" });
-      return this.#call({ type: "answer", peer, kind, call, ok: false, body: refusal }, turn);
+    if (isCallName(method) && !this.#budget.take(peer, method, turn.now)) {
+      return this.#call({ type: "answer", peer, kind, call, ok: false, body: TOO_OFTEN }, turn);
     }
     if (kind === "epoch" && method === "ping") {
       return this.#call({ type: "answer", peer, kind, call, ok: true, body: encodeBody({}) }, turn);
     }
-    if (kind === "epoch" && method === "path.candidates") return this.#onCandidates(request, turn);
+    if (kind === "epoch" && this.#parts.serves(method)) return this.#parts.request(request, turn);
     turn.out.push({ type: "request", peer, kind, call, name: method, body });
   }
 
@@ -434,12 +461,13 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
         return;
       case "moved":
         turn.out.push(output);
+        this.#parts.peer({ type: "peer-moved", peer: output.peer, path: output.to });
         if (output.to === null) return;
         return this.#session({ type: "moved", peer: output.peer, path: output.to }, turn);
       case "observed":
         return this.#onObserved(output, turn);
       case "offer-candidates":
-        return this.#offerCandidates(output.peer, turn);
+        return this.#exchange.input({ type: "offer", peer: output.peer });
       case "lost":
         turn.lost.add(output.peer);
         return this.#session({ type: "close", peer: output.peer, kind: "epoch" }, turn);
@@ -459,47 +487,13 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     { peer, path, address }: Extract<PathOut, { type: "observed" }>,
     turn: Turn<Member>,
   ): void {
-    const seen = parseAddress(address);
-    if (!seen.ok || addressScope(seen.value.ip) === "unusable") return;
-    const { prefix } = pathSource(path);
-    const { node } = splitPeerKey(peer);
-    if (this.#observations.note(node, { prefix, address, at: turn.now })) {
-      turn.out.push({ type: "endpoints", addresses: this.#observations.addresses(turn.now) });
-    }
+    if (!this.#own.note(peer, { path, address }, turn.now)) return;
+    turn.out.push({ type: "endpoints", addresses: this.#own.observed(turn.now) });
   }
 
-  #offerCandidates(peer: PeerKey, turn: Turn<Member>): void {
-    const token = this.#nextOffer--;
-    this.#offers.set(token, peer);
-    const body = encodeBody({ addresses: this.#ownCandidates(turn.now) });
-    const timeoutMs = CANDIDATES_TIMEOUT_MS;
-    this.#call({ type: "call", token, peer, method: "path.candidates", body, timeoutMs }, turn);
-  }
-
-  /** The driver's turn: the other side has our candidates and starts now. */
-  #onOfferAnswered(
-    { token, result }: Extract<RpcOut, { type: "done" }>,
-    turn: Turn<Member>,
-  ): void {
-    const peer = this.#offers.get(token);
-    this.#offers.delete(token);
-    const answer = result.ok ? parseAnswer("path.candidates", result.body) : undefined;
-    if (peer === undefined || answer?.ok !== true) return;
-    const targets = this.#targets(peer, answer.value.addresses);
-    this.#path({ type: "punch", peer, targets, startInMs: 0 }, turn);
-  }
-
-  /** The other side's turn: our full pings wait until our answer has arrived. */
-  #onCandidates(request: Extract<RpcOut, { type: "request" }>, turn: Turn<Member>): void {
-    const { peer, kind, call, body } = request;
-    const question = parseQuestion("path.candidates", body);
-    const addresses = question.ok ? question.value.addresses : [];
-    const answer = encodeBody({ addresses: this.#ownCandidates(turn.now) });
-    this.#call({ type: "answer", peer, kind, call, ok: question.ok, body: answer }, turn);
+  #activeRttMs(peer: PeerKey): number | null {
     const active = this.#paths.active(peer);
-    const rttMs = active === null ? null : this.#paths.rttMs(peer, active);
-    const targets = this.#targets(peer, addresses);
-    this.#path({ type: "punch", peer, targets, startInMs: (rttMs ?? 0) / 2 }, turn);
+    return active === null ? null : this.#paths.rttMs(peer, active);
   }
 
   /** Whether a path is direct where peers behind a relay are to stay there. */
@@ -507,32 +501,7 @@ export class NodeMachine<Member> implements Machine<NodeIn, NodeOut<Member>> {
     const active = this.#paths.active(peer);
     return !this.#direct && active !== null && isRelayed(active) && !isRelayed(path);
   }
-
-  #ownCandidates(now: Instant): string[] {
-    if (!this.#direct) return [];
-    const usable = this.#gate.local.addresses.filter((address) => {
-      const parsed = parseAddress(address);
-      return parsed.ok && addressScope(parsed.value.ip) !== "link-local";
-    });
-    const observed = this.#observations.addresses(now).slice(0, OBSERVED_TOLD_MAX);
-    const all = [...this.#advertised, ...observed, ...usable];
-    return [...new Set(all)].slice(0, OWN_CANDIDATES_MAX);
-  }
-
-  #targets(peer: PeerKey, addresses: readonly string[]): Target[] {
-    const vouched = this.#vouched.get(peer) ?? null;
-    return this.#gate.targets({ vouched, addresses }, this.#isOnLoopback(peer));
-  }
-
-  /** Whether the peer, or the relay that leads to it, is seen on a loopback address. */
-  #isOnLoopback(peer: PeerKey): boolean {
-    const active = this.#paths.active(peer);
-    return active !== null && scopeOfPath(active) === "loopback";
-  }
 }
 
-/** One input's turn: the time, what comes out, and the peers whose last path ended in it. */
-class Turn<Member> {
-  readonly lost = new Set<PeerKey>();
-  constructor(readonly now: Instant, readonly out: NodeOut<Member>[]) {}
-}
+/** The body of a refusal of who has spent all. */
+const TOO_OFTEN = encodeRefusal({ code: "refused", message: "You ask too often: wait a moment" });

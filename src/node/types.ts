@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { NodeId, Path, PeerKey, SessionKind } from "../base/mod.ts";
+import type { NetworkId, NodeId, Path, PeerKey, SessionKind } from "../base/mod.ts";
 import type { Demand, Namer } from "../path/mod.ts";
 import type { CloseReason, FailReason, SessionIn, SessionKey } from "../session/mod.ts";
 import type { RpcResult } from "../rpc/mod.ts";
+import type { PartSaid } from "./parts.ts";
 import type { CallName } from "./protocol/mod.ts";
 
 /** The addresses of our own interfaces. */
@@ -16,6 +17,9 @@ export interface LocalAddresses {
   /** Prefixes of the interfaces, as `prefixOf` writes them. */
   readonly prefixes: readonly string[];
 }
+
+/** Why a session did not come to be; `unwanted`: nothing may be sent to that address, or not now. */
+export type ConnectFailure = FailReason | "unwanted";
 
 /** Inputs of the node machine. `token` names a request of the host's; it comes back with the end. */
 export type NodeIn =
@@ -57,7 +61,14 @@ export type NodeIn =
   | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: Path }
   /** A relay saw the peer at `address`: that candidate is vouched for. */
   | { readonly type: "vouch"; readonly peer: PeerKey; readonly address: string }
-  | { readonly type: "demand"; readonly peer: PeerKey; readonly demand: Demand }
+  /** A use of a name of its own, such as `VM abcd…`, needs the peer's paths that much. */
+  | {
+    readonly type: "use";
+    readonly peer: PeerKey;
+    readonly use: string;
+    readonly demand: Demand;
+  }
+  | { readonly type: "drop"; readonly peer: PeerKey; readonly use: string }
   | { readonly type: "path-doubt"; readonly peer: PeerKey; readonly path: Path }
   | { readonly type: "path-dead"; readonly peer: PeerKey; readonly path: Path }
   | {
@@ -66,6 +77,21 @@ export type NodeIn =
     readonly advertised: readonly string[];
   }
   | Extract<SessionIn, { type: "keys" }>
+  /** We are a member of a network, or show ourselves otherwise there: parts dial by that. */
+  | {
+    readonly type: "network";
+    readonly network: NetworkId;
+    readonly key: SessionKey;
+    /** Our certificate, as it is shown. */
+    readonly payload: Uint8Array;
+  }
+  | { readonly type: "network-gone"; readonly network: NetworkId }
+  /** What `resolve` asked for: canonical addresses of each name, in the order of the names. */
+  | {
+    readonly type: "resolved";
+    readonly token: number;
+    readonly addresses: readonly (readonly string[])[];
+  }
   | { readonly type: "wake" };
 
 /** Outputs of the node machine; `Member` is what `verifyPeer` makes of a peer's certificate. */
@@ -88,8 +114,7 @@ export type NodeOut<Member> =
   | {
     readonly type: "connect-failed";
     readonly token: number;
-    /** `unwanted`: nothing may be sent to that address, or not now. */
-    readonly reason: FailReason | "unwanted";
+    readonly reason: ConnectFailure;
     readonly detail: string | null;
   }
   /** A session with the peer is up; `renewed` where it replaces a living one. */
@@ -135,5 +160,7 @@ export type NodeOut<Member> =
     readonly from: Path | null;
     readonly to: Path | null;
   }
+  /** `keep`, `tell` and `resolve` of parts. */
+  | PartSaid
   /** The addresses at which peers see us changed. */
   | { readonly type: "endpoints"; readonly addresses: readonly string[] };

@@ -20,7 +20,7 @@ import {
   networkIdOf,
 } from "../../src/crypto/mod.ts";
 import type { Context } from "../../src/daemon/context.ts";
-import { Demands } from "../../src/daemon/mesh/demands.ts";
+import { FakeHolds } from "./fake_ports.ts";
 import type { LoopEvent } from "../../src/daemon/run/loop.ts";
 import type { CallHandler } from "../../src/daemon/ports.ts";
 import { statePaths } from "../../src/host/state/state.ts";
@@ -78,6 +78,7 @@ export class Stand {
   readonly failures: unknown[] = [];
   readonly connected = new Set<PeerKey>();
   readonly paths = new Map<PeerKey, string>();
+  holds = new FakeHolds();
   readonly answers = new Map<string, Answerer>();
   store: Store;
   context: Context;
@@ -190,7 +191,7 @@ export class Stand {
       identity: this.identity,
       staticKey: generateKeyPair(this.random),
       loop,
-      demands: new Demands(loop),
+      demands: this.holds = new FakeHolds(),
       net: this.#net(),
       log: { error: log("error"), warn: log("warn"), info: log("info"), debug: log("debug") },
       random: this.random,

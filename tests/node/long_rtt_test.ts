@@ -31,7 +31,7 @@ for (const rttMs of [380, 420, 700, 1_500, 3_000]) {
   Deno.test(`a session lives over a round trip of ${rttMs} ms, also when it is busy`, () => {
     const { world, a, b } = pair(rttMs);
     world.run(60_000);
-    a.take({ type: "demand", peer: b.peer, demand: "busy" });
+    a.take({ type: "use", peer: b.peer, use: "test", demand: "busy" });
     world.run(60_000);
     assertLives({ a, b }, world.now, rttMs);
   });
@@ -41,7 +41,7 @@ for (const [before, since] of [[50, 500], [10, 2_000], [700, 3_000], [2_000, 20]
   Deno.test(`a path that goes from ${before} to ${since} ms at once keeps its session`, () => {
     for (const demand of ["hold", "warm", "busy"] as const) {
       const { world, a, b } = pair(before);
-      a.take({ type: "demand", peer: b.peer, demand });
+      a.take({ type: "use", peer: b.peer, use: "test", demand });
       world.run(30_000);
       setWay(world, since);
       world.run(300_000);
@@ -53,7 +53,7 @@ for (const [before, since] of [[50, 500], [10, 2_000], [700, 3_000], [2_000, 20]
 Deno.test("700 ms and a loss of 2 %: handshakes, calls and sessions over relays, with any seed", () => {
   for (let seed = 1; seed <= 10; seed++) {
     const { world, a, b } = pair(700, 0.02, seed);
-    a.take({ type: "demand", peer: b.peer, demand: "busy" });
+    a.take({ type: "use", peer: b.peer, use: "test", demand: "busy" });
     const calls: number[] = [];
     for (let i = 0; i < 30; i++) {
       calls.push(a.call(b, "ping", {}));

@@ -276,6 +276,24 @@ Deno.test("the machine answers a ping by itself, in one round trip", () => {
   assert.deepEqual(b.heard("request"), []);
 });
 
+Deno.test("a peer that asks without end is refused by the machine, and is answered again in time", () => {
+  const world = new World();
+  const [a, b] = connected(world);
+  b.onRequest = () => ({ ok: true, body: { vms: [] } });
+  const ask = () => {
+    const token = a.call(b, "vm.status", { vms: [] });
+    world.run(21);
+    return a.result(token);
+  };
+  const results = Array.from({ length: 900 }, ask);
+  const refused = results.find((result) => result?.ok === false);
+  assert.ok(refused?.ok === false && refused.reason === "refused");
+  assert.match(parseRefusal(refused.body).message, /too often/);
+  assert.equal(b.heard("request").length, results.filter((result) => result?.ok).length);
+  world.run(1_000);
+  assert.equal(ask()?.ok, true);
+});
+
 Deno.test("a call that no version knows reaches the host, which may refuse it", () => {
   const world = new World();
   const [a, b] = connected(world);
@@ -432,7 +450,7 @@ Deno.test("when the direct way dies, calls go over the relay again in time", () 
   const { relay, a, b, path } = relayed(world);
   world.run(2_000);
   for (const [host, other] of [[a, b], [b, a]] as const) {
-    host.take({ type: "demand", peer: other.peer, demand: "busy" });
+    host.take({ type: "use", peer: other.peer, use: "test", demand: "busy" });
   }
   world.run(1_000);
   world.filter = ({ from, to }) => from === relay.local || to === relay.local;
@@ -447,7 +465,7 @@ Deno.test("when the direct way dies, calls go over the relay again in time", () 
 Deno.test("a peer that vanished is lost once, its calls end, and it can be met again", () => {
   const world = new World();
   const [a, b] = connected(world);
-  a.take({ type: "demand", peer: b.peer, demand: "busy" });
+  a.take({ type: "use", peer: b.peer, use: "test", demand: "busy" });
   const token = a.call(b, "record.list", { after: null }, 60_000);
   world.run(100);
   b.isUp = false;

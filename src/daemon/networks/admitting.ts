@@ -22,7 +22,7 @@ import {
 } from "../../membership/mod.ts";
 import { type Answer, encodeBody } from "../../node/mod.ts";
 import { decodeCborMap } from "../../wire/mod.ts";
-import { JoinBudget } from "../mesh/call_budget.ts";
+import { JoinBudget } from "./join_budget.ts";
 import type { Context } from "../context.ts";
 import type { Caller } from "../ports.ts";
 import { redeemError } from "./network_errors.ts";

@@ -36,8 +36,9 @@ import {
 } from "../../node/mod.ts";
 import type { RpcResult } from "../../rpc/mod.ts";
 import type { Caller, CallHandler, CallOptions } from "../ports.ts";
-import { CallBudget } from "../mesh/call_budget.ts";
 import { outward } from "../outward.ts";
+import { attempt } from "../../host/attempt.ts";
+import type { Log } from "../../host/log.ts";
 
 /**
  * Silence after which the data path doubts the active path, and after which it counts as dead, in waits
@@ -63,36 +64,41 @@ interface Waiting {
   reject(error: OmertaError): void;
 }
 
+/** On what a loop stands. */
+export interface LoopParts {
+  readonly machine: NodeMachine<Member>;
+  readonly net: NetHost;
+  readonly log: Log;
+  now(): Instant;
+  /** The addresses of `HOST:PORT`; none where the name is not known. */
+  resolve(hostPort: string): Promise<readonly string[]>;
+  /** Puts a fact on the disk; throws where it cannot. */
+  keep(key: string, value: unknown): void;
+  onDefect(error: unknown): void;
+}
+
 /** The running node machine. */
 export class Loop {
   readonly machine: NodeMachine<Member>;
   readonly #net: NetHost;
   readonly #now: () => Instant;
-  readonly #onDefect: (error: unknown) => void;
+  readonly #parts: LoopParts;
   readonly #handlers = new Map<CallName, CallHandler<CallName>>();
   readonly #listeners = new Set<(event: LoopEvent) => void>();
   readonly #waiting = new Map<number, Waiting>();
   /** The input of the turn that runs, and those that it caused. */
   readonly #inputs: NodeIn[] = [];
-  readonly #budget = new CallBudget();
   /** What peers call themselves. */
   readonly #aliases = new BoundedMap<PeerKey, string>(ALIASES_MAX, "evict-oldest");
   #nextToken = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(
-    parts: {
-      readonly machine: NodeMachine<Member>;
-      readonly net: NetHost;
-      readonly now: () => Instant;
-      readonly onDefect: (error: unknown) => void;
-    },
-  ) {
+  constructor(parts: LoopParts) {
     this.machine = parts.machine;
     this.#net = parts.net;
     this.#now = parts.now;
-    this.#onDefect = parts.onDefect;
+    this.#parts = parts;
   }
 
   /** Serves one kind of call. */
@@ -179,7 +185,7 @@ export class Loop {
     try {
       step();
     } catch (error) {
-      this.#onDefect(error);
+      this.#parts.onDefect(error);
     }
   }
 
@@ -228,10 +234,27 @@ export class Loop {
       case "request":
         void this.#answer(output);
         return;
+      case "keep":
+        return this.#keep(output);
+      case "tell":
+        return this.#parts.log[output.level](`${output.part}: ${output.what}`, output.fields);
+      case "resolve":
+        void this.#resolve(output.token, output.names);
+        return;
       default:
         if (output.type === "peer-up") this.#noteAlias(output);
         for (const listener of [...this.#listeners]) this.#guard(() => listener(output));
     }
+  }
+
+  /** A part's fact; a disk that is full keeps nobody from talking. */
+  #keep({ part, key, value }: Extract<NodeOut<Member>, { type: "keep" }>): void {
+    attempt(this.#parts.log, `keep ${part}'s ${key}`, () => this.#parts.keep(key, value));
+  }
+
+  async #resolve(token: number, names: readonly string[]): Promise<void> {
+    const addresses = await Promise.all(names.map((name) => this.#parts.resolve(name)));
+    this.input({ type: "resolved", token, addresses });
   }
 
   #noteAlias({ peer, kind, member }: Extract<LoopEvent, { type: "peer-up" }>): void {
@@ -256,7 +279,7 @@ export class Loop {
       if (body.length > BODY_BYTES_MAX) throw tooLong(request.name, body.length);
       this.input({ type: "answer", peer, kind, call, ok: true, body });
     } catch (error) {
-      if (!(error instanceof OmertaError)) this.#onDefect(error);
+      if (!(error instanceof OmertaError)) this.#parts.onDefect(error);
       const body = encodeRefusal(outward(error));
       this.input({ type: "answer", peer, kind, call, ok: false, body });
     }
@@ -274,9 +297,6 @@ export class Loop {
     }
     if (caller.kind === "invite" && name !== "redeem") {
       throw new OmertaError("not-allowed", "An invite's session only redeems the invite");
-    }
-    if (!this.#budget.take(caller.peer, name, this.#now())) {
-      throw new OmertaError("refused", "You ask too often: wait a moment");
     }
     const question = parseQuestion(name, body);
     if (!question.ok) throw new OmertaError("refused", "The question is malformed");

@@ -12,7 +12,7 @@ import { createApi } from "../../api/server.ts";
 import type { NodeReadyDoc } from "../../api/nouns/node.ts";
 import type { RunNodeOptions } from "../options.ts";
 import { sshCommand } from "../../api/ssh_command.ts";
-import { OmertaError, type Path, VERSION } from "../../base/mod.ts";
+import { type NetworkId, OmertaError, type Path, VERSION } from "../../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../../crypto/mod.ts";
 import { assetPath } from "../../host/assets.ts";
 import { buildId } from "../../host/build.ts";
@@ -23,6 +23,7 @@ import { openState, type StatePaths } from "../../host/state/state.ts";
 import { acquireState } from "../../host/state/state_lock.ts";
 import { openStore, type Store } from "../../host/store/mod.ts";
 import { monotonicNow, systemRandom, wallNowMs } from "../../host/system.ts";
+import { resolveHostPort } from "../../host/resolve.ts";
 import { programArguments } from "../../host/terminal.ts";
 import { serveUnix } from "../../host/process/unix_server.ts";
 import { type Member, peerVerifier } from "../../membership/mod.ts";
@@ -30,10 +31,10 @@ import { NodeMachine } from "../../node/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
 import { Consumer } from "../renting/consumer.ts";
 import type { Context } from "../context.ts";
-import { Demands } from "../mesh/demands.ts";
 import { INVITE_FIRST } from "../networks/inviting.ts";
 import { joinNetwork, readInvite } from "../networks/joining.ts";
 import { type LingerIn, LingerMachine, type LingerOut } from "./linger.ts";
+import { NodeHolds } from "./holds.ts";
 import { KnownProviders } from "../renting/known_providers.ts";
 import { Loop } from "./loop.ts";
 import { openMarket } from "../renting/market.ts";
@@ -190,10 +191,21 @@ class NodeRun {
       verifyPeer,
       direct: isDirectWanted(),
     });
-    const loop = new Loop({ machine, net, now: monotonicNow, onDefect: (e) => this.#defect(e) });
+    const loop = new Loop({
+      machine,
+      net,
+      now: monotonicNow,
+      resolve: resolveHostPort,
+      keep: (key, value) => store.values.put(key, value),
+      log: this.#log,
+      onDefect: (error) => this.#defect(error),
+    });
     this.#closers.push(() => loop.close());
     deliver((path, bytes) => loop.input({ type: "datagram", path, bytes }));
-    await this.#compose({ ...shared, loop, demands: new Demands(loop) }, networks);
+    await this.#compose(
+      { ...shared, loop, demands: new NodeHolds((input) => loop.input(input)) },
+      networks,
+    );
   }
 
   async #compose(context: Context, networks: Networks): Promise<void> {
@@ -210,12 +222,7 @@ class NodeRun {
     const consumer = this.#openConsumer(context, { reach, tunnels, market, peers });
     this.#closers.push(() => relays.close(), () => consumer.close());
     this.#serveMembers(context, networks, peers);
-    const tellKeys = () => {
-      const [keys, refused] = [networks.acceptedKeys(), networks.refusedKeys()];
-      context.loop.input({ type: "keys", keys, refused });
-    };
-    networks.onChange(tellKeys);
-    tellKeys();
+    tellNetworks(context.loop, networks);
     await standing.start();
     this.#unlessEnded();
     const made = await this.#enterNetwork(context, networks, standing);
@@ -518,6 +525,25 @@ class NodeRun {
   #defect(error: unknown, where = ""): void {
     this.#log.error(`a defect of omerta ${where}`, { error });
   }
+}
+
+/** Tells the node machine now, and at every change, by which keys members and joiners may come. */
+function tellNetworks(loop: Loop, networks: Networks): void {
+  let known = new Set<NetworkId>();
+  const tell = () => {
+    const [keys, refused] = [networks.acceptedKeys(), networks.refusedKeys()];
+    loop.input({ type: "keys", keys, refused });
+    const joined = networks.list();
+    for (const each of joined) {
+      const [key, payload] = [networks.key(each), networks.shown(each)];
+      loop.input({ type: "network", network: each.row.id, key, payload });
+    }
+    const now = new Set(joined.map(({ row }) => row.id));
+    for (const network of known.difference(now)) loop.input({ type: "network-gone", network });
+    known = now;
+  };
+  networks.onChange(tell);
+  tell();
 }
 
 /** Ends the sessions of members whose certificate holds no longer. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { peerKey } from "../../../src/base/mod.ts";
 import { generateIdentity } from "../../../src/crypto/mod.ts";
 import { Admitting } from "../../../src/daemon/networks/admitting.ts";
-import { JOIN_SOURCE_RATE } from "../../../src/daemon/mesh/call_budget.ts";
+import { JOIN_SOURCE_RATE } from "../../../src/daemon/networks/join_budget.ts";
 import { Networks } from "../../../src/daemon/networks/networks.ts";
 import { type Admitter, MemberBook } from "../../../src/membership/mod.ts";
 import { withStand } from "../stand.ts";

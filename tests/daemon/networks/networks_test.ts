@@ -11,7 +11,7 @@ import {
   signRevocation,
 } from "../../../src/membership/mod.ts";
 import { generateIdentity, identityFromSeed } from "../../../src/crypto/mod.ts";
-import { JOIN_SOURCE_RATE } from "../../../src/daemon/mesh/call_budget.ts";
+import { JOIN_SOURCE_RATE } from "../../../src/daemon/networks/join_budget.ts";
 import { withDirectory } from "../../host/scratch.ts";
 import { FakeTime } from "../fake_time.ts";
 import { Stand } from "../stand.ts";

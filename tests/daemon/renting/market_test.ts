@@ -219,12 +219,12 @@ Deno.test(
     const on = { signal: NEVER, item };
     const pinged = pingPeer(stand.context, paths([]), { ...PING, peer }, on);
     await settle();
-    assert.equal(stand.context.demands.of(peer), "busy");
+    assert.equal(stand.holds.of(peer), "busy");
     await time.advance(1_000);
     const { sent, received, rtt_ms } = await pinged;
     assert.deepEqual([sent, received, items], [4, 3, [10, null, 30, 20]]);
     assert.deepEqual(rtt_ms, { min: 10, p50: 20, p99: 30, max: 30 });
-    assert.equal(stand.context.demands.of(peer), "hold");
+    assert.equal(stand.holds.of(peer), "hold");
   }),
 );
 
@@ -259,6 +259,6 @@ Deno.test(
     await settle();
     controller.abort(new OmertaError("timeout", "The command was given up"));
     await assert.rejects(given);
-    assert.equal(stand.context.demands.of(peer), "hold");
+    assert.equal(stand.holds.of(peer), "hold");
   }),
 );

@@ -1,50 +1,15 @@
+/** How many may join at once. */
 import assert from "node:assert/strict";
-import type { Instant, PeerKey } from "../../../src/base/mod.ts";
+import type { Instant } from "../../../src/base/mod.ts";
 import {
-  CallBudget,
   JOIN_INVITE_RATE,
   JOIN_RATE,
   JOIN_SOURCE_RATE,
   JoinBudget,
   type Joiner,
-  PEER_RATE,
-} from "../../../src/daemon/mesh/call_budget.ts";
-import type { CallName } from "../../../src/node/mod.ts";
+} from "../../../src/daemon/networks/join_budget.ts";
 
 const at = (ms: number) => ms as Instant;
-const peer = (name: string) => `network/${name}` as PeerKey;
-
-/** How many of `count` calls are answered at one moment. */
-function answered(budget: CallBudget, name: CallName, count: number, nowMs = 0): number {
-  let done = 0;
-  for (let i = 0; i < count; i++) if (budget.take(peer("a"), name, at(nowMs))) done++;
-  return done;
-}
-
-Deno.test("a peer that asks without end is answered so often and no more", () => {
-  const budget = new CallBudget();
-  assert.equal(answered(budget, "vm.reserve", 10_000), PEER_RATE.burst / 10);
-  assert.equal(answered(budget, "vm.status", 10_000), 0);
-});
-
-Deno.test("a peer is answered again as time goes by", () => {
-  const budget = new CallBudget();
-  answered(budget, "relay.allocate", 10_000);
-  assert.equal(answered(budget, "relay.allocate", 100, 2_000), 2 * PEER_RATE.perS / 5);
-  assert.equal(answered(budget, "record.list", 10_000, 10_000_000), PEER_RATE.burst);
-});
-
-Deno.test("what one peer spends is not missing to another", () => {
-  const budget = new CallBudget();
-  answered(budget, "vm.reserve", 10_000);
-  assert.equal(budget.take(peer("b"), "vm.reserve", at(0)), true);
-});
-
-Deno.test("a whole directory of 10 000 records is read at once", () => {
-  assert.equal(answered(new CallBudget(), "record.list", 834), 834);
-});
-
-// Joiners ----------------------------------------------------------------------------------------
 
 /** How many of `count` joiners are let in at one moment. */
 function letIn(budget: JoinBudget, joiner: Partial<Joiner>, count: number, nowMs = 0): number {

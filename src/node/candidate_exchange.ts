@@ -1,0 +1,132 @@
+/**
+ * The exchange of candidates: two peers that meet through a relay tell each other where they may be met
+ * directly, and both begin at the same time.
+ *
+ * ```text
+ *   we drive:  offer ─▶ ask path.candidates ─▶ answered ─▶ punch at once: the other side has ours
+ *   it drives: asked ─▶ reply with ours ─▶ punch in half a round trip, when our answer has arrived
+ * ```
+ *
+ * @module
+ */
+import { BoundedMap, type Instant, type Part, type PartIn, type PartOut } from "../base/mod.ts";
+import { type Path, type PeerKey, unreachable } from "../base/mod.ts";
+import type { Target } from "../path/mod.ts";
+import { scopeOfPath } from "../wire/mod.ts";
+import type { Gate } from "./gate.ts";
+import type { OwnAddresses } from "./own_addresses.ts";
+import type { Calls } from "./protocol/mod.ts";
+
+/** Peers for whom a relay vouched; the oldest gives way. Guess. */
+const VOUCHED_MAX = 4_096;
+/** A call for candidates ends after this: the next attempt follows anyway. Guess. */
+const ANSWER_TIMEOUT_MS = 4_000;
+
+/** Inputs of the exchange. */
+export type ExchangeIn =
+  /** It is time: the peer is reached through a relay, and we drive. */
+  | { readonly type: "offer"; readonly peer: PeerKey }
+  /** A relay sees the peer at that address. */
+  | { readonly type: "vouch"; readonly peer: PeerKey; readonly address: string };
+
+/** Outputs of the exchange: both sides know each other's candidates. */
+export interface ExchangeOut {
+  readonly type: "punch";
+  readonly peer: PeerKey;
+  readonly targets: readonly Target[];
+  readonly startInMs: number;
+}
+
+type Shapes = Calls<"path.candidates">;
+
+/** With what an exchange is made. */
+export interface ExchangeOptions {
+  readonly gate: Gate;
+  readonly own: OwnAddresses;
+  /** False: nobody is told where we are. */
+  readonly direct: boolean;
+  /** The path on which we send to the peer now. */
+  active(peer: PeerKey): Path | null;
+  /** Its round trip, in milliseconds. */
+  rttMs(peer: PeerKey): number | null;
+}
+
+/** Asks peers for their candidates, and tells ours. */
+export class CandidateExchange implements Part<ExchangeIn, ExchangeOut, Shapes, Shapes> {
+  readonly #options: ExchangeOptions;
+  readonly #vouched = new BoundedMap<PeerKey, string>(VOUCHED_MAX, "evict-oldest");
+  #nextToken = 1;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+  }
+
+  handle(
+    input: ExchangeIn | PartIn<Shapes, Shapes>,
+    now: Instant,
+    out: (ExchangeOut | PartOut<Shapes, Shapes>)[],
+  ): void {
+    switch (input.type) {
+      case "offer":
+        return this.#offer(input.peer, now, out);
+      case "vouch":
+        this.#vouched.set(input.peer, input.address);
+        return;
+      case "answered":
+        if (input.result.ok) this.#punch(input.peer, input.result.answer.addresses, 0, out);
+        return;
+      case "asked": {
+        const { call, name, from, question } = input;
+        const answer = { addresses: this.#ownCandidates(now) };
+        out.push({ type: "reply", call, name, ok: true, answer });
+        const startInMs = (this.#options.rttMs(from) ?? 0) / 2;
+        return this.#punch(from, question.addresses, startInMs, out);
+      }
+      case "peer-up":
+      case "peer-moved":
+      case "peer-down":
+      case "dialed":
+      case "dial-failed":
+      case "wake":
+        return; // The path machine says when.
+      default:
+        unreachable(input);
+    }
+  }
+
+  wakeup(): undefined {
+    return undefined;
+  }
+
+  #offer(peer: PeerKey, now: Instant, out: (ExchangeOut | PartOut<Shapes, Shapes>)[]): void {
+    out.push({
+      type: "ask",
+      token: this.#nextToken++,
+      peer,
+      name: "path.candidates",
+      question: { addresses: this.#ownCandidates(now) },
+      timeoutMs: ANSWER_TIMEOUT_MS,
+    });
+  }
+
+  #punch(
+    peer: PeerKey,
+    addresses: readonly string[],
+    startInMs: number,
+    out: (ExchangeOut | PartOut<Shapes, Shapes>)[],
+  ): void {
+    const vouched = this.#vouched.get(peer) ?? null;
+    const targets = this.#options.gate.targets({ vouched, addresses }, this.#isOnLoopback(peer));
+    out.push({ type: "punch", peer, targets, startInMs });
+  }
+
+  #ownCandidates(now: Instant): string[] {
+    return this.#options.direct ? this.#options.own.candidates(now) : [];
+  }
+
+  /** Whether the peer, or the relay that leads to it, is seen on a loopback address. */
+  #isOnLoopback(peer: PeerKey): boolean {
+    const active = this.#options.active(peer);
+    return active !== null && scopeOfPath(active) === "loopback";
+  }
+}
