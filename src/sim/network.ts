@@ -80,6 +80,7 @@ export class Fabric {
   bytes = 0;
   delivered = 0;
   #groups = new Map<string, number>();
+  readonly #cuts = new Set<string>();
 
   constructor(readonly clock: NetworkClock) {}
 
@@ -89,8 +90,19 @@ export class Fabric {
     this.#groups = new Map(named);
   }
 
+  /** Cuts two hosts from each other alone, or joins them again. */
+  cut(a: string, b: string, isCut = true): void {
+    if (isCut) this.#cuts.add(pairOf(a, b));
+    else this.#cuts.delete(pairOf(a, b));
+  }
+
   /** Whether nothing passes between two hosts. */
   isCut(a: string, b: string): boolean {
-    return (this.#groups.get(a) ?? 0) !== (this.#groups.get(b) ?? 0);
+    if ((this.#groups.get(a) ?? 0) !== (this.#groups.get(b) ?? 0)) return true;
+    return this.#cuts.size > 0 && this.#cuts.has(pairOf(a, b));
   }
+}
+
+function pairOf(a: string, b: string): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`;
 }

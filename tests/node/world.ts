@@ -1,6 +1,6 @@
 /**
- * Whole nodes on a simulated network: real keys, real memberships, NATs, a relay's hop, weather. Time
- * is a number that events move on; nothing waits.
+ * What tests of the whole node say to the simulator: hosts by number, their calls and what came of them.
+ * Real keys, real memberships; time is a number that events move on, and nothing waits.
  *
  * ```text
  *   host ─ NAT ─┐                        a path `ADDR` is a datagram to ADDR;
@@ -11,49 +11,30 @@
  * @module
  */
 import assert from "node:assert/strict";
-import {
-  after,
-  type Instant,
-  type Path,
-  type PeerKey,
-  peerKey,
-  type Random,
-  seededRandom,
-} from "../../src/base/mod.ts";
-import {
-  generateIdentity,
-  generateKeyPair,
-  type Identity,
-  identityFromSeed,
-} from "../../src/crypto/mod.ts";
-import {
-  type AuthorityNetwork,
-  createNetwork,
-  encodeShown,
-  epochSecrets,
-  type Grant,
-  issueCertificate,
-  type Member,
-  peerVerifier,
-  RevocationBook,
-} from "../../src/membership/mod.ts";
+import type { Instant, Path, PeerKey, Random } from "../../src/base/mod.ts";
+import type { Identity } from "../../src/crypto/mod.ts";
+import type { AuthorityNetwork, Grant, Member, RevocationBook } from "../../src/membership/mod.ts";
 import {
   type CallName,
   encodeBody,
   type NodeIn,
-  NodeMachine,
+  type NodeMachine,
   type NodeOut,
   type Question,
 } from "../../src/node/mod.ts";
 import type { Namer } from "../../src/path/mod.ts";
-import type { AcceptedKey, SessionKey } from "../../src/session/mod.ts";
 import type { RpcResult } from "../../src/rpc/mod.ts";
-import { asPath, formatAddress, pathParts, relayedPath } from "../../src/wire/mod.ts";
+import type { SessionKey } from "../../src/session/mod.ts";
+import {
+  type Host as SimHost,
+  type NatBehaviour,
+  type Out,
+  PERFECT,
+  World as SimWorld,
+} from "../../src/sim/mod.ts";
+import { asPath, relayedPath } from "../../src/wire/mod.ts";
 
-export type Out<T extends NodeOut<Member>["type"]> = Extract<NodeOut<Member>, { type: T }>;
-
-/** A Friday in 2026, Unix milliseconds at the beginning of the simulated time. */
-export const EPOCH_MS = 1_795_132_800_000;
+export { EPOCH_MS, type Out } from "../../src/sim/mod.ts";
 
 /** What the network does to a datagram. */
 export interface Weather {
@@ -65,29 +46,13 @@ export interface Weather {
 /** How a NAT maps; all let in only what was sent to before. */
 export type NatKind = "endpoint-independent" | "symmetric";
 
-/** One host's NAT. */
-export class Nat {
-  /** Public address by what it is for. */
-  readonly #mappings = new Map<string, string>();
-  readonly #sentTo = new Map<string, Set<string>>();
-  #port = 40_000;
+const NATS: Readonly<Record<NatKind, Partial<NatBehaviour>>> = {
+  "endpoint-independent": { mapping: "endpoint-independent" },
+  symmetric: { mapping: "address-and-port-dependent", allocation: "random" },
+};
 
-  constructor(readonly ip: string, readonly kind: NatKind) {}
-
-  /** The public source of a datagram to `to`. */
-  out(to: string): string {
-    const key = this.kind === "symmetric" ? to : "";
-    const mapped = this.#mappings.get(key) ?? `${this.ip}:${this.#port++}`;
-    this.#mappings.set(key, mapped);
-    this.#sentTo.set(mapped, (this.#sentTo.get(mapped) ?? new Set()).add(to));
-    return mapped;
-  }
-
-  /** Whether a datagram from `from` to a public address comes through. */
-  lets(from: string, to: string): boolean {
-    return this.#sentTo.get(to)?.has(from) ?? false;
-  }
-}
+/** Things that happen in one run of a test, at most. */
+const EVENTS_MAX = 500_000;
 
 /** Answers a request; the body of a refusal where `ok` is false. */
 export type Answerer = (
@@ -96,45 +61,57 @@ export type Answerer = (
 
 /** A node and all that came out of it. */
 export class Host {
-  machine: NodeMachine<Member>;
   said: NodeOut<Member>[] = [];
   onRequest: Answerer = () => undefined;
-  /** As a relay: the two ends of each session. */
-  readonly relayed = new Map<number, readonly [string, string]>();
-  isUp = true;
-  #nextToken = 1;
 
-  constructor(
-    readonly world: World,
-    readonly local: Path,
-    readonly identity: Identity,
-    readonly certificate: Uint8Array,
-    readonly nat: Nat | null,
-    readonly direct: boolean,
-  ) {
-    this.machine = this.#fresh();
+  constructor(readonly world: World, readonly sim: SimHost) {
+    sim.listen((output) => {
+      this.said.push(output);
+      if (output.type === "request") this.#answer(output);
+    });
+  }
+
+  get machine(): NodeMachine<Member> {
+    return this.sim.machine;
+  }
+
+  get identity(): Identity {
+    return this.sim.identity;
+  }
+
+  get certificate(): Uint8Array {
+    return this.sim.certificate;
+  }
+
+  /** The address of its interface. */
+  get local(): Path {
+    return asPath(this.sim.addresses[0] ?? "");
   }
 
   /** The key by which others know this host. */
   get peer(): PeerKey {
-    return peerKey(this.world.network.network, this.identity.id);
+    return this.sim.peer;
   }
 
   get shown(): Uint8Array {
-    return encodeShown({ certificate: this.certificate, alias: null });
+    return this.sim.shown;
+  }
+
+  get isUp(): boolean {
+    return this.sim.isUp;
+  }
+
+  set isUp(isUp: boolean) {
+    this.sim.isUp = isUp;
   }
 
   take(input: NodeIn): void {
-    if (!this.isUp) return;
-    const out: NodeOut<Member>[] = [];
-    this.machine.handle(input, this.world.now, out);
-    for (const output of out) this.#perform(output);
+    this.sim.take(input);
   }
 
   /** The node was killed and begins anew with the same key. */
   restart(): void {
-    this.machine = this.#fresh();
-    this.take({ type: "keys", keys: this.world.accepted(this) });
+    this.sim.restart();
   }
 
   heard<T extends NodeOut<Member>["type"]>(type: T): Out<T>[] {
@@ -144,26 +121,18 @@ export class Host {
   /** Begins a session; returns the token. */
   connect(
     to: Host,
-    path: Path = to.local,
+    path = to.local,
     key: SessionKey = this.world.key,
     named: Namer = "person",
   ): number {
-    const token = this.#nextToken++;
+    const token = this.sim.nextToken();
     const { shown: payload } = this;
-    this.take({
-      type: "connect",
-      token,
-      peer: to.identity.id,
-      path: asPath(path),
-      named,
-      key,
-      payload,
-    });
+    this.take({ type: "connect", token, peer: to.identity.id, path, named, key, payload });
     return token;
   }
 
   call<N extends CallName>(to: Host, name: N, question: Question<N>, timeoutMs = 10_000): number {
-    const token = this.#nextToken++;
+    const token = this.sim.nextToken();
     const body = encodeBody(question);
     this.take({ type: "call", token, peer: to.peer, kind: "epoch", name, body, timeoutMs });
     return token;
@@ -176,7 +145,7 @@ export class Host {
     return ends[0]?.result;
   }
 
-  path(to: Host): string | null {
+  path(to: Host): Path | null {
     return this.machine.activePath(to.peer);
   }
 
@@ -187,26 +156,11 @@ export class Host {
     }).length;
   }
 
-  #perform(output: NodeOut<Member>): void {
-    this.said.push(output);
-    if (output.type === "transmit") this.world.send(this, output);
-    if (output.type !== "request") return;
-    const answer = this.onRequest(output);
+  #answer(request: Out<"request">): void {
+    const answer = this.onRequest(request);
     if (answer === undefined) return;
-    const { peer, kind, call } = output;
-    const body = encodeBody(answer.body);
-    this.take({ type: "answer", peer, kind, call, ok: answer.ok, body });
-  }
-
-  #fresh(): NodeMachine<Member> {
-    const { random } = this.world;
-    return new NodeMachine<Member>({
-      identity: this.identity,
-      staticKey: generateKeyPair(random),
-      random,
-      verifyPeer: this.world.verifyPeer,
-      direct: this.direct,
-    });
+    const { peer, kind, call } = request;
+    this.take({ type: "answer", peer, kind, call, ok: answer.ok, body: encodeBody(answer.body) });
   }
 }
 
@@ -220,83 +174,61 @@ export interface HostOptions {
   readonly issuedMs?: number;
 }
 
-interface Packet {
-  readonly from: string;
-  readonly to: string;
-  readonly bytes: Uint8Array;
-  /** Of a relayed frame; towards the relay or from it. */
-  readonly relayed?: { readonly session: number; readonly isForwarded: boolean };
-}
-
-interface Event {
-  readonly at: Instant;
-  readonly order: number;
-  readonly act: () => void;
-}
-
 /** The network, its clock and its hosts. */
 export class World {
-  now = 0 as Instant;
+  readonly sim: SimWorld;
   readonly random: Random;
-  readonly network: AuthorityNetwork;
-  readonly authority: Identity;
-  readonly revocations: RevocationBook;
-  readonly key: SessionKey;
-  weather: Weather = { loss: 0, duplication: 0, delayMs: { min: 10, max: 10 } };
-  /** Whether a packet passes. */
-  filter: (packet: Packet) => boolean = () => true;
   readonly hosts: Host[] = [];
-  #events: Event[] = [];
-  #order = 0;
 
   constructor(seed = 1) {
-    this.random = seededRandom(seed);
-    this.network = createNetwork({ name: "home", random: this.random });
-    this.authority = identityFromSeed(this.network.authoritySeed);
-    this.revocations = new RevocationBook(this.network.network);
-    this.key = this.#keyOf(this.network);
+    this.sim = new SimWorld(seed);
+    this.random = this.sim.random("test");
   }
 
-  get verifyPeer() {
-    return peerVerifier({
-      revocationsOf: (network) =>
-        network === this.network.network ? this.revocations.isRevoked : undefined,
-      nowMs: () => EPOCH_MS + this.now,
-    });
+  get now(): Instant {
+    return this.sim.now;
+  }
+
+  get network(): AuthorityNetwork {
+    return this.sim.membership.network;
+  }
+
+  get authority(): Identity {
+    return this.sim.membership.authority;
+  }
+
+  get revocations(): RevocationBook {
+    return this.sim.membership.revocations;
+  }
+
+  get key(): SessionKey {
+    return this.sim.membership.key;
+  }
+
+  set weather({ loss, duplication, delayMs: { min, max } }: Weather) {
+    const { internet } = this.sim;
+    internet.quality = { ...PERFECT, loss, duplication, delayMs: min, jitterMs: max - min };
   }
 
   /** A member at 203.0.113.N, or behind a NAT there. */
-  host({ grants = ["rent", "provide"], nat, direct = true, issuedMs = 0 }: HostOptions = {}): Host {
+  host({ nat, ...options }: HostOptions = {}): Host {
     const n = this.hosts.length + 1;
-    const identity = generateIdentity(this.random).identity;
-    const certificate = issueCertificate({
-      issuer: this.authority,
-      network: this.network.network,
-      subject: identity.id,
-      grants,
-      epoch: 1,
-      nowMs: EPOCH_MS + issuedMs,
-    });
-    const local = nat === undefined ? `203.0.113.${n}:9000` : `192.168.${n}.2:9000`;
-    const behind = nat === undefined ? null : new Nat(`203.0.113.${n}`, nat);
-    const host = new Host(this, asPath(local), identity, certificate, behind, direct);
+    const at = nat === undefined
+      ? { realm: this.sim.internet, ip: `203.0.113.${n}` }
+      : { realm: this.#home(n, nat), ip: `192.168.${n}.2` };
+    const host = new Host(
+      this,
+      this.sim.host({ name: `host ${n}`, attachments: [at], ...options }),
+    );
     this.hosts.push(host);
-    host.take({ type: "keys", keys: this.accepted(host) });
-    const prefixes = [local.replace(/\.\d+:.*$/, ".0/24")];
-    host.take({ type: "local", local: { addresses: [local], prefixes }, advertised: [] });
     return host;
-  }
-
-  /** What a host accepts: the network's epoch key. */
-  accepted(host: Host): AcceptedKey[] {
-    return [{ ...this.key, payload: host.shown }];
   }
 
   /** Two hosts behind NATs with sessions to a relay and, through it, to each other. */
   relayedPair(
     nats: readonly [NatKind, NatKind],
     options: HostOptions = {},
-  ): { relay: Host; a: Host; b: Host; path: string } {
+  ): { relay: Host; a: Host; b: Host; path: Path } {
     const relay = this.host({ grants: ["relay"] });
     const [a, b] = nats.map((nat, i) => this.host({ ...i === 0 ? options : {}, nat })) as [
       Host,
@@ -306,7 +238,7 @@ export class World {
     b.connect(relay);
     this.run(200);
     const path = this.join(relay, a, b);
-    a.connect(b, asPath(path));
+    a.connect(b, path);
     this.run(100);
     assert.ok(a.path(b) !== null && b.path(a) !== null, "no relayed session");
     return { relay, a, b, path };
@@ -316,21 +248,10 @@ export class World {
   join(relay: Host, a: Host, b: Host, session = 7): Path {
     const [atA, atB] = [relay.path(a), relay.path(b)];
     assert.ok(atA !== null && atB !== null, "not registered at the relay");
-    relay.relayed.set(session, [atA, atB]);
+    relay.sim.native.relaySet(session, atA, atB, this.now);
     a.take({ type: "vouch", peer: b.peer, address: atB });
     b.take({ type: "vouch", peer: a.peer, address: atA });
     return relayedPath(relay.local, session);
-  }
-
-  send(from: Host, { path, bytes, ttl }: Out<"transmit">): void {
-    const parts = pathParts(path);
-    assert.ok(parts, `a datagram to ${path}`);
-    const to = formatAddress(parts.address);
-    const session = parts.via === "relay" ? parts.session : undefined;
-    const source = from.nat?.out(to) ?? from.local;
-    if (ttl > 0 && ttl <= 2) return; // it dies before the peer's NAT
-    const relayed = session === undefined ? {} : { relayed: { session, isForwarded: false } };
-    this.#fly({ from: source, to, bytes, ...relayed });
   }
 
   /** Delivers bytes as if they came from an address. */
@@ -340,82 +261,15 @@ export class World {
 
   /** Runs datagrams and timers for so long, in order. */
   run(forMs: number): void {
-    const end = after(this.now, forMs);
-    for (let steps = 0;; steps++) {
-      assert.ok(steps < 500_000, "the world does not come to rest");
-      const next = this.#next();
-      if (next === undefined || next.at > end) break;
-      this.now = next.at;
-      next.act();
-    }
-    this.now = end;
+    this.sim.run(forMs, EVENTS_MAX);
   }
 
-  #keyOf({ network, epochs }: AuthorityNetwork): SessionKey {
-    const [epoch] = epochs;
-    assert.ok(epoch);
-    return { ...epochSecrets(network, epoch), network, kind: "epoch" };
-  }
-
-  #fly(packet: Packet): void {
-    this.#flyOnce(packet);
-    if (this.#chance() < this.weather.duplication) this.#flyOnce(packet);
-  }
-
-  #flyOnce(packet: Packet): void {
-    if (this.#chance() < this.weather.loss) return;
-    const { min, max } = this.weather.delayMs;
-    const at = after(this.now, min + this.#chance() * (max - min));
-    this.#events.push({ at, order: this.#order++, act: () => this.#arrive(packet) });
-  }
-
-  #arrive(packet: Packet): void {
-    if (!this.filter(packet)) return;
-    const host = this.hosts.find((host) => this.#isAt(host, packet));
-    if (host === undefined || !host.isUp) return;
-    const { from, relayed, bytes } = packet;
-    if (relayed === undefined) return host.take({ type: "datagram", path: asPath(from), bytes });
-    if (!relayed.isForwarded) return this.#forward(host, packet);
-    const path = relayedPath(asPath(from), relayed.session);
-    host.take({ type: "datagram", path, bytes });
-  }
-
-  #forward(relay: Host, { from, bytes, relayed }: Packet): void {
-    const session = relayed?.session ?? 0;
-    const ends = relay.relayed.get(session);
-    if (ends === undefined || !ends.includes(from)) return;
-    const to = ends[0] === from ? ends[1] : ends[0];
-    this.#fly({ from: relay.local, to, bytes, relayed: { session, isForwarded: true } });
-  }
-
-  #isAt(host: Host, { from, to }: Packet): boolean {
-    return host.nat === null ? host.local === to : host.nat.lets(from, to);
-  }
-
-  #next(): { at: Instant; act: () => void } | undefined {
-    const [first] = this.#events.toSorted((x, y) => x.at - y.at || x.order - y.order);
-    const timer = this.#timer();
-    if (first === undefined || (timer !== undefined && timer.at < first.at)) return timer;
-    const act = () => {
-      this.#events = this.#events.filter((event) => event !== first);
-      first.act();
-    };
-    return { at: first.at, act };
-  }
-
-  #timer(): { at: Instant; act: () => void } | undefined {
-    const timers = this.hosts.filter(({ isUp }) => isUp).flatMap((host) => {
-      const wakeup = host.machine.wakeup();
-      if (wakeup === undefined) return [];
-      const at = Math.max(wakeup.at, this.now) as Instant;
-      return [{ at, act: () => host.take({ type: "wake" }) }];
-    });
-    return timers.toSorted((x, y) => x.at - y.at)[0];
-  }
-
-  #chance(): number {
-    const [high = 0, low = 0] = this.random.bytes(2);
-    return (high * 256 + low) / 65_536;
+  #home(n: number, nat: NatKind) {
+    const { internet } = this.sim;
+    const home = this.sim.realm({ name: `home ${n}`, quality: PERFECT, hops: 0 });
+    const [inside, outside, ip] = [home, internet, `203.0.113.${n}`];
+    this.sim.nat({ name: `nat ${n}`, behaviour: NATS[nat], inside, outside, ip });
+    return home;
   }
 }
 

@@ -339,6 +339,10 @@ Deno.test("a partition cuts its groups from each other, and healing joins them a
   assert.deepEqual(round(), [1, 0]);
   lab.fabric.partition([]);
   assert.deepEqual(round(), [1, 1]);
+  lab.fabric.cut("h2", "h1");
+  assert.deepEqual(round(), [0, 1]);
+  lab.fabric.cut("h1", "h2", false);
+  assert.deepEqual(round(), [1, 1]);
 });
 
 Deno.test("who is down hears nothing", () => {
