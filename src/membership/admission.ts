@@ -3,12 +3,14 @@
  * a certificate and the epoch key; at half of its certificate's life a member renews.
  *
  * ```text
- *   redeem   question {s: invite's secret}           renew   question {c: current certificate}
- *            answer   {c: certificate, m: network name, q: epoch, k: epoch key}      (both)
+ *   redeem   the invite's secret    ──▶ admit ──┐
+ *   renew    a current certificate  ──▶ renew ──┴─▶ word {certificate, name, epoch} ──▶ verifyAdmission
  * ```
  *
+ * Values in, values out: how they travel is said in `node/protocol/membership.ts`, and nowhere else.
+ *
  * Nobody but the network's authority, or whom it lets admit, signs a certificate; so the epoch in the
- * answer is that of the certificate. The key itself is the admitter's word.
+ * word is that of the certificate. The key itself is the admitter's word.
  *
  * The secret is in the question although the session is opened with it: a session of one invite
  * redeems no other. The subject is whom the session proved, never a field.
@@ -25,23 +27,17 @@ import {
   type Result,
 } from "../base/mod.ts";
 import type { Identity } from "../crypto/mod.ts";
-import { decodeCborMap, encodeCbor } from "../wire/mod.ts";
 import {
   type Certificate,
-  CERTIFICATE_BYTES_MAX,
   type CertificateReason,
-  EPOCH_MAX,
-  type IsRevoked,
   issueCertificate,
   nothingRevoked,
   verifyCertificate,
 } from "./certificate.ts";
-import { bytesOf, type FieldReader, integerOf, readFields, textOf } from "./fields.ts";
 import type { Grant } from "./grants.ts";
 import type { InviteBook, InviteRow, RedeemReason } from "./invite_book.ts";
-import { INVITE_SECRET_BYTES } from "./invite.ts";
 import type { MemberBook } from "./member_book.ts";
-import { type EpochKey, SECRET_BYTES } from "./network.ts";
+import type { EpochKey } from "./network.ts";
 import type { RevocationBook } from "./revocation.ts";
 
 /** Who admits: the holder of the authority, or later a delegate. */
@@ -58,13 +54,32 @@ export interface Admitter {
   readonly revocations: RevocationBook;
 }
 
-/** Who asks to be admitted or renewed. */
-export interface AdmissionRequest {
+/** Who asks, and when. */
+interface Asker {
   /** Whom the session proved. */
   readonly subject: NodeId;
-  readonly question: Uint8Array;
   /** Unix milliseconds. */
   readonly nowMs: number;
+}
+
+/** Who asks to be admitted. */
+export interface AdmissionRequest extends Asker {
+  /** The invite's. */
+  readonly secret: Uint8Array;
+}
+
+/** Which member asks to be renewed. */
+export interface RenewalRequest extends Asker {
+  /** Its current certificate, as received. */
+  readonly certificate: Uint8Array;
+}
+
+/** What an admitter says to whom it admits or renews: hostile until `verifyAdmission` took it. */
+export interface AdmissionWord {
+  readonly certificate: Uint8Array;
+  /** The network's name. */
+  readonly name: string;
+  readonly epoch: EpochKey;
 }
 
 /** What makes a node a member. */
@@ -76,60 +91,35 @@ export interface Admission {
 
 /** What an admitter answers, and which invite was counted. */
 export interface Admitted {
-  readonly answer: Uint8Array;
+  readonly word: AdmissionWord;
   readonly invite: InviteRow;
 }
 
-/** Bytes of a question or an answer at most. */
-const BYTES_MAX = CERTIFICATE_BYTES_MAX + 128;
-
-const ANSWER = {
-  c: bytesOf({ min: 1, max: CERTIFICATE_BYTES_MAX }),
-  m: textOf(32, isAlias),
-  q: integerOf(1, EPOCH_MAX),
-  k: bytesOf(SECRET_BYTES),
-};
-
-/** The joiner's question. */
-export function encodeRedeem(secret: Uint8Array): Uint8Array {
-  return encodeCbor({ s: secret });
-}
-
 /**
- * Whether `subject` may be admitted by its question, and by which invite; changes nothing. Asked first
- * where admitting costs something that others then lack.
+ * Whether `subject` may be admitted by the secret, and by which invite; changes nothing. Asked first where
+ * admitting costs something that others then lack.
  */
 export function judgeAdmission(
   admitter: Admitter,
-  { subject, question, nowMs }: AdmissionRequest,
-): Result<InviteRow, RedeemReason | "not-member" | "malformed"> {
-  const secret = readOnly(question, "s", bytesOf(INVITE_SECRET_BYTES));
-  if (!secret.ok) return secret;
+  { subject, secret, nowMs }: AdmissionRequest,
+): Result<InviteRow, RedeemReason | "not-member"> {
   if (admitter.revocations.has(subject)) return fail("not-member");
-  return admitter.invites.judge(secret.value, subject, nowMs);
+  return admitter.invites.judge(secret, subject, nowMs);
 }
 
 /**
  * Redeems an invite for `subject`, whom the session proved. Who was removed does not come back by an
- * invite that is still open: `not-member`. Reasons but `malformed` are error codes.
+ * invite that is still open: `not-member`. Every reason is an error code.
  */
 export function admit(
   admitter: Admitter,
-  request: AdmissionRequest,
-): Result<Admitted, RedeemReason | "not-member" | "malformed"> {
-  const { subject, nowMs } = request;
-  const secret = readOnly(request.question, "s", bytesOf(INVITE_SECRET_BYTES));
-  if (!secret.ok) return secret;
+  { subject, secret, nowMs }: AdmissionRequest,
+): Result<Admitted, RedeemReason | "not-member"> {
   if (admitter.revocations.has(subject)) return fail("not-member");
-  const invite = admitter.invites.redeem(secret.value, subject, nowMs);
+  const invite = admitter.invites.redeem(secret, subject, nowMs);
   if (!invite.ok) return invite;
-  const answer = answerWith(admitter, { subject, grants: invite.value.grants, nowMs });
-  return ok({ answer, invite: invite.value });
-}
-
-/** The member's question, when its certificate is at half of its life. */
-export function encodeRenew(certificate: Certificate): Uint8Array {
-  return encodeCbor({ c: certificate.bytes });
+  const word = wordOf(admitter, { subject, grants: invite.value.grants, nowMs });
+  return ok({ word, invite: invite.value });
 }
 
 /** Why a certificate is not renewed. */
@@ -141,38 +131,27 @@ export type RenewReason = CertificateReason | "invite-revoked";
  */
 export function renew(
   admitter: Admitter,
-  request: AdmissionRequest,
-): Result<Uint8Array, RenewReason> {
-  const { subject, nowMs } = request;
-  const bytes = readOnly(request.question, "c", bytesOf({ min: 1, max: CERTIFICATE_BYTES_MAX }));
-  if (!bytes.ok) return bytes;
+  { subject, certificate, nowMs }: RenewalRequest,
+): Result<AdmissionWord, RenewReason> {
   const { network, revocations: { isRevoked } } = admitter;
-  const current = verifyCertificate(bytes.value, { network, subject, nowMs, isRevoked });
+  const current = verifyCertificate(certificate, { network, subject, nowMs, isRevoked });
   if (!current.ok) return current;
   const invite = admitter.members.get(subject)?.invite ?? null;
   const revokedAtMs = invite === null ? null : admitter.invites.get(invite)?.revokedAtMs ?? null;
   if (revokedAtMs !== null) return fail("invite-revoked");
-  return ok(answerWith(admitter, { subject, grants: current.value.grants, nowMs }));
+  return ok(wordOf(admitter, { subject, grants: current.value.grants, nowMs }));
 }
 
-/** Reads the answer to either question as the node `subject`, which trusts only the network's key. */
-export function parseAdmission(
-  bytes: Uint8Array,
-  checks: {
-    readonly network: NetworkId;
-    readonly subject: NodeId;
-    readonly nowMs: number;
-    readonly isRevoked?: IsRevoked;
-  },
+/** Judges an admitter's word as the node `subject`, which trusts only the network's key. */
+export function verifyAdmission(
+  { certificate: bytes, name, epoch }: AdmissionWord,
+  checks: { readonly network: NetworkId; readonly subject: NodeId; readonly nowMs: number },
 ): Result<Admission, CertificateReason | "other-epoch"> {
-  const map = decodeCborMap(bytes, { bytesMax: BYTES_MAX });
-  const fields = map.ok ? readFields(map.value, ANSWER, "ignore") : map;
-  if (!fields.ok) return fail("malformed");
-  const { c, m: name, q: epoch, k: key } = fields.value;
-  const certificate = verifyCertificate(c, { isRevoked: nothingRevoked, ...checks });
+  if (!isAlias(name)) return fail("malformed");
+  const certificate = verifyCertificate(bytes, { ...checks, isRevoked: nothingRevoked });
   if (!certificate.ok) return certificate;
-  if (certificate.value.epoch !== epoch) return fail("other-epoch");
-  return ok({ certificate: certificate.value, name, epoch: { epoch, key } });
+  if (certificate.value.epoch !== epoch.epoch) return fail("other-epoch");
+  return ok({ certificate: certificate.value, name, epoch });
 }
 
 /** How far the epoch may be ahead of the one that a member knows: one a minute, for a year. */
@@ -193,24 +172,12 @@ export function nextEpoch(
   return told.epoch - known.epoch > EPOCH_STEP_MAX ? fail("far-epoch") : ok(told);
 }
 
-function answerWith(
+function wordOf(
   admitter: Admitter,
   member: { readonly subject: NodeId; readonly grants: readonly Grant[]; readonly nowMs: number },
-): Uint8Array {
-  const { issuer, network, name, epoch: { epoch, key }, delegation } = admitter;
-  const order = { issuer, network, epoch, ...member };
+): AdmissionWord {
+  const { issuer, network, name, epoch, delegation } = admitter;
+  const order = { issuer, network, epoch: epoch.epoch, ...member };
   const certificate = issueCertificate(delegation === undefined ? order : { ...order, delegation });
-  return encodeCbor({ c: certificate, m: name, q: epoch, k: key });
-}
-
-function readOnly<T>(
-  bytes: Uint8Array,
-  name: string,
-  read: FieldReader<T>,
-): Result<T, "malformed"> {
-  const map = decodeCborMap(bytes, { bytesMax: BYTES_MAX });
-  if (!map.ok) return fail("malformed");
-  const fields = readFields(map.value, { [name]: read }, "ignore");
-  const value = fields.ok ? fields.value[name] : undefined;
-  return value === undefined ? fail("malformed") : ok(value);
+  return { certificate, name, epoch };
 }

@@ -2,23 +2,21 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import {
   type Admission,
+  type AdmissionWord,
   admit,
   type Admitter,
-  encodeRedeem,
-  encodeRenew,
   InviteBook,
   type InviteRow,
   judgeAdmission,
   MemberBook,
   nextEpoch,
   nothingRevoked,
-  parseAdmission,
   renew,
   RevocationBook,
   signRevocation,
+  verifyAdmission,
   verifyRevocation,
 } from "../../src/membership/mod.ts";
-import { encodeCbor } from "../../src/wire/mod.ts";
 import {
   alice,
   authority,
@@ -54,8 +52,8 @@ function invited(admitter: Admitter, uses: number | null = null): InviteRow {
   return admitter.invites.make(order, random, NOON);
 }
 
-function question(invite: InviteRow): Uint8Array {
-  return encodeRedeem(Uint8Array.fromHex(invite.secret));
+function secretOf(invite: InviteRow): Uint8Array {
+  return Uint8Array.fromHex(invite.secret);
 }
 
 function join(
@@ -64,10 +62,10 @@ function join(
   who = alice,
   nowMs = NOON,
 ): Admission | string {
-  const request = { subject: who.id, question: question(invite), nowMs };
+  const request = { subject: who.id, secret: secretOf(invite), nowMs };
   const admitted = admit(admitter, request);
   if (!admitted.ok) return admitted.reason;
-  const read = parseAdmission(admitted.value.answer, { network, subject: who.id, nowMs });
+  const read = verifyAdmission(admitted.value.word, { network, subject: who.id, nowMs });
   return read.ok ? read.value : read.reason;
 }
 
@@ -89,7 +87,7 @@ Deno.test("who redeems an invite becomes a member with its grants, and learns na
 Deno.test("the answer says which invite was counted", () => {
   const admitter = newAdmitter();
   const invite = invited(admitter, 1);
-  const admitted = admit(admitter, { subject: bob.id, question: question(invite), nowMs: NOON });
+  const admitted = admit(admitter, { subject: bob.id, secret: secretOf(invite), nowMs: NOON });
   deepStrictEqual(admitted.ok && admitted.value.invite, admitter.invites.get(invite.id));
   strictEqual(admitter.invites.get(invite.id)?.redeemed, 1);
 });
@@ -110,7 +108,7 @@ Deno.test("judging says by which invite somebody may come, and counts nothing", 
   const admitter = newAdmitter();
   const invite = invited(admitter, 1);
   const judge = (who = alice) =>
-    judgeAdmission(admitter, { subject: who.id, question: question(invite), nowMs: NOON });
+    judgeAdmission(admitter, { subject: who.id, secret: secretOf(invite), nowMs: NOON });
   for (const who of [alice, bob]) deepStrictEqual(judge(who), { ok: true, value: invite });
   strictEqual(admitter.invites.get(invite.id)?.redeemed, 0);
   join(admitter, invite, bob);
@@ -121,9 +119,10 @@ Deno.test("judging says by which invite somebody may come, and counts nothing", 
 });
 
 Deno.test("an answer whose epoch is not that of its certificate is refused", () => {
-  const answer = (q: number) => encodeCbor({ c: certificate(), m: "home", q, k: epoch.key });
-  const read = (q: number) =>
-    parseAdmission(answer(q), { network, subject: alice.id, nowMs: NOON });
+  const read = (number: number) => {
+    const word = { certificate: certificate(), name: "home", epoch: { ...epoch, epoch: number } };
+    return verifyAdmission(word, { network, subject: alice.id, nowMs: NOON });
+  };
   strictEqual(read(1).ok, true);
   for (const q of [2, 4_000_000_000]) {
     deepStrictEqual(read(q), { ok: false, reason: "other-epoch" });
@@ -149,7 +148,7 @@ Deno.test("nobody is renewed who came by an invite that was revoked since", () =
   const entry = { node: alice.id, grants: [], admittedAtMs: NOON, expiresAtMs: NOON + DAY };
   const renewal = () => {
     const bytes = certificate({ subject: alice.id });
-    const request = { subject: alice.id, question: encodeCbor({ c: bytes }), nowMs: NOON };
+    const request = { subject: alice.id, certificate: bytes, nowMs: NOON };
     const renewed = renew(admitter, request);
     return renewed.ok ? "renewed" : renewed.reason;
   };
@@ -177,22 +176,28 @@ Deno.test("who was removed does not come back by an invite, and none is counted"
   strictEqual(typeof join(admitter, invite, bob), "object");
 });
 
-Deno.test("questions in another form are malformed", () => {
+Deno.test("a secret or a certificate of another form admits and renews nobody", () => {
   const admitter = newAdmitter();
-  const bad = [
-    new Uint8Array(),
-    encodeCbor([]),
-    encodeCbor({}),
-    encodeCbor({ s: "secret" }),
-    encodeCbor({ s: new Uint8Array(31) }),
-    encodeCbor({ c: "certificate" }),
-    encodeCbor({ s: new Uint8Array(32), c: new Uint8Array(900) }),
-  ];
-  for (const bytes of bad) {
-    const request = { subject: alice.id, question: bytes, nowMs: NOON };
-    deepStrictEqual(admit(admitter, request), { ok: false, reason: "malformed" });
-    deepStrictEqual(renew(admitter, request), { ok: false, reason: "malformed" });
+  const asker = { subject: alice.id, nowMs: NOON };
+  for (const bytes of [new Uint8Array(), new Uint8Array(31), new Uint8Array(900)]) {
+    deepStrictEqual(admit(admitter, { ...asker, secret: bytes }), {
+      ok: false,
+      reason: "invite-unknown",
+    });
+    deepStrictEqual(renew(admitter, { ...asker, certificate: bytes }), {
+      ok: false,
+      reason: "malformed",
+    });
   }
+});
+
+Deno.test("a word with a name that none may have is refused", () => {
+  const word = { certificate: certificate(), epoch: { ...epoch, epoch: 1 } };
+  const checks = { network, subject: alice.id, nowMs: NOON };
+  for (const name of ["", "Home", "-home", "a b", "h".repeat(33)]) {
+    deepStrictEqual(verifyAdmission({ ...word, name }, checks), { ok: false, reason: "malformed" });
+  }
+  strictEqual(verifyAdmission({ ...word, name: "home" }, checks).ok, true);
 });
 
 Deno.test("a member renews with the grants that it has, also into a new epoch", () => {
@@ -201,9 +206,10 @@ Deno.test("a member renews with the grants that it has, also into a new epoch", 
   if (typeof joined === "string") throw new Error(joined);
   const later = NOON + 16 * DAY;
   const next = { ...admitter, epoch: { epoch: 4, key: new Uint8Array(32).fill(4) } };
-  const request = { subject: alice.id, question: encodeRenew(joined.certificate), nowMs: later };
-  const answer = renew(next, request);
-  const read = parseAdmission(answer.ok ? answer.value : new Uint8Array(), {
+  const request = { subject: alice.id, certificate: joined.certificate.bytes, nowMs: later };
+  const word = renew(next, request);
+  if (!word.ok) throw new Error(word.reason);
+  const read = verifyAdmission(word.value, {
     network,
     subject: alice.id,
     nowMs: later,
@@ -218,7 +224,7 @@ Deno.test("nobody renews another's certificate, one that is over, or one that wa
   const admitter = newAdmitter();
   const joined = join(admitter, invited(admitter));
   if (typeof joined === "string") throw new Error(joined);
-  const request = { subject: alice.id, question: encodeRenew(joined.certificate), nowMs: NOON };
+  const request = { subject: alice.id, certificate: joined.certificate.bytes, nowMs: NOON };
   const reasonOf = (changes: Partial<typeof request>) => {
     const result = renew(admitter, { ...request, ...changes });
     return result.ok ? "renewed" : result.reason;
@@ -232,13 +238,14 @@ Deno.test("nobody renews another's certificate, one that is over, or one that wa
 Deno.test("a joiner believes no answer but one that the network signed for it", () => {
   const impostor = newAdmitter({ issuer: otherAuthority, network: other.network });
   const invite = invited(impostor);
-  const request = { subject: alice.id, question: question(invite), nowMs: NOON };
+  const request = { subject: alice.id, secret: secretOf(invite), nowMs: NOON };
   const admitted = admit(impostor, request);
-  const bytes = admitted.ok ? admitted.value.answer : new Uint8Array();
+  if (!admitted.ok) throw new Error(admitted.reason);
+  const { word } = admitted.value;
   const checks = { network, subject: alice.id, nowMs: NOON };
-  deepStrictEqual(parseAdmission(bytes, checks), { ok: false, reason: "foreign-network" });
-  const forBob = encodeCbor({ c: certificate({ subject: bob.id }), m: "home", q: 1, k: epoch.key });
-  deepStrictEqual(parseAdmission(forBob, checks), { ok: false, reason: "other-subject" });
+  deepStrictEqual(verifyAdmission(word, checks), { ok: false, reason: "foreign-network" });
+  const forBob = { ...word, certificate: certificate({ subject: bob.id }) };
+  deepStrictEqual(verifyAdmission(forBob, checks), { ok: false, reason: "other-subject" });
 });
 
 Deno.test("a delegated admitter admits in its own name", () => {
@@ -248,16 +255,23 @@ Deno.test("a delegated admitter admits in its own name", () => {
   strictEqual(typeof joined === "object" && joined.certificate.issuer, bob.id);
 });
 
-Deno.test("parseAdmission() never throws", () => {
+Deno.test("verifyAdmission() never throws, and takes no certificate with a flipped bit", () => {
   const admitter = newAdmitter();
-  const request = { subject: alice.id, question: question(invited(admitter)), nowMs: NOON };
+  const request = { subject: alice.id, secret: secretOf(invited(admitter)), nowMs: NOON };
   const admitted = admit(admitter, request);
-  const answer = admitted.ok ? admitted.value.answer : new Uint8Array();
+  if (!admitted.ok) throw new Error(admitted.reason);
+  const { word } = admitted.value;
   const checks = { network, subject: alice.id, nowMs: NOON };
-  const flipped = fc.nat(answer.length * 8 - 1).map((bit) => flipBit(answer, bit));
+  const { certificate: whole } = word;
+  const flipped = fc.nat(whole.length * 8 - 1).map((bit) => flipBit(whole, bit));
   const junk = fc.uint8Array({ maxLength: 800 });
-  fc.assert(fc.property(fc.oneof(flipped, junk), (bytes) => {
-    const read = parseAdmission(bytes, checks);
-    strictEqual(read.ok ? read.value.certificate.subject : alice.id, alice.id);
+  const words: fc.Arbitrary<AdmissionWord> = fc.record({
+    certificate: fc.oneof(flipped, junk),
+    name: fc.oneof(fc.constant("home"), fc.string()),
+    epoch: fc.record({ epoch: fc.double(), key: fc.uint8Array({ maxLength: 40 }) }),
+  });
+  fc.assert(fc.property(words, (bad) => {
+    strictEqual(verifyAdmission(bad, checks).ok, false);
+    strictEqual(verifyAdmission({ ...word, certificate: bad.certificate }, checks).ok, false);
   }));
 });

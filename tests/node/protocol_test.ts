@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { toBase32 } from "../../src/base/mod.ts";
 import {
+  admissionAnswer,
+  admissionWord,
   BODY_BYTES_MAX,
   type CallName,
   CALLS,
@@ -83,6 +85,11 @@ const REFUSED: readonly (readonly [string, CallName, object])[] = [
   ["a VM's id in capitals", "vm.release", { vm: vm.toUpperCase() }],
   ["a record of 1025 bytes", "record.publish", { record: new Uint8Array(1_025) }],
   ["a secret of 31 bytes", "redeem", { s: new Uint8Array(31) }],
+  ["a secret that is text", "redeem", { s: "secret" }],
+  ["no secret", "redeem", {}],
+  ["more than a secret", "redeem", { s: new Uint8Array(32), c: new Uint8Array(300) }],
+  ["a certificate that is text", "renew", { c: "certificate" }],
+  ["a certificate of 1025 bytes", "renew", { c: new Uint8Array(1_025) }],
   ["no ssh key", "vm.create", { ...SAMPLES["vm.create"].question, sshKeys: [] }],
   ["a lease of two years", "vm.extend", { vm, leaseMs: 732 * 86_400_000 }],
   ["a negative lease", "vm.extend", { vm, leaseMs: -1 }],
@@ -152,4 +159,15 @@ Deno.test("bytes that are no refusal are one without a reason", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (noise) => {
     assert.equal(parseRefusal(noise).code, "refused");
   }));
+});
+
+Deno.test("an admitter's word is read as it was said", () => {
+  const word = {
+    certificate: random.bytes(215),
+    name: "home",
+    epoch: { epoch: 3, key: random.bytes(32) },
+  };
+  const answer = parseAnswer("redeem", encodeBody(admissionAnswer(word)));
+  assert.ok(answer.ok);
+  assert.deepEqual(admissionWord(answer.value), word);
 });

@@ -20,15 +20,12 @@ import {
   type MemberEntry,
   renew,
 } from "../../membership/mod.ts";
-import { type Answer, encodeBody } from "../../node/mod.ts";
-import { decodeCborMap } from "../../wire/mod.ts";
+import { admissionAnswer, type Answer } from "../../node/mod.ts";
 import { JoinBudget } from "./join_budget.ts";
 import type { Context } from "../context.ts";
 import type { Caller } from "../ports.ts";
 import { redeemError } from "./network_errors.ts";
 
-/** Bytes of an admission's answer at most; it was made here, so the bound is generous. */
-const ANSWER_BYTES_MAX = 4_096;
 /** A renewal is written down where it moves the end by as much. Guess: a member renews in 15 days. */
 const RENEWAL_WRITTEN_MS = 86_400_000;
 
@@ -48,7 +45,7 @@ export class Admitting {
     question: { readonly s: Uint8Array },
   ): Answer<"redeem"> {
     const { node: subject } = splitPeerKey(peer);
-    const request = { subject, question: encodeBody(question), nowMs: this.#context.wallMs() };
+    const request = { subject, secret: question.s, nowMs: this.#context.wallMs() };
     const judged = judgeAdmission(admitter, request);
     if (!judged.ok) throw redeemError(judged.reason);
     const taken = this.#joins.take(
@@ -59,10 +56,10 @@ export class Admitting {
     if (!admitter.members.hasRoom(subject)) throw full();
     const admitted = admit(admitter, request);
     if (!admitted.ok) throw redeemError(admitted.reason);
-    const { invite, answer } = admitted.value;
+    const { invite, word } = admitted.value;
     this.#keep(admitter, subject, invite.id);
     this.#context.log.info("admitted a member", { node: subject, invite: invite.id });
-    return decodeAnswer(answer);
+    return admissionAnswer(word);
   }
 
   /** A member asks for a fresh certificate. @throws {OmertaError} `not-member`. */
@@ -73,7 +70,7 @@ export class Admitting {
   ): Answer<"renew"> {
     const { node: subject } = splitPeerKey(peer);
     const nowMs = this.#context.wallMs();
-    const renewed = renew(admitter, { subject, question: encodeBody(question), nowMs });
+    const renewed = renew(admitter, { subject, certificate: question.c, nowMs });
     if (!renewed.ok) {
       throw new OmertaError(
         "not-member",
@@ -81,7 +78,7 @@ export class Admitting {
       );
     }
     this.#extend(admitter, subject);
-    return decodeAnswer(renewed.value);
+    return admissionAnswer(renewed.value);
   }
 
   /** Forgets invites and members that are over for good. */
@@ -141,10 +138,4 @@ function tooMany(retryMs: number): OmertaError {
 
 function full(): OmertaError {
   return new OmertaError("refused", "The network has no room for another member");
-}
-
-function decodeAnswer(bytes: Uint8Array): Answer<"redeem"> {
-  const map = decodeCborMap(bytes, { bytesMax: ANSWER_BYTES_MAX });
-  if (!map.ok) throw new OmertaError("internal", "An admission cannot be read back");
-  return map.value as Answer<"redeem">;
 }

@@ -27,13 +27,13 @@ import {
   type IsRevoked,
   nextEpoch,
   nothingRevoked,
-  parseAdmission,
   renewalDueMs,
   resolveName,
   type Role,
+  verifyAdmission,
   verifyRevocation,
 } from "../../membership/mod.ts";
-import { type Answer, encodeBody } from "../../node/mod.ts";
+import { admissionWord, type Answer } from "../../node/mod.ts";
 import {
   ACCEPTED_KEYS_MAX,
   type AcceptedKey,
@@ -499,7 +499,7 @@ export class Networks {
   #readAdmission(network: NetworkId, answer: Answer<"redeem">): Admission {
     const subject = this.#context.identity.id;
     const nowMs = this.#context.wallMs();
-    const admission = parseAdmission(encodeBody(answer), { network, subject, nowMs });
+    const admission = verifyAdmission(admissionWord(answer), { network, subject, nowMs });
     if (admission.ok) return admission.value;
     throw new OmertaError(
       "refused",

@@ -4,18 +4,34 @@
  * @module
  */
 import * as v from "valibot";
+import type { AdmissionWord } from "../../membership/mod.ts";
 import { bytes, bytesUpTo, count, nodeId, nothing, text } from "./shapes.ts";
 
 /** Records in one answer of a directory: 12 of at most 1 KiB each fit into a body. */
 export const RECORDS_PER_PAGE = 12;
 
-/** As `membership/admission.ts` writes and judges them. */
+/** An `AdmissionWord` as it travels; `membership/admission.ts` judges what it says. */
 const admission = v.strictObject({
+  /** The certificate. */
   c: bytesUpTo(1_024),
+  /** The network's name. */
   m: text(64),
+  /** The epoch's number and key. */
   q: count(2 ** 32),
   k: bytes(32),
 });
+
+/** An admitter's word as the answer of `redeem` and of `renew`. */
+export function admissionAnswer(
+  { certificate: c, name: m, epoch: { epoch: q, key: k } }: AdmissionWord,
+): v.InferOutput<typeof admission> {
+  return { c, m, q, k };
+}
+
+/** The word in an answer of `redeem` or of `renew`. */
+export function admissionWord({ c, m, q, k }: v.InferOutput<typeof admission>): AdmissionWord {
+  return { certificate: c, name: m, epoch: { epoch: q, key: k } };
+}
 
 /** Invites, certificates and records. */
 export const MEMBERSHIP_CALLS = {

@@ -15,12 +15,12 @@ import {
   epochSecrets,
   type Invite,
   inviteSecrets,
-  parseAdmission,
   parseInvite,
   type Role,
   signRecord,
+  verifyAdmission,
 } from "../../../src/membership/mod.ts";
-import { type CallName, encodeBody, type Question } from "../../../src/node/mod.ts";
+import { admissionWord, type CallName, type Question } from "../../../src/node/mod.ts";
 import type { SessionKey } from "../../../src/session/mod.ts";
 import { codeOf, Speaker } from "./speaker.ts";
 import { asPath, relayedPath } from "../../../src/wire/mod.ts";
@@ -53,7 +53,7 @@ async function join(traitor: Speaker, invite: Invite): Promise<Membership> {
   const redeemed = await traitor.call(relay, "redeem", { s: secret }, "invite");
   if (!("answer" in redeemed)) throw new Error(`not redeemed: ${redeemed.code}`);
   const checks = { network, subject: traitor.identity.id, nowMs: Date.now() };
-  const admission = parseAdmission(encodeBody(redeemed.answer), checks);
+  const admission = verifyAdmission(admissionWord(redeemed.answer), checks);
   if (!admission.ok) throw new Error(`not admitted: ${admission.reason}`);
   const key = { ...epochSecrets(network, admission.value.epoch), network, kind: "epoch" as const };
   const { bytes: certificate } = admission.value.certificate;
