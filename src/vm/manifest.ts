@@ -4,12 +4,15 @@
  * ```json
  * {"schema":"omerta.image/1","name":"micro","arch":"x86_64",
  *  "kernel":{"file":"kernel","sha256":"…","bytes":1},"initrd":{"file":"initrd",…},
- *  "append":"console=ttyS0 …"}
+ *  "append":"console=ttyS0 …","guest":"micro"}
  * ```
+ *
+ * `guest` may be left out: then it is `micro`. Whether that kind is known is not judged here.
  *
  * @module
  */
 import { fail, ok, type Result } from "../base/mod.ts";
+import { GUEST_DEFAULT } from "./guest_kind.ts";
 
 /** One file of an image. */
 export interface ImageFile {
@@ -28,6 +31,8 @@ export interface Manifest {
   readonly initrd: ImageFile;
   /** The kernel's command line, to which the helper adds what depends on the host. */
   readonly append: string;
+  /** The kind of its guests; see `guest_kind.ts`. */
+  readonly guest: string;
 }
 
 /** Why bytes are not a manifest. */
@@ -39,7 +44,8 @@ export type ManifestReason =
   | "bad-name"
   | "bad-arch"
   | "bad-file"
-  | "bad-append";
+  | "bad-append"
+  | "bad-guest";
 
 /** A manifest has a few hundred bytes. */
 export const MANIFEST_BYTES_MAX = 16 * 1024;
@@ -52,6 +58,7 @@ const APPEND_CHARS_MAX = 1024;
 
 const SCHEMA = "omerta.image/1";
 const FIELDS = ["schema", "name", "arch", "kernel", "initrd", "append"];
+const FIELDS_OPTIONAL = ["guest"];
 const FILE_FIELDS = ["file", "sha256", "bytes"];
 
 /** Parses and checks a manifest. Fields that are not known are refused. */
@@ -60,8 +67,9 @@ export function parseManifest(bytes: Uint8Array): Result<Manifest, ManifestReaso
   const json = parseObject(bytes);
   if (json === undefined) return fail("not-json");
   if (json.schema !== SCHEMA) return fail("unknown-schema");
-  if (!hasOnly(json, FIELDS)) return fail("unknown-field");
-  const { name, arch, append } = json;
+  const said = FIELDS_OPTIONAL.filter((field) => Object.hasOwn(json, field));
+  if (!hasOnly(json, [...FIELDS, ...said])) return fail("unknown-field");
+  const { name, arch, append, guest = GUEST_DEFAULT } = json;
   if (!isImageName(name)) return fail("bad-name");
   if (arch !== "x86_64") return fail("bad-arch");
   const kernel = parseFile(json.kernel);
@@ -70,7 +78,8 @@ export function parseManifest(bytes: Uint8Array): Result<Manifest, ManifestReaso
     return fail("bad-file");
   }
   if (!isAppend(append)) return fail("bad-append");
-  return ok({ name, arch, kernel, initrd, append });
+  if (!isImageName(guest)) return fail("bad-guest"); // kinds are named as images are
+  return ok({ name, arch, kernel, initrd, append, guest });
 }
 
 /** Whether `value` may name an image: 1 to 32 of `a-z 0-9 -`, not beginning with a dash. */

@@ -5,6 +5,7 @@
  * @module
  */
 export * from "./cpio.ts";
+export * from "./guest_kind.ts";
 export * from "./guest_seed.ts";
 export * from "./host_key.ts";
 export * from "./launch_spec.ts";

@@ -22,7 +22,9 @@ function reasonOf(value: unknown): ManifestReason | undefined {
 Deno.test("parseManifest() takes a manifest apart", () => {
   const parsed = parseManifest(bytesOf(MANIFEST));
   const { schema: _, ...expected } = MANIFEST;
-  deepStrictEqual(parsed, { ok: true, value: expected });
+  deepStrictEqual(parsed, { ok: true, value: { ...expected, guest: "micro" } });
+  const other = parseManifest(bytesOf({ ...MANIFEST, guest: "nocloud" }));
+  deepStrictEqual(other, { ok: true, value: { ...expected, guest: "nocloud" } });
 });
 
 const WRONG: readonly [string, unknown, ManifestReason][] = [
@@ -35,6 +37,8 @@ const WRONG: readonly [string, unknown, ManifestReason][] = [
   ["another schema", { ...MANIFEST, schema: "omerta.image/2" }, "unknown-schema"],
   ["a field too many", { ...MANIFEST, script: "x" }, "unknown-field"],
   ["a field too few", { ...MANIFEST, append: undefined }, "unknown-field"],
+  ["a kind of guests with a slash", { ...MANIFEST, guest: "../micro" }, "bad-guest"],
+  ["no kind of guests, said so", { ...MANIFEST, guest: null }, "bad-guest"],
   ["a name with a slash", { ...MANIFEST, name: "../micro" }, "bad-name"],
   ["a number for a name", { ...MANIFEST, name: 1 }, "bad-name"],
   ["another machine", { ...MANIFEST, arch: "aarch64" }, "bad-arch"],

@@ -12,16 +12,16 @@ import {
 } from "../../base/mod.ts";
 import type { EndReason, HelpersWord, HostVm, Refusal } from "../../market/mod.ts";
 import type { Answer, VmStateMessage } from "../../node/mod.ts";
+import { type GuestKind, MICRO, NO_SEED } from "../../vm/mod.ts";
 import { withoutPaths } from "../outward.ts";
 import type { RunningVm, VmRunner } from "../../host/vm/vm_runner.ts";
-
-/** The guest's only user. */
-const GUEST_USER = "root";
 
 /** What a hosted VM has beside its place in the book. */
 export interface Hosted {
   /** SHA-256 of its image; `null` in a dry run, or until it is known. */
   imageDigest: string | null;
+  /** Of which kind its image's guests are; `null` until that is known. */
+  guest: GuestKind | null;
   /** What `vm.create` answered: a repetition gets the same. */
   created: Created | null;
   running: RunningVm | null;
@@ -48,19 +48,24 @@ export interface Created {
   readonly remoteTunnel: number;
   readonly wireguardKey: string;
   readonly sshHostKey: string;
+  /** As whom its renter logs in. */
+  readonly user: string;
 }
 
 /** What of it is in its row's `spec`. */
 export interface HostedSpec {
-  readonly created: Created | null;
+  /** Rows of older builds name no user: there was but one kind of guests. */
+  readonly created: Omit<Created, "user"> & Partial<Pick<Created, "user">> | null;
   readonly imageDigest: string | null;
 }
 
 /** A VM of which nothing runs yet. */
-export function newHosted(spec: HostedSpec): Hosted {
+export function newHosted({ created, imageDigest }: HostedSpec): Hosted {
   const gone = Promise.withResolvers<void>();
   return {
-    ...spec,
+    created: created === null ? null : { user: MICRO.user, ...created },
+    imageDigest,
+    guest: null,
     running: null,
     bootMs: null,
     isUp: false,
@@ -86,7 +91,7 @@ export function ownWord(vm: HostVm, now: Instant): HelpersWord {
 export async function takeUpDryRun(runner: VmRunner, vm: HostVm): Promise<RunningVm> {
   const lifeMs = 86_400_000;
   const { id, requirements } = vm;
-  return await runner.start({ id, requirements, lifeMs, seed: new Uint8Array() }, () => {});
+  return await runner.start({ id, requirements, lifeMs, seed: NO_SEED }, () => {});
 }
 
 /** What stands between a guest and its provider: the processor, or QEMU's emulation of one. */
@@ -102,7 +107,7 @@ export function createdAnswer(created: Created | null): Answer<"vm.create"> {
     tunnel: created.localTunnel,
     wireguardKey: Uint8Array.fromHex(created.wireguardKey),
     sshHostKey: Uint8Array.fromHex(created.sshHostKey),
-    user: GUEST_USER,
+    user: created.user,
   };
 }
 

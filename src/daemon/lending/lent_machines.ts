@@ -17,6 +17,7 @@ import { closeGuestTunnel, openGuestTunnel } from "./guest_tunnels.ts";
 import { type Hosted, ownWord, takeUpDryRun } from "./hosted.ts";
 import type { Renewals } from "./renewals.ts";
 import { STUCK, type VmHappening, type VmRunner } from "../../host/vm/vm_runner.ts";
+import type { Seed } from "../../vm/mod.ts";
 
 /** How long the end of a machine is waited for before the owner is answered. Guess. */
 const STOP_WAIT_MS = 10_000;
@@ -65,7 +66,7 @@ export class LentMachines {
   }
 
   /** Starts the machine of a VM that was created; what comes of it is told by the book. */
-  async launch(vm: HostVm, hosted: Hosted, seed: Uint8Array): Promise<void> {
+  async launch(vm: HostVm, hosted: Hosted, seed: Seed): Promise<void> {
     const happens = (happening: VmHappening) => this.happened(vm.id, happening);
     const lifeMs = (vm.lifeEndsAt ?? 0) - this.#parts.context.now();
     try {

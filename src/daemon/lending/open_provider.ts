@@ -36,7 +36,8 @@ import {
 import type { Context } from "../context.ts";
 import { Provider } from "./provider.ts";
 import { QemuRunner } from "../../host/vm/qemu_runner.ts";
-import { DRY_RUNNER, type VmRunner } from "../../host/vm/vm_runner.ts";
+import { DryRunner } from "../../host/vm/dry_runner.ts";
+import type { VmRunner } from "../../host/vm/vm_runner.ts";
 
 /** What a provider is opened with. */
 export interface OpenProvider {
@@ -96,14 +97,18 @@ async function makeProvider(
 ): Promise<Provider> {
   const overheadBytes = real === null ? 0 : OVERHEAD_BYTES[real.accelerator.kind];
   const disk = await openDiskGauge(context.paths.dir);
+  const dryRunner = new DryRunner();
   return new Provider({
     context,
-    runner: real?.runner ?? DRY_RUNNER,
-    dryRunner: DRY_RUNNER,
+    runner: real?.runner ?? dryRunner,
+    dryRunner,
     policy: policyOf(context, asked, { overheadBytes, disk: disk() }),
     dryRunOnly: real === null,
     mayRent,
-    checkImage: async (name) => (await images.find(name)).id,
+    checkImage: async (name) => {
+      const { id: digest, guest } = await images.find(name);
+      return { digest, guest };
+    },
     roomLeft: (promised) => roomLeft(disk(), promised),
     onChange,
     aliasOf,

@@ -32,7 +32,14 @@ import {
 } from "../../market/mod.ts";
 import type { Answer, Question, VmStateMessage } from "../../node/mod.ts";
 import { tunnelAddress } from "../../tunnel/mod.ts";
-import { ENTROPY_BYTES, guestHostname, guestSeed, parseSshPublicKey } from "../../vm/mod.ts";
+import {
+  ENTROPY_BYTES,
+  guestHostname,
+  type GuestKind,
+  MICRO,
+  NO_SEED,
+  parseSshPublicKey,
+} from "../../vm/mod.ts";
 import { attempt } from "../../host/attempt.ts";
 import type { Context } from "../context.ts";
 import { freshTunnel } from "./guest_tunnels.ts";
@@ -71,6 +78,13 @@ export interface HostedView {
   readonly stuck: string | null;
 }
 
+/** An image that is whole. */
+export interface CheckedImage {
+  /** SHA-256, in hex. */
+  readonly digest: string;
+  readonly guest: GuestKind;
+}
+
 /** With what a provider is made. */
 export interface ProviderParts {
   readonly context: Context;
@@ -80,8 +94,8 @@ export interface ProviderParts {
   readonly dryRunOnly: boolean;
   /** Whether the peer holds the grant. */
   mayRent(peer: PeerKey): boolean;
-  /** Checks that the image is whole, before anything is promised; its SHA-256 in hex. */
-  checkImage(name: string): Promise<string>;
+  /** Checks that the image is whole, before anything is promised. */
+  checkImage(name: string): Promise<CheckedImage>;
   /**
    * What the machine has left for one more VM, with `promised` as what was promised to others and
    * not taken yet.
@@ -272,7 +286,9 @@ export class Provider {
       this.#record(vm);
       this.#noticed();
       if (vm.dryRun) return;
-      hosted.imageDigest = await this.#parts.checkImage(vm.requirements.image);
+      const { digest, guest } = await this.#parts.checkImage(vm.requirements.image);
+      hosted.imageDigest = digest;
+      hosted.guest = guest;
     } catch (error) {
       const released = this.#book.release(vm.owner, vm.id);
       if (released.ok) this.#changed(released.value);
@@ -345,6 +361,8 @@ export class Provider {
     question: Question<"vm.create"> & { readonly sshKeys: readonly string[] },
   ): void {
     const { random } = this.#context;
+    const guest = vm.dryRun ? MICRO : hosted.guest;
+    if (guest === null) throw new OmertaError("internal", "The VM's image was not looked at");
     const wireguard = generateKeyPair(random);
     const hostKey = generateIdentity(random);
     hosted.created = {
@@ -352,11 +370,12 @@ export class Provider {
       remoteTunnel: question.tunnel,
       wireguardKey: wireguard.publicKey.toHex(),
       sshHostKey: hostKey.identity.publicKey.toHex(),
+      user: guest.user,
     };
     this.#record(vm);
     this.#noticed();
     this.#context.log.info(`rented: ${rentedWords(vm)}`, { vm: vm.id, by: this.#name(vm.owner) });
-    const seed = vm.dryRun ? new Uint8Array() : guestSeed({
+    const seed = vm.dryRun ? NO_SEED : guest.seed({
       wgPrivateKey: wireguard.privateKey,
       peerPublicKey: question.wireguardKey,
       address: tunnelAddress(wireguard.publicKey),

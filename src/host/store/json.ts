@@ -24,6 +24,7 @@ const ownTunnel = v.pipe(uint32, v.minValue(1));
 const time = v.pipe(whole, v.maxValue(TIME_MS_MAX));
 const duration = v.pipe(whole, v.maxValue(DURATION_MS_MAX));
 const hex32 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const userName = v.pipe(v.string(), v.regex(/^[a-z_][a-z0-9_-]{0,31}$/));
 const spentMs = v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0)));
 
 /** Grants of an invite or a member. */
@@ -52,7 +53,7 @@ export const isRentalDocument = is(v.looseObject({
     tunnel: uint32,
     wireguardKey: hex32,
     sshHostKey: hex32,
-    user: v.pipe(v.string(), v.regex(/^[a-z_][a-z0-9_-]{0,31}$/)),
+    user: userName,
   })),
   identityFile: v.pipe(v.string(), v.startsWith("/"), v.excludes("\0")),
   accelerator: v.nullable(v.picklist(["kvm", "tcg"])),
@@ -83,6 +84,7 @@ export const isHostedSpec = is(v.looseObject({
     remoteTunnel: uint32,
     wireguardKey: hex32,
     sshHostKey: hex32,
+    user: v.optional(userName), // older builds knew but one
   })),
   imageDigest: v.nullable(hex32),
 }));

@@ -14,13 +14,22 @@
  */
 import { createHash } from "node:crypto";
 import { OmertaError, toHex } from "../../base/mod.ts";
-import { type ImageFile, isImageName, type Manifest, parseManifest } from "../../vm/mod.ts";
+import {
+  type GuestKind,
+  guestKind,
+  type ImageFile,
+  isImageName,
+  type Manifest,
+  parseManifest,
+} from "../../vm/mod.ts";
 
 /** An image whose every byte was checked a moment ago. */
 export interface VerifiedImage {
   /** SHA-256 of the manifest: 64 hex digits. */
   readonly id: string;
   readonly manifest: Manifest;
+  /** Who its guests are, and how they are told. */
+  readonly guest: GuestKind;
   /** Absolute paths of real files. */
   readonly kernel: string;
   readonly initrd: string;
@@ -32,7 +41,8 @@ export interface Images {
    * Finds an image by its name or its id, unpacks it where need be, and checks all of it. A name that
    * looks like an id is one. Calls run one after another.
    *
-   * @throws {OmertaError} `image-missing`, `image-corrupt`, `disk-full`, `state-damaged`.
+   * @throws {OmertaError} `image-missing`, also where it is of a kind that this build does not know;
+   * `image-corrupt`, `disk-full`, `state-damaged`.
    */
   find(name: string): Promise<VerifiedImage>;
 }
@@ -56,14 +66,28 @@ export function openImages(sources: ImageSources): Images {
   let previous: Promise<unknown> = Promise.resolve();
   return {
     find(name) {
-      const found = previous.then(() => find(sources, name));
+      const found = previous.then(() => find(sources, name)).then(withGuest);
       previous = found.catch(() => {}); // each caller sees its own failure
       return found;
     },
   };
 }
 
-async function find(sources: ImageSources, name: string): Promise<VerifiedImage> {
+/** An image whose kind of guests nobody has looked at. */
+type WholeImage = Omit<VerifiedImage, "guest">;
+
+function withGuest(image: WholeImage): VerifiedImage {
+  const { name, guest } = image.manifest;
+  const kind = guestKind(guest);
+  if (kind.ok) return { ...image, guest: kind.value };
+  const message = `The image ${name} is of a kind that cannot be booted here: ${guest}`;
+  throw new OmertaError("image-missing", message, {
+    hint: "A later version of omerta may know it.",
+    fields: { image: name, guest },
+  });
+}
+
+async function find(sources: ImageSources, name: string): Promise<WholeImage> {
   const embedded = await readEmbedded(sources.embedded);
   const isMeant = embedded?.id === name || (embedded?.manifest.name === name && !isImageId(name));
   const source = isMeant ? embedded : undefined;
@@ -98,7 +122,7 @@ async function unpack(
   source: Embedded,
   directory: string,
   sources: ImageSources,
-): Promise<VerifiedImage> {
+): Promise<WholeImage> {
   const images = imagesOf(sources.state);
   const fresh = `${images}/${NEW_PREFIX}${source.id.slice(0, 16)}`;
   try {
@@ -143,7 +167,7 @@ async function removeOlder(images: string, current: Embedded): Promise<void> {
 // --- unpacked images
 
 type Verdict =
-  | { readonly ok: true; readonly image: VerifiedImage }
+  | { readonly ok: true; readonly image: WholeImage }
   /** No `problem`: there is nothing. */
   | { readonly ok: false; readonly problem?: string };
 

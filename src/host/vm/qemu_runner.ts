@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { isVmId, OmertaError, type VmId } from "../../base/mod.ts";
+import { isVmId, OmertaError, unreachable, type VmId } from "../../base/mod.ts";
 import { delay } from "../delay.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { Images } from "./images.ts";
@@ -25,7 +25,7 @@ import {
 import { helperOf, killHelper, untilHelperGone } from "./helper_kill.ts";
 import { residentBytes } from "../system.ts";
 import type { EndReason } from "../../market/mod.ts";
-import { launchSpec } from "../../vm/mod.ts";
+import { launchSpec, type Seed } from "../../vm/mod.ts";
 import { isConfined } from "./confinement.ts";
 import {
   type RunningVm,
@@ -82,8 +82,7 @@ export class QemuRunner implements VmRunner {
     const image = await this.#parts.images.find(requirements.image);
     const dir = this.#directoryOf(vm.id);
     Deno.mkdirSync(dir, { mode: 0o700 });
-    const seed = `${dir}/seed.cpio`;
-    writeFileAtomic(seed, vm.seed);
+    const seed = writeSeed(dir, vm.seed);
     const disk = requirements.storageBytes > 0 ? `${dir}/disk.raw` : undefined;
     if (disk !== undefined) await makeDisk(disk, requirements.storageBytes);
     const spec = launchSpec({
@@ -276,6 +275,19 @@ function figuresOf(status: HelperStatus): VmFigures {
     droppedFrames: dropped,
     confinement: { level: status.level, missing: status.missing },
   };
+}
+
+/** Writes the guest's seed where the helper takes it, in whatever form; its path. */
+function writeSeed(dir: string, seed: Seed): string {
+  switch (seed.form) {
+    case "initramfs": {
+      const path = `${dir}/seed.cpio`;
+      writeFileAtomic(path, seed.bytes);
+      return path;
+    }
+    default:
+      return unreachable(seed.form);
+  }
 }
 
 /** A raw disk of holes: the helper takes the room for all of it before QEMU starts, or fails. */

@@ -1,20 +1,21 @@
 /**
- * What a provider needs of whatever runs its VMs. Two things do: the helper with QEMU, and the dry
- * run, which answers the whole protocol without a machine.
+ * What a provider needs of whatever runs its VMs. Two things do: the helper with QEMU
+ * (`qemu_runner.ts`), and the dry run (`dry_runner.ts`). What each must keep to is written down as tests:
+ * `tests/host/vm/vm_runner_contract_test.ts`.
  *
  * @module
  */
 import type { VmId } from "../../base/mod.ts";
 import type { ConfinementLevel } from "./helper.ts";
 import type { EndReason, Requirements } from "../../market/mod.ts";
+import type { Seed } from "../../vm/mod.ts";
 
 /** What to start. */
 export interface VmStart {
   readonly id: VmId;
   readonly requirements: Requirements;
   readonly lifeMs: number;
-  /** The guest's seed archive: secrets. */
-  readonly seed: Uint8Array;
+  readonly seed: Seed;
 }
 
 /** What happens to a machine. */
@@ -76,40 +77,4 @@ export interface VmRunner {
   sweep(id: VmId): Promise<void>;
   /** The ids of all machines of which something is on the disk. */
   found(): VmId[];
-}
-
-/** Answers without a machine: what it starts is ready at once. */
-export const DRY_RUNNER: VmRunner = {
-  accelerator: null,
-  confinement: null,
-  start(vm, happens) {
-    queueMicrotask(() => happens({ type: "ready", bootMs: 0 }));
-    return Promise.resolve(dryVm(vm.lifeMs));
-  },
-  adopt: () => Promise.resolve(null),
-  pidOf: () => Promise.resolve(null),
-  isGone: () => Promise.resolve(true),
-  kill: () => Promise.resolve(true),
-  sweep: () => Promise.resolve(),
-  found: () => [],
-};
-
-function dryVm(lifeMs: number): RunningVm {
-  const figures: VmFigures = {
-    pid: null,
-    bootMs: 0,
-    leaseLeftMs: lifeMs,
-    lifeLeftMs: lifeMs,
-    ready: true,
-    droppedFrames: null,
-    confinement: null,
-  };
-  return {
-    control: null,
-    figures: () => Promise.resolve(figures),
-    residentBytes: () => 0,
-    renew: () => Promise.resolve(),
-    stop: () => Promise.resolve(),
-    detach() {},
-  };
 }

@@ -100,7 +100,9 @@ export class FakeRunner implements VmRunner {
 
   kill(id: VmId): Promise<boolean> {
     const machine = this.machines.get(id);
-    if (machine !== undefined && !this.isUndead) machine.isAlive = false;
+    if (machine?.isAlive && !this.isUndead) {
+      this.end(machine, { reason: "failed", detail: "it was killed" });
+    }
     return this.isGone(id);
   }
 
@@ -126,6 +128,7 @@ export class FakeRunner implements VmRunner {
       control: `/vms/${machine.start.id}/ctl.sock`,
       figures: () => {
         if (this.fails.figures) return Promise.reject(this.fails.figures);
+        if (!machine.isAlive) return Promise.reject(new OmertaError("not-found", "it is gone"));
         return Promise.resolve(figuresOf(machine));
       },
       residentBytes: () => machine.residentBytes,
@@ -142,7 +145,10 @@ export class FakeRunner implements VmRunner {
         await this.stopping;
         if (machine.isAlive) this.end(machine, { reason: "released", detail: null });
       },
-      detach: () => void machine.detached++,
+      detach: () => {
+        machine.detached++;
+        machine.happens = () => {};
+      },
     };
   }
 }

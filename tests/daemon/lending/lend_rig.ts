@@ -7,9 +7,10 @@ import assert from "node:assert/strict";
 import type { PeerKey, VmId } from "../../../src/base/mod.ts";
 import { generateKeyPair } from "../../../src/crypto/mod.ts";
 import { Provider } from "../../../src/daemon/lending/provider.ts";
-import { DRY_RUNNER } from "../../../src/host/vm/vm_runner.ts";
+import { DryRunner } from "../../../src/host/vm/dry_runner.ts";
 import { defaultPolicy, type MachineRoom, type Policy } from "../../../src/market/mod.ts";
 import type { Answer, Question } from "../../../src/node/mod.ts";
+import { MICRO } from "../../../src/vm/mod.ts";
 import { FakeRunner } from "./fake_runner.ts";
 import { type FakeTime, settle } from "../fake_time.ts";
 import { someNetwork, somePeer, type Stand, withStand } from "../stand.ts";
@@ -127,7 +128,7 @@ export class LendRig {
     return new Provider({
       context: this.stand.context,
       runner: this.runner,
-      dryRunner: DRY_RUNNER,
+      dryRunner: new DryRunner(),
       policy: {
         ...defaultPolicy(machine),
         startingPerOwnerMax: 4,
@@ -136,7 +137,7 @@ export class LendRig {
       },
       dryRunOnly,
       mayRent: (peer) => this.renters.has(peer),
-      checkImage: () => Promise.resolve(DIGEST),
+      checkImage: () => Promise.resolve({ digest: DIGEST, guest: MICRO }),
       roomLeft: (promised) => {
         this.promised = promised;
         return {

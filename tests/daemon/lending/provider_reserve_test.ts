@@ -11,7 +11,8 @@ import { generateIdentity, networkIdOf } from "../../../src/crypto/mod.ts";
 import type { Context } from "../../../src/daemon/context.ts";
 import type { CallHandler } from "../../../src/daemon/ports.ts";
 import { Provider } from "../../../src/daemon/lending/provider.ts";
-import { DRY_RUNNER } from "../../../src/host/vm/vm_runner.ts";
+import { MICRO } from "../../../src/vm/mod.ts";
+import { DryRunner } from "../../../src/host/vm/dry_runner.ts";
 import { defaultPolicy, type Policy } from "../../../src/market/mod.ts";
 
 const random = seededRandom(3);
@@ -59,14 +60,17 @@ function rig(policy: Partial<Policy> = {}, image: () => void = () => {}): Rig {
   const machine = { cpus: 8, memoryBytes: 2 ** 34, storageBytes: 2 ** 34 };
   const provider = new Provider({
     context,
-    runner: DRY_RUNNER,
-    dryRunner: DRY_RUNNER,
+    runner: new DryRunner(),
+    dryRunner: new DryRunner(),
     policy: { ...defaultPolicy(machine), ...policy },
     dryRunOnly: false,
     mayRent: (peer) => peer === owner,
     checkImage: (name) => {
       hashed.push(name);
-      return Promise.resolve().then(image).then(() => "ab".repeat(32));
+      return Promise.resolve().then(image).then(() => ({
+        digest: "ab".repeat(32),
+        guest: MICRO,
+      }));
     },
     roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
     onChange() {},

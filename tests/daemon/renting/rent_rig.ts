@@ -22,7 +22,8 @@ import type { Reach } from "../../../src/daemon/mesh/reach.ts";
 import type { RentingParts } from "../../../src/daemon/renting/renting.ts";
 import { SshKeys } from "../../../src/host/ssh_keys.ts";
 import { Tunnels } from "../../../src/daemon/streams/tunnels.ts";
-import { DRY_RUNNER } from "../../../src/host/vm/vm_runner.ts";
+import { MICRO } from "../../../src/vm/mod.ts";
+import { DryRunner } from "../../../src/host/vm/dry_runner.ts";
 import {
   defaultPolicy,
   type FoundProvider,
@@ -126,7 +127,7 @@ export class RentRig {
     const provider = new Provider({
       context: stand.context,
       runner,
-      dryRunner: DRY_RUNNER,
+      dryRunner: new DryRunner(),
       policy: {
         ...defaultPolicy(machine),
         startingPerOwnerMax: 4,
@@ -136,7 +137,7 @@ export class RentRig {
       },
       dryRunOnly,
       mayRent: () => true,
-      checkImage: () => Promise.resolve("ab".repeat(32)),
+      checkImage: () => Promise.resolve({ digest: "ab".repeat(32), guest: MICRO }),
       roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
       onChange() {},
       aliasOf: () => null,

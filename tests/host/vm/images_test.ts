@@ -3,6 +3,7 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { type ErrorCode, OmertaError } from "../../../src/base/mod.ts";
 import { type Images, openImages } from "../../../src/host/vm/images.ts";
+import { MICRO } from "../../../src/vm/mod.ts";
 import { testUnless } from "../scratch.ts";
 
 interface Place {
@@ -15,7 +16,12 @@ interface Place {
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 /** Writes a small image, which nothing could boot, and returns its id. */
-async function writeImage(directory: string, name: string, words = "kernel"): Promise<string> {
+async function writeImage(
+  directory: string,
+  name: string,
+  words = "kernel",
+  guest: string | undefined = undefined,
+): Promise<string> {
   await Deno.mkdir(directory, { recursive: true });
   const describe = async (file: string, text: string) => {
     const bytes = new TextEncoder().encode(text.repeat(50_000));
@@ -24,7 +30,8 @@ async function writeImage(directory: string, name: string, words = "kernel"): Pr
   };
   const kernel = await describe("kernel", words);
   const initrd = await describe("initrd", "initrd");
-  const manifest = { schema: "omerta.image/1", name, arch: "x86_64", kernel, initrd, append: "" };
+  const schema = "omerta.image/1";
+  const manifest = { schema, name, arch: "x86_64", kernel, initrd, append: "", guest };
   const bytes = new TextEncoder().encode(JSON.stringify(manifest));
   await Deno.writeFile(`${directory}/manifest.json`, bytes);
   return sha256(bytes);
@@ -192,6 +199,20 @@ Deno.test("find() reports an image that there is not, and what there is", async 
         return (error as OmertaError).hint?.includes("micro") === true;
       });
     }
+  });
+});
+
+Deno.test("find() says who the guests of an image are, and refuses those whom nobody here knows", async () => {
+  await withPlace(async ({ embedded, images, state }) => {
+    await writeImage(embedded, "micro");
+    strictEqual((await images.find("micro")).guest, MICRO);
+    const id = await writeImage(`${state}/images/other`, "cloud", "cloud", "nocloud");
+    await Deno.rename(`${state}/images/other`, `${state}/images/${id}`);
+    for (const name of ["cloud", id]) {
+      await rejects(images.find(name), isError("image-missing"));
+      await rejects(images.find(name), { message: /image cloud is of a kind .*: nocloud$/ });
+    }
+    strictEqual((await images.find("micro")).guest, MICRO, "others are as they were");
   });
 });
 
