@@ -118,6 +118,16 @@ export class RelayBook {
     return session;
   }
 
+  /** Sessions that are open. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** The session of an id, while it is open. */
+  get(id: number): RelaySession | undefined {
+    return this.#sessions.get(id);
+  }
+
   /** Whether two members have a session. */
   joins(a: PeerKey, b: PeerKey): boolean {
     return this.#byPair.has(pairOf(a, b));

@@ -26,3 +26,16 @@ export const RELAY_LIMITS: RelayLimits = {
   bytesPerS: 128 * MIB,
   sessionBytesPerS: 32 * MIB,
 };
+
+/** What its owner said, and the default where that is `null`; no session has more than all have. */
+export function relayLimits(
+  said: { readonly [Limit in keyof RelayLimits]: number | null } | undefined,
+): RelayLimits {
+  const bytesPerS = said?.bytesPerS ?? RELAY_LIMITS.bytesPerS;
+  const ofEach = said?.sessionBytesPerS ?? RELAY_LIMITS.sessionBytesPerS;
+  return {
+    sessions: said?.sessions ?? RELAY_LIMITS.sessions,
+    bytesPerS,
+    sessionBytesPerS: Math.min(ofEach, bytesPerS),
+  };
+}
