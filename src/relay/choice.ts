@@ -5,8 +5,7 @@
  *
  * @module
  */
-import type { NodeId } from "../base/mod.ts";
-import type { NamedNode } from "./client_types.ts";
+import type { NamedNode, NodeId } from "../base/mod.ts";
 
 /** Relays that are kept per network. Source: the record has room for three. */
 export const RELAYS_MAX = 3;

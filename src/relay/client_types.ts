@@ -3,21 +3,13 @@
  *
  * @module
  */
-import type { NetworkId, NodeId, PartIn, PartOut, PeerKey } from "../base/mod.ts";
+import type { NamedNode, NetworkId, PartIn, PartOut, Path, PeerKey } from "../base/mod.ts";
 import type { AllocateCalls, OfferCalls } from "./calls.ts";
-
-/** A node that may be met, and where. */
-export interface NamedNode {
-  readonly id: NodeId;
-  /** `HOST:PORT`; those of a record are `IP:PORT`. */
-  readonly addresses: readonly string[];
-}
 
 /** A relay with which there is a session over a direct path. */
 export interface HomeRelay {
   readonly peer: PeerKey;
-  /** `IP:PORT`. */
-  readonly path: string;
+  readonly path: Path;
 }
 
 /** Inputs of a relay's client. */
@@ -62,7 +54,7 @@ export type RelayClientOut =
     readonly demand: "warm";
   }
   | { readonly type: "drop"; readonly peer: PeerKey; readonly use: "relay" }
-  /** The relays of a network that are there, or whether one is tried, changed. */
+  /** The relays of a network that are there, or whether one is tried, changed; and after `relay-wanted`. */
   | {
     readonly type: "relays";
     readonly network: NetworkId;
@@ -74,7 +66,7 @@ export type RelayClientOut =
   /** Where a relay sees the peer from outside of our NATs: a candidate that it vouches for. */
   | { readonly type: "server-reflexive"; readonly peer: PeerKey; readonly address: string }
   /** A path to a peer with which there is a session. */
-  | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: string };
+  | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: Path };
 
 /** All that goes into a relay's client. */
 export type RelayClientInput = RelayClientIn | PartIn<AllocateCalls, OfferCalls>;

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { BoundedMap, type PeerChange, type PeerKey, unreachable } from "../base/mod.ts";
-import { addressScope, isRelayed, parsePath } from "../wire/mod.ts";
+import { BoundedMap, type Path, type PeerChange, type PeerKey, unreachable } from "../base/mod.ts";
+import { addressScope, isRelayed, parseAddress, scopeOfPath } from "../wire/mod.ts";
 
 /** Peers that are known: as many as may have a session. */
 const CONTACTS_MAX = 16_384;
@@ -13,7 +13,7 @@ const CONTACTS_MAX = 16_384;
 interface Contact {
   readonly isUp: boolean;
   readonly isRelay: boolean;
-  readonly path: string | null;
+  readonly path: Path | null;
 }
 
 const NOBODY: Contact = { isUp: false, isRelay: false, path: null };
@@ -53,12 +53,12 @@ export class Contacts {
   }
 
   /** The path on which we send to the peer; `null` where none is proven. */
-  pathOf(peer: PeerKey): string | null {
+  pathOf(peer: PeerKey): Path | null {
     return this.#contacts.get(peer)?.path ?? null;
   }
 
   /** The direct path on which we send to a relay; `null` where there is none, or it is no relay. */
-  relayPath(peer: PeerKey): string | null {
+  relayPath(peer: PeerKey): Path | null {
     const { isRelay, path } = this.#contacts.get(peer) ?? NOBODY;
     return isRelay && path !== null && !isRelayed(path) ? path : null;
   }
@@ -69,11 +69,11 @@ export class Contacts {
    */
   maySee(relay: PeerKey, address: string): boolean {
     const path = this.pathOf(relay);
-    return scopeOf(address) === "global" || (path !== null && scopeOf(path) !== "global");
+    return isGlobal(address) || (path !== null && scopeOfPath(path) !== "global");
   }
 }
 
-function scopeOf(path: string): string {
-  const parsed = parsePath(path);
-  return parsed.ok ? addressScope(parsed.value.address.ip) : "unusable";
+function isGlobal(address: string): boolean {
+  const parsed = parseAddress(address);
+  return parsed.ok && addressScope(parsed.value.ip) === "global";
 }

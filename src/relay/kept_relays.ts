@@ -21,6 +21,7 @@ import {
   BoundedMap,
   type Dialed,
   type Instant,
+  type NamedNode,
   type NetworkId,
   type NodeId,
   type PeerKey,
@@ -31,7 +32,7 @@ import {
   type Wakeup,
 } from "../base/mod.ts";
 import { chooseRelays, type NamedRelay, RELAYS_MAX } from "./choice.ts";
-import type { HomeRelay, NamedNode, RelayClientOutput } from "./client_types.ts";
+import type { HomeRelay, RelayClientOutput } from "./client_types.ts";
 import type { Contacts } from "./contacts.ts";
 
 /** Waits between attempts to connect. Guess: a relay that restarts is back in a second. */
@@ -133,9 +134,10 @@ export class KeptRelays {
     this.#tell(out);
   }
 
-  /** Tries whoever waits to be tried again. */
+  /** Tries whoever waits to be tried again, and says what is there in any case. */
   hurry(out: RelayClientOutput[]): void {
     for (const [peer, kept] of this.#kept) this.#dial(peer, kept, out);
+    this.#told = "";
     this.#tell(out);
   }
 

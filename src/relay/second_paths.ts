@@ -9,10 +9,11 @@ import {
   type Answered,
   BoundedMap,
   type NetworkId,
+  type Path,
   type PeerKey,
   splitPeerKey,
 } from "../base/mod.ts";
-import { formatPath, isRelayed, parsePath } from "../wire/mod.ts";
+import { isRelayed, relayedPath } from "../wire/mod.ts";
 import type { AllocateCalls } from "./calls.ts";
 import type { HomeRelay, RelayClientOutput } from "./client_types.ts";
 import type { Contacts } from "./contacts.ts";
@@ -107,9 +108,9 @@ export class SecondPaths {
     return path !== null && !isRelayed(path) && !this.#parts.hasRelayedPath(peer);
   }
 
-  #pathThrough(relay: PeerKey, session: number): string | null {
-    const at = parsePath(this.#parts.contacts.relayPath(relay) ?? "");
-    return at.ok ? formatPath({ address: at.value.address, session }) : null;
+  #pathThrough(relay: PeerKey, session: number): Path | null {
+    const direct = this.#parts.contacts.relayPath(relay);
+    return direct === null ? null : relayedPath(direct, session);
   }
 
   #noteSighting(

@@ -33,7 +33,7 @@ import {
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
-import { isRelayed } from "../wire/mod.ts";
+import { hopOf, isRelayed } from "../wire/mod.ts";
 import { RelayBook, type RelaySession } from "./book.ts";
 import type { AllocateCalls, OfferCalls } from "./calls.ts";
 import type { RelayLimits } from "./limits.ts";
@@ -234,8 +234,9 @@ export class RelayServerMachine
   /** Only a direct path tells where a member is. */
   #onMoved({ peer, path }: Extract<PeerChange, { type: "peer-moved" }>, out: Out[]): void {
     if (path === null || isRelayed(path)) return void this.#registered.delete(peer);
-    this.#registered.set(peer, path);
-    for (const session of this.#serving?.book.moved({ peer, address: path }) ?? []) {
+    const address = hopOf(path);
+    this.#registered.set(peer, address);
+    for (const session of this.#serving?.book.moved({ peer, address }) ?? []) {
       out.push(setOf(session));
     }
   }

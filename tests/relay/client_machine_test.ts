@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type NetworkId, type NodeId, peerKey, seededRandom } from "../../src/base/mod.ts";
 import { NETWORKS_MAX, RelayClientMachine } from "../../src/relay/mod.ts";
 import { at, claims, Client, dialed, type Put } from "./client_rig.ts";
+import { asPath } from "../../src/wire/mod.ts";
 import { NET, only, peer } from "./rig.ts";
 
 const HERE = "203.0.113.1:9000";
@@ -145,7 +146,7 @@ Deno.test("a relay that somebody needs is not waited for, and tried once at a ti
   rig.fail(out);
   const wanted = { type: "relay-wanted", network: NET } as const;
   assert.deepEqual(dialed(rig.put(wanted)), ["r2 203.0.113.2:9000 person"]);
-  assert.deepEqual(rig.put(wanted), []);
+  assert.deepEqual(rig.put(wanted), [{ type: "relays", network: NET, home: [], isTrying: true }]);
   assert.equal(rig.machine.wakeup(), undefined, "it is tried now");
 });
 
@@ -338,7 +339,7 @@ Deno.test("no input changes what it is not about", () => {
     { type: "demand", peer: peer("bob"), demand: "hold" },
     { type: "peer-up", peer: peer("bob"), grants: ["rent"], renewed: false },
     { type: "peer-up", peer: peer("bob"), grants: ["relay"], renewed: false },
-    { type: "peer-moved", peer: peer("bob"), path: HERE },
+    { type: "peer-moved", peer: peer("bob"), path: asPath(HERE) },
     { type: "peer-down", peer: peer("bob"), reason: "left" },
     { type: "dialed", token: 99, peer: peer("bob") },
     { type: "dial-failed", token: 99, reason: "timeout", detail: null },

@@ -1,7 +1,14 @@
 /** A member whose relays a test plays. */
 import assert from "node:assert/strict";
-import { type NodeId, type PeerKey, type Random, splitPeerKey } from "../../src/base/mod.ts";
-import { type NamedNode, RelayClientMachine } from "../../src/relay/mod.ts";
+import {
+  type NamedNode,
+  type NodeId,
+  type PeerKey,
+  type Random,
+  splitPeerKey,
+} from "../../src/base/mod.ts";
+import { RelayClientMachine } from "../../src/relay/mod.ts";
+import { asPath } from "../../src/wire/mod.ts";
 import { NET, only, peer, Rig } from "./rig.ts";
 
 export type Put = Parameters<RelayClientMachine["handle"]>[0];
@@ -45,7 +52,7 @@ export class Client extends Rig<Put, Got> {
   up(name: string, { path = "203.0.113.1:9000", grants = ["relay"], renewed = false } = {}): Got[] {
     const who = peer(name);
     return this.put(
-      { type: "peer-moved", peer: who, path },
+      { type: "peer-moved", peer: who, path: asPath(path) },
       { type: "peer-up", peer: who, grants, renewed },
     );
   }
@@ -55,7 +62,11 @@ export class Client extends Rig<Put, Got> {
   }
 
   move(name: string, path: string | null): Got[] {
-    return this.put({ type: "peer-moved", peer: peer(name), path });
+    return this.put({
+      type: "peer-moved",
+      peer: peer(name),
+      path: path === null ? null : asPath(path),
+    });
   }
 
   demand(name: string, demand: "hold" | "warm" | "busy"): Got[] {

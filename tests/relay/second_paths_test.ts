@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { NetworkId, NodeId } from "../../src/base/mod.ts";
 import { peerKey } from "../../src/base/mod.ts";
 import { at, Client, type Got } from "./client_rig.ts";
+import { asPath } from "../../src/wire/mod.ts";
 import { NET, only, peer } from "./rig.ts";
 
 const ONE = "203.0.113.1:9000";
@@ -189,7 +190,7 @@ Deno.test("a relay that comes is asked for each busy peer of its network that la
   rig.demand("cat", "warm");
   const foreign = peerKey("other" as NetworkId, "bob" as NodeId);
   rig.put(
-    { type: "peer-moved", peer: foreign, path: BOB_AT },
+    { type: "peer-moved", peer: foreign, path: asPath(BOB_AT) },
     { type: "demand", peer: foreign, demand: "busy" },
   );
   assert.deepEqual(asked(rig.up("r1", { path: ONE })), [`${peer("r1")} for bob`]);

@@ -11,6 +11,7 @@ import {
   SESSIONS_PER_MEMBER_MAX,
   SWEEP_MS,
 } from "../../src/relay/mod.ts";
+import { asPath } from "../../src/wire/mod.ts";
 import { only, peer, Rig } from "./rig.ts";
 
 const [ANN, BOB, CAT] = [peer("ann-4567890"), peer("bob-4567890"), peer("cat-4567890")];
@@ -32,7 +33,7 @@ class Relay extends Rig<Put, Got> {
   }
 
   register(who: PeerKey, path: string | null): Got[] {
-    return this.put({ type: "peer-moved", peer: who, path });
+    return this.put({ type: "peer-moved", peer: who, path: path === null ? null : asPath(path) });
   }
 
   ask(from: PeerKey, to: PeerKey): { readonly call: number; readonly out: Got[] } {
@@ -381,7 +382,7 @@ Deno.test("no input changes what it is not about", () => {
     { type: "peer-up", peer: ANN, grants: ["relay"], renewed: true },
     { type: "peer-up", peer: CAT, grants: [], renewed: false },
     { type: "peer-moved", peer: ANN, path: null },
-    { type: "peer-moved", peer: CAT, path: "198.51.100.3:3" },
+    { type: "peer-moved", peer: CAT, path: asPath("198.51.100.3:3") },
     { type: "answered", token: 99, peer: BOB, name: "relay.offer", result: TAKEN },
     { type: "dialed", token: 1, peer: ANN },
     { type: "dial-failed", token: 1, reason: "timeout", detail: null },
