@@ -1,5 +1,6 @@
 /**
- * Lending: what may be asked, what a provider lends to whom, its book of VMs, and who is asked.
+ * Lending: what may be asked, what a provider lends to whom, its book of VMs and its
+ * renters', and who is asked.
  *
  * @module
  */
@@ -12,5 +13,10 @@ export * from "./matching.ts";
 export * from "./offer.ts";
 export * from "./policy.ts";
 export * from "./queueing.ts";
+export * from "./rental.ts";
+export * from "./rental_book.ts";
+export type * from "./rental_events.ts";
+export * from "./rental_life.ts";
+export * from "./rental_names.ts";
 export * from "./requirements.ts";
 export * from "./vm_state.ts";

@@ -93,6 +93,11 @@ export function isEnded(state: VmState): boolean {
   return state === "released" || state === "failed" || state === "lost";
 }
 
+/** Whether nothing is wanted any more of a VM in `state`: it has ended, or is to end. */
+export function isOver(state: VmState): boolean {
+  return state === "releasing" || isEnded(state);
+}
+
 /** Whether a VM in `state` is on its way to being usable. */
 export function isStarting(state: VmState): boolean {
   return state === "reserved" || state === "creating" || state === "booting";

@@ -13,10 +13,10 @@ import {
   type Confinement,
   CONFINEMENTS,
   isRequestKey,
+  type OwnersEndReason,
   type VmPhase,
   type VmState,
 } from "../../market/mod.ts";
-import type { OwnersEndReason } from "../../node/mod.ts";
 import type { ErrorDoc } from "../error_doc.ts";
 import {
   alias,

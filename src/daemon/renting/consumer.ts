@@ -30,7 +30,8 @@ import {
   type VmId,
 } from "../../base/mod.ts";
 import { writeFileAtomic } from "../../host/files.ts";
-import { VMS_PER_CALL_MAX, type VmStateMessage } from "../../node/mod.ts";
+import { VMS_PER_CALL_MAX } from "../../market/mod.ts";
+import type { VmStateMessage } from "../../node/mod.ts";
 import { attempt } from "../../host/attempt.ts";
 import type { Context } from "../context.ts";
 import { changeTrust, type KnownProviders } from "./known_providers.ts";

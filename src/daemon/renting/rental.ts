@@ -6,8 +6,13 @@
  */
 import type { PathDoc } from "../../api/nouns/mesh.ts";
 import type { VmDoc } from "../../api/nouns/consumer.ts";
-import type { OwnersEndReason } from "../../node/mod.ts";
-import type { Confinement, Isolation, VmPhase, VmState } from "../../market/mod.ts";
+import type {
+  Confinement,
+  Isolation,
+  OwnersEndReason,
+  VmPhase,
+  VmState,
+} from "../../market/mod.ts";
 import { timestamp, timestampOrNull } from "../../host/time.ts";
 import { type NetworkId, type NodeId, type PeerKey, peerKey, type VmId } from "../../base/mod.ts";
 import { keyPairFromPrivate } from "../../crypto/mod.ts";

@@ -6,9 +6,8 @@
  */
 import * as v from "valibot";
 import { isAlias, isId } from "../../base/mod.ts";
-import { CONFINEMENTS, isRequestKey, parseHostRow } from "../../market/mod.ts";
+import { CONFINEMENTS, isRequestKey, OWNERS_END_REASONS, parseHostRow } from "../../market/mod.ts";
 import { GRANTS } from "../../membership/mod.ts";
-import { OWNERS_END_REASONS } from "../../node/mod.ts";
 import { DURATION_MS_MAX, TIME_MS_MAX } from "./codecs.ts";
 
 /** Whether JSON is what its column may hold. */

@@ -30,12 +30,7 @@ export {
   type PeerRefusal,
   type Refusal,
 } from "./refusal.ts";
-export {
-  OWNERS_END_REASONS,
-  type OwnersEndReason,
-  VMS_PER_CALL_MAX,
-  type VmStateMessage,
-} from "./vm.ts";
+export type { VmStateMessage } from "./vm.ts";
 
 /** Every call with its question and answer. */
 export const CALLS = { ...MEMBERSHIP_CALLS, ...MESH_CALLS, ...VM_CALLS } as const;

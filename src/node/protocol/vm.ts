@@ -4,31 +4,13 @@
  * @module
  */
 import * as v from "valibot";
-import { CONFINEMENTS } from "../../market/mod.ts";
+import { CONFINEMENTS, OWNERS_END_REASONS, VMS_PER_CALL_MAX } from "../../market/mod.ts";
 import { bytes, count, DAY_MS, nothing, text, uint32, vmId } from "./shapes.ts";
-
-/** VMs named by one call. */
-export const VMS_PER_CALL_MAX = 64;
 
 const TEBIBYTE = 2 ** 40;
 
 /** How well a provider confines QEMU; see `ffi/vm/README.md`. */
 const confinement = v.nullable(v.picklist(CONFINEMENTS));
-
-/** Why a VM ended, as its owner is told. Source: the command line's contract; `evicted` too. */
-export const OWNERS_END_REASONS = [
-  "released",
-  "expired",
-  "evicted",
-  "oom",
-  "guest-exit",
-  "failed",
-  "lost",
-  "disk",
-] as const;
-
-/** Why a VM ended, as its owner is told. */
-export type OwnersEndReason = (typeof OWNERS_END_REASONS)[number];
 
 /** What a provider tells about one VM. */
 const vmState = v.strictObject({

@@ -2,12 +2,8 @@
 import assert from "node:assert/strict";
 import { type PeerKey, peerKey, splitPeerKey, type VmId } from "../../../src/base/mod.ts";
 import { fitted } from "../../../src/daemon/lending/hosted_rows.ts";
-import {
-  BODY_BYTES_MAX,
-  encodeBody,
-  parseAnswer,
-  VMS_PER_CALL_MAX,
-} from "../../../src/node/mod.ts";
+import { BODY_BYTES_MAX, encodeBody, parseAnswer } from "../../../src/node/mod.ts";
+import { VMS_PER_CALL_MAX } from "../../../src/market/mod.ts";
 import { settle } from "../fake_time.ts";
 import { DAY, HOUR, withProvider } from "./lend_rig.ts";
 import { someNetwork } from "../stand.ts";
