@@ -22,6 +22,7 @@ import {
   BoundedMap,
   earlier,
   type Instant,
+  type NamedNode,
   type NetworkId,
   type NodeId,
   type Part,
@@ -46,7 +47,6 @@ import type {
   GossipOut,
   GossipOwnIn,
   GossipOwnOut,
-  Home,
   Item,
   KnownRelays,
   Verify,
@@ -366,7 +366,7 @@ function notTaken(
 }
 
 /** Where this node can be met, for its record. */
-function homesOf({ home }: KnownRelays): Home[] {
+function homesOf({ home }: KnownRelays): NamedNode[] {
   const homes = home.slice(0, GOSSIP.homesMax);
   return homes.map(({ peer, path }) => ({ id: splitPeerKey(peer).node, addresses: [path] }));
 }

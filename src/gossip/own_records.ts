@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { NetworkId } from "../base/mod.ts";
-import type { Home, SignOrder } from "./types.ts";
+import type { NamedNode, NetworkId } from "../base/mod.ts";
+import type { SignOrder } from "./types.ts";
 
 /** Our record as it is now. */
 export interface OwnRecord {
@@ -41,7 +41,7 @@ export class OwnRecords<Facts> {
   /** Our record in a network, and whether it was signed just now. `nowMs`: Unix milliseconds. */
   current(
     network: NetworkId,
-    content: { readonly facts: Facts; readonly relays: readonly Home[] },
+    content: { readonly facts: Facts; readonly relays: readonly NamedNode[] },
     nowMs: number,
   ): OwnRecord & { readonly isNew: boolean } {
     const says = JSON.stringify(content);

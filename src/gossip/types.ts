@@ -4,7 +4,16 @@
  *
  * @module
  */
-import type { NetworkId, NodeId, PartIn, PartOut, PeerKey, Result } from "../base/mod.ts";
+import type {
+  NamedNode,
+  NetworkId,
+  NodeId,
+  PartIn,
+  PartOut,
+  Path,
+  PeerKey,
+  Result,
+} from "../base/mod.ts";
 
 /** The calls that gossip makes, and serves where it keeps the directory. */
 export type GossipCalls = {
@@ -58,16 +67,9 @@ export type Verify<I extends Item> = (bytes: Uint8Array, from: Source) => Result
 /** The relays of a network. */
 export interface KnownRelays {
   /** Those with which there is a session over a direct path, the best first, with that path. */
-  readonly home: readonly { readonly peer: PeerKey; readonly path: string }[];
+  readonly home: readonly { readonly peer: PeerKey; readonly path: Path }[];
   /** Whether a session with another one is being begun. */
   readonly isTrying: boolean;
-}
-
-/** A relay at which this node can be met. */
-export interface Home {
-  readonly id: NodeId;
-  /** `IP:PORT`. */
-  readonly addresses: readonly string[];
 }
 
 /** What is to be signed. `Facts` are the host's: what the node says of itself in that network. */
@@ -75,7 +77,8 @@ export interface SignOrder<Facts> {
   readonly network: NetworkId;
   readonly seq: number;
   readonly facts: Facts;
-  readonly relays: readonly Home[];
+  /** At which this node can be met. */
+  readonly relays: readonly NamedNode[];
 }
 
 /** Inputs of gossip's own. */

@@ -31,7 +31,7 @@ import {
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
-import { formatPath, parsePath } from "../wire/mod.ts";
+import { relayedPath } from "../wire/mod.ts";
 import { Attempt } from "./attempt.ts";
 import { REACH } from "./limits.ts";
 import type {
@@ -215,10 +215,8 @@ export class ReachMachine
     const { session, address } = result.answer;
     turn.out.push({ type: "relay-saw", relay, peer: attempt.peer, address });
     const home = this.#home(relay).find(({ peer }) => peer === relay);
-    const at = parsePath(home?.path ?? "");
-    if (!at.ok) return this.#wayFailed(attempt, { type: "relay-gone", relay }, turn);
-    const path = formatPath({ address: at.value.address, session });
-    this.#dial(attempt, [path], relay, turn);
+    if (home === undefined) return this.#wayFailed(attempt, { type: "relay-gone", relay }, turn);
+    this.#dial(attempt, [relayedPath(home.path, session)], relay, turn);
   }
 
   #dial(

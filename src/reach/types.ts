@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NetworkId, NodeId, PartIn, PartOut, PeerKey, Refused } from "../base/mod.ts";
+import type { NetworkId, NodeId, PartIn, PartOut, Path, PeerKey, Refused } from "../base/mod.ts";
 
 /** The calls that reach makes. */
 export type ReachCalls = {
@@ -57,8 +57,7 @@ export type Unreached =
 /** A relay that is there, and the direct path to it. */
 export interface HomeRelay {
   readonly peer: PeerKey;
-  /** `IP:PORT`. */
-  readonly path: string;
+  readonly path: Path;
 }
 
 /** Inputs of reach's own. */

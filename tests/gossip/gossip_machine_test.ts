@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { NetworkId, PeerKey } from "../../src/base/mod.ts";
 import type { GossipIn } from "../../src/gossip/mod.ts";
+import { asPath } from "../../src/wire/mod.ts";
 import { type Facts, key, LIFE_MS, NET, Rig, SELF } from "./rig.ts";
 
 const DAY = 86_400_000;
@@ -517,7 +518,7 @@ const INPUTS: Readonly<Record<string, GossipIn<Facts>>> = {
   "list": { type: "list", token: 1, network: NET, timeoutMs: 1_000 },
   "announce": { type: "announce", token: 1, timeoutMs: 1_000 },
   "peer-up": { type: "peer-up", peer: key("r1"), grants: ["relay"], renewed: false },
-  "peer-moved": { type: "peer-moved", peer: key("r1"), path: "203.0.113.9:1" },
+  "peer-moved": { type: "peer-moved", peer: key("r1"), path: asPath("203.0.113.9:1") },
   "peer-down": { type: "peer-down", peer: key("r1"), reason: "lost" },
   "asked": {
     type: "asked",

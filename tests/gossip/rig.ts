@@ -19,6 +19,7 @@ import {
   type SignOrder,
   type Source,
 } from "../../src/gossip/mod.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 export const NET = "net" as NetworkId;
 export const SELF = "self" as NodeId;
@@ -135,7 +136,10 @@ export class Rig {
   }
 
   relays(names: readonly string[], isTrying = false): void {
-    const home = names.map((name) => ({ peer: key(name), path: `203.0.113.1:${name.length}` }));
+    const home = names.map((name) => ({
+      peer: key(name),
+      path: asPath(`203.0.113.1:${name.length}`),
+    }));
     this.do({ type: "relays", network: NET, home, isTrying });
   }
 

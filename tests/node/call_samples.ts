@@ -3,14 +3,14 @@
  *
  * @module
  */
+import { RECORDS_PER_PAGE } from "../../src/gossip/mod.ts";
 import { type NodeId, type Random, seededRandom, toBase32 } from "../../src/base/mod.ts";
 import { generateIdentity } from "../../src/crypto/mod.ts";
-import {
-  type Answer,
-  type CallName,
-  type Question,
-  RECORDS_PER_PAGE,
-  type VmStateMessage,
+import type {
+  Answer,
+  CallName,
+  Question,
+  VmStateMessage,
 } from "../../src/node/mod.ts";
 
 export const random: Random = seededRandom(7);

@@ -15,14 +15,15 @@ import {
   type Sought,
   type Unreached,
 } from "../../src/reach/mod.ts";
+import { asPath } from "../../src/wire/mod.ts";
 
 const NET = "net" as NetworkId;
 const DIRECT = "198.51.100.7:9000";
 const key = (name: string, network = NET): PeerKey => peerKey(network, name as NodeId);
 const PEER = key("peer");
 const HOME = [
-  { peer: key("r1"), path: "203.0.113.1:9000" },
-  { peer: key("r2"), path: "203.0.113.2:9000" },
+  { peer: key("r1"), path: asPath("203.0.113.1:9000") },
+  { peer: key("r2"), path: asPath("203.0.113.2:9000") },
 ];
 const through = (relay: number, session = relay) =>
   `203.0.113.${relay}:9000#${session.toString(16).padStart(8, "0")}`;
@@ -503,7 +504,7 @@ const INPUTS: Readonly<Record<string, ReachIn>> = {
   "unwant": { type: "unwant", token: 1 },
   "found": { type: "found", token: 1, peer: PEER, record: null },
   "peer-up": { type: "peer-up", peer: PEER, grants: [], renewed: false },
-  "peer-moved": { type: "peer-moved", peer: PEER, path: DIRECT },
+  "peer-moved": { type: "peer-moved", peer: PEER, path: asPath(DIRECT) },
   "peer-down": { type: "peer-down", peer: PEER, reason: "lost" },
   "answered": {
     type: "answered",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RECORDS_PER_PAGE } from "../../node/mod.ts";
+import { RECORDS_PER_PAGE } from "../../gossip/mod.ts";
 
 /** A page, and whether more follows. */
 export interface RecordPage<R> {

@@ -4,11 +4,9 @@
  * @module
  */
 import * as v from "valibot";
+import { RECORDS_PER_PAGE } from "../../gossip/mod.ts";
 import type { AdmissionWord } from "../../membership/mod.ts";
 import { bytes, bytesUpTo, count, nodeId, nothing, text } from "./shapes.ts";
-
-/** Records in one answer of a directory: 12 of at most 1 KiB each fit into a body. */
-export const RECORDS_PER_PAGE = 12;
 
 /** An `AdmissionWord` as it travels; `membership/admission.ts` judges what it says. */
 const admission = v.strictObject({

@@ -22,7 +22,7 @@ import { MESH_CALLS } from "./mesh.ts";
 import { VM_CALLS } from "./vm.ts";
 
 export { BODY_BYTES_MAX, encodeBody } from "./body.ts";
-export { admissionAnswer, admissionWord, RECORDS_PER_PAGE } from "./membership.ts";
+export { admissionAnswer, admissionWord } from "./membership.ts";
 export {
   encodeRefusal,
   parseRefusal,

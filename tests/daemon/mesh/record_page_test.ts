@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { recordPage } from "../../../src/daemon/mesh/record_page.ts";
-import { RECORDS_PER_PAGE } from "../../../src/node/mod.ts";
+import { RECORDS_PER_PAGE } from "../../../src/gossip/mod.ts";
 
 Deno.test("recordPage() walks through all records in order, each once", () => {
   fc.assert(
