@@ -6,12 +6,7 @@
 import { RECORDS_PER_PAGE } from "../../src/gossip/mod.ts";
 import { type NodeId, type Random, seededRandom, toBase32 } from "../../src/base/mod.ts";
 import { generateIdentity } from "../../src/crypto/mod.ts";
-import type {
-  Answer,
-  CallName,
-  Question,
-  VmStateMessage,
-} from "../../src/node/mod.ts";
+import type { Answer, CallName, Question, VmStateMessage } from "../../src/node/mod.ts";
 
 export const random: Random = seededRandom(7);
 export const node: NodeId = generateIdentity(random).identity.id;
