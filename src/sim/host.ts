@@ -18,13 +18,13 @@ import { generateKeyPair, type Identity, identityFromSeed, type KeyPair } from "
 import { encodeShown, type Grant, type Member } from "../membership/mod.ts";
 import { type NodeIn, NodeMachine, type NodeOut } from "../node/mod.ts";
 import type { AcceptedKey } from "../session/mod.ts";
-import { formatAddress, prefixOf } from "../wire/mod.ts";
+import { asPath, formatAddress, prefixOf } from "../wire/mod.ts";
 import { bytesOf, Chance, lotOf, randomOf } from "./chance.ts";
 import { type ClockFault, HostClock, TRUE_CLOCK } from "./clock.ts";
 import { Interface, type InterfaceOwner } from "./interface.ts";
 import { type LinkQuality, PERFECT } from "./link.ts";
 import type { Endpoint, NatDependence } from "./nat.ts";
-import { Native, type NativeHost } from "./native.ts";
+import { Native, type NativeHost, type TunnelEnd } from "./native.ts";
 import type { Origin, Packet } from "./network.ts";
 import type { Realm } from "./realm.ts";
 import type { World } from "./world.ts";
@@ -86,6 +86,9 @@ export class Host implements InterfaceOwner, NativeHost {
   readonly #chance: Chance;
   readonly #listeners = new Set<(output: NodeOut<Member>) => void>();
   readonly #inputs: NodeIn[] = [];
+  readonly #tunnels = new Map<number, TunnelEnd>();
+  /** What the node had kept, by part and key. */
+  readonly #kept = new Map<string, unknown>();
   #interfaces: Interface[] = [];
   /** For when the next look at the machine is in the heap. */
   #armedAt = Infinity;
@@ -159,6 +162,39 @@ export class Host implements InterfaceOwner, NativeHost {
     this.#arm();
   }
 
+  /** Begins a session with a host, at an address that a person names. */
+  connect(to: Host): void {
+    const { key } = this.#world.membership;
+    const [address] = to.addresses;
+    if (address === undefined) return;
+    this.take({
+      type: "connect",
+      token: this.nextToken(),
+      peer: to.identity.id,
+      path: asPath(address),
+      named: "person",
+      key,
+      payload: this.shown,
+    });
+  }
+
+  /** Has the paths to a peer matter that much. */
+  use(peer: PeerKey, use: string, demand: "warm" | "busy"): void {
+    this.take({ type: "use", peer, use, demand });
+  }
+
+  /** Opens a tunnel's end; one that a restart closes is opened again. */
+  openTunnel(id: number, end: TunnelEnd): void {
+    this.#tunnels.set(id, end);
+    this.native.tunnelOpen(id, end);
+  }
+
+  /** Sends a frame to the end that the peer knows by `id`, where there is a path. */
+  sendTunnel(peer: PeerKey, id: number, frame: Uint8Array): void {
+    this.native.sendTunnel(peer, id, frame, this.now);
+    this.#arm();
+  }
+
   /** Loses everything but its keys and what it kept, and is gone until `restart`. */
   crash(): void {
     this.isUp = false;
@@ -168,6 +204,7 @@ export class Host implements InterfaceOwner, NativeHost {
   restart(): void {
     this.machine = this.#fresh();
     this.native = new Native(this);
+    for (const [id, end] of this.#tunnels) this.native.tunnelOpen(id, end);
     this.isUp = true;
     this.#begin();
   }
@@ -226,6 +263,9 @@ export class Host implements InterfaceOwner, NativeHost {
       case "routes":
         this.#route(output);
         break;
+      case "keep":
+        this.#kept.set(`${output.part} ${output.key}`, output.value);
+        break;
       default:
     }
     for (const listener of [...this.#listeners]) listener(output);
@@ -258,7 +298,9 @@ export class Host implements InterfaceOwner, NativeHost {
   }
 
   #begin(): void {
+    const { key, network: { network } } = this.#world.membership;
     this.take({ type: "keys", keys: this.accepted });
+    this.take({ type: "network", network, key, payload: this.shown });
     this.#tellLocal();
   }
 

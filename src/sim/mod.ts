@@ -16,3 +16,8 @@ export * from "./native.ts";
 export * from "./network.ts";
 export * from "./realm.ts";
 export * from "./world.ts";
+export * from "./meters.ts";
+export * from "./report.ts";
+export type * from "./scenario.ts";
+export * from "./scenarios/mod.ts";
+export * from "./stage.ts";

@@ -1,0 +1,188 @@
+/**
+ * What `scripts/sim` does: lists scenarios, runs one, and says what it came to and what it cost. The same
+ * seed gives the same report but for what it cost: `cpu_*`, `memory_*`, `wall_*`.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import process from "node:process";
+import { type Report, Run, type Scenario, SCENARIOS, type Spread } from "../src/sim/mod.ts";
+
+const HELP = `usage: scripts/sim [NAME] [--nodes N] [--seed S] [--json]
+
+Runs a scenario of the simulator: whole nodes on a simulated network, in one process, in no real time.
+Without a name it lists the scenarios.
+
+  --nodes N   how many nodes; what a scenario takes is in the list
+  --seed S    a whole number from 0 to 4294967295; default 1. The same seed gives the same run
+  --json      the report as one JSON document
+  --help      this text
+
+Ends with 0 where all that the scenario expects holds, 1 where it does not, 2 on a wrong command.
+`;
+
+/** What a run cost. Bytes a node are of the heap after it, with nothing collected taken off. */
+interface Cost {
+  readonly cpu_ms: number;
+  readonly cpu_ms_per_virtual_s: number;
+  readonly memory_rss_bytes: number;
+  readonly memory_heap_bytes: number;
+  readonly memory_bytes_per_node: number;
+  readonly wall_ms: number;
+}
+
+interface Order {
+  readonly scenario: Scenario;
+  readonly nodes: number;
+  readonly seed: number;
+  readonly json: boolean;
+}
+
+type Parsed =
+  | { readonly type: "help" }
+  | { readonly type: "list"; readonly json: boolean }
+  | { readonly type: "run"; readonly order: Order }
+  | { readonly type: "wrong"; readonly why: string };
+
+function parsed(args: readonly string[]): Parsed {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        nodes: { type: "string" },
+        seed: { type: "string" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (values.help) return { type: "help" };
+    const [name, ...more] = positionals;
+    if (more.length > 0) return wrong(`one scenario at a time, not ${positionals.join(" ")}`);
+    if (name === undefined) return { type: "list", json: values.json };
+    return orderOf(name, values);
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function orderOf(
+  name: string,
+  { nodes, seed = "1", json }: {
+    readonly nodes?: string | undefined;
+    readonly seed?: string | undefined;
+    readonly json: boolean;
+  },
+): Parsed {
+  const scenario = SCENARIOS.find((each) => each.name === name);
+  if (scenario === undefined) return wrong(`there is no scenario ${JSON.stringify(name)}`);
+  const { min, max } = scenario.bounds;
+  const count = nodes === undefined ? scenario.nodes.full : whole(nodes, min, max);
+  if (count === undefined) return wrong(`${name} takes ${min} to ${max} nodes, not ${nodes}`);
+  const seeded = whole(seed, 0, 2 ** 32 - 1);
+  if (seeded === undefined) return wrong(`${JSON.stringify(seed)} is no seed`);
+  return { type: "run", order: { scenario, nodes: count, seed: seeded, json } };
+}
+
+function wrong(why: string): Parsed {
+  return { type: "wrong", why };
+}
+
+function whole(text: string, min: number, max: number): number | undefined {
+  const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : NaN;
+  return value >= min && value <= max ? value : undefined;
+}
+
+/** Runs a scenario; what it cost goes beside what it came to. */
+function run({ scenario, nodes, seed }: Order): Report & Cost {
+  const wall = performance.now();
+  const cpu = process.cpuUsage();
+  const before = Deno.memoryUsage().heapUsed;
+  const playing = new Run({ scenario, nodes, seed });
+  const report = playing.finish();
+  const { user, system } = process.cpuUsage(cpu);
+  const { rss, heapUsed } = Deno.memoryUsage();
+  const cpuMs = (user + system) / 1_000;
+  return {
+    ...report,
+    cpu_ms: Math.round(cpuMs),
+    cpu_ms_per_virtual_s: Math.round(cpuMs * 1_000 / report.virtual_ms * 10) / 10,
+    memory_rss_bytes: rss,
+    memory_heap_bytes: heapUsed,
+    memory_bytes_per_node: Math.round((heapUsed - before) / report.hosts),
+    wall_ms: Math.round(performance.now() - wall),
+  };
+}
+
+function list(scenarios: readonly Scenario[]): string {
+  const width = Math.max(...scenarios.map(({ name }) => name.length));
+  const lines = scenarios.map(({ name, about, nodes, bounds: { min, max } }) => {
+    const range = min === max ? `${min} nodes` : `${min} to ${max} nodes, else ${nodes.full}`;
+    return `${name.padEnd(width)}  ${about} (${range})`;
+  });
+  return lines.join("\n");
+}
+
+function shown(report: Report & Cost): string {
+  const { pairs, dropped, labels } = report;
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  const drops = Object.entries(dropped).map(([reason, count]) => `${reason} ${count}`).join(", ");
+  return [
+    `${report.scenario}: ${report.nodes} nodes, seed ${report.seed}`,
+    `  ${seconds(report.virtual_ms)} simulated, ${report.events} events`,
+    `  ${report.datagrams} datagrams sent, ${report.delivered} delivered, ${mib(report.bytes)}`,
+    `  dropped: ${drops === "" ? "none" : drops}`,
+    `  ${report.hosts} hosts with ${report.sessions} ends of sessions`,
+    `  pairs: ${pairs.direct} direct, ${pairs.relayed} relayed, ${pairs.none} without a session`,
+    `  until a session: ${spread(report.session_ms)}`,
+    `  until direct:    ${spread(report.direct_ms)}`,
+    `  tunnel silent:   ${spread(report.silence_ms)}`,
+    ...Object.entries(labels).map(([label, end]) => `  ${label}: ${end}`),
+    `  cost: ${
+      seconds(report.cpu_ms)
+    } of CPU, ${report.cpu_ms_per_virtual_s} ms a simulated second; ` +
+    `${mib(report.memory_bytes_per_node)} a node, ${mib(report.memory_rss_bytes)} in all; ` +
+    `${seconds(report.wall_ms)} of real time`,
+  ].join("\n");
+}
+
+function spread({ count, p50, p95, max }: Spread): string {
+  return count === 0 ? "-" : `p50 ${p50} ms, p95 ${p95} ms, most ${max} ms, of ${count}`;
+}
+
+/** Prints a report and, where something does not hold, what, and how to see it again. */
+function print(order: Order, report: Report & Cost): number {
+  const text = order.json ? JSON.stringify(report, null, 2) : shown(report);
+  process.stdout.write(`${text}\n`);
+  if (report.ok) return 0;
+  const { scenario: { name }, nodes, seed } = order;
+  for (const { expected, why } of report.faults) {
+    process.stderr.write(`does not hold: ${JSON.stringify(expected)}: ${why}\n`);
+  }
+  process.stderr.write(
+    `seed ${seed}; again with: scripts/sim ${name} --nodes ${nodes} --seed ${seed}\n`,
+  );
+  return 1;
+}
+
+function main(args: readonly string[]): number {
+  const parsing = parsed(args);
+  switch (parsing.type) {
+    case "help":
+      process.stdout.write(HELP);
+      return 0;
+    case "list":
+      process.stdout.write(
+        parsing.json ? `${JSON.stringify(SCENARIOS, null, 2)}\n` : `${list(SCENARIOS)}\n`,
+      );
+      return 0;
+    case "run":
+      return print(parsing.order, run(parsing.order));
+    case "wrong":
+      process.stderr.write(`sim: ${parsing.why}\n\n${list(SCENARIOS)}\n\nSee scripts/sim --help\n`);
+      return 2;
+  }
+}
+
+process.exitCode = main(Deno.args);

@@ -1,0 +1,72 @@
+/**
+ * The predicates by which a run is judged; each says why it does not hold, or nothing.
+ *
+ * @module
+ */
+import { type PairMeter, pathTo } from "./meters.ts";
+import type { Expectation } from "./scenario.ts";
+import type { Stage } from "./stage.ts";
+
+type Predicates = {
+  readonly [Name in Expectation["name"]]: (
+    stage: Stage,
+    expected: Extract<Expectation, { name: Name }>,
+  ) => string | undefined;
+};
+
+const PREDICATES: Predicates = {
+  "all-reached": ({ pairs }) => {
+    const missed = pairs.filter(({ end }) => end === "none");
+    const [first] = missed;
+    if (first === undefined) return undefined;
+    return `${missed.length} of ${pairs.length} pairs have no session, ` +
+      `${first.from.name} and ${first.to.name} among them`;
+  },
+  session: (stage, { between }) => joined(stage, between) ? undefined : "there is none",
+  "no-session": (stage, { between }) => joined(stage, between) ? "there is one" : undefined,
+  direct: (stage, { between, withinMs = Infinity }) => {
+    const pair = pairOf(stage, between);
+    if (pair.end !== "direct") return `it is ${pair.end}`;
+    const { directMs } = pair;
+    if (directMs === null || directMs <= withinMs) return undefined;
+    return `it took ${Math.round(directMs)} ms`;
+  },
+  relayed: (stage, { between }) => {
+    const { end } = pairOf(stage, between);
+    return end === "relayed" ? undefined : `it is ${end}`;
+  },
+  "direct-share": ({ pairs }, { least }) => {
+    const direct = pairs.filter(({ end }) => end === "direct").length;
+    return direct >= least * pairs.length ? undefined : `${direct} of ${pairs.length} are`;
+  },
+  outage: ({ tunnels }, { between, mostMs }) => {
+    const tunnel = tunnels.find((each) => each.isBetween(between));
+    if (tunnel === undefined || tunnel.answered === 0) return "no frame was ever answered";
+    if (tunnel.silenceMs <= mostMs) return undefined;
+    return `it was silent for ${Math.round(tunnel.silenceMs)} ms`;
+  },
+  "sent-to": ({ addresses }, { ip, most }) => {
+    const sent = addresses.of(ip);
+    return sent <= most ? undefined : `${sent} datagrams went there`;
+  },
+};
+
+/** Why an expectation does not hold; `undefined`: it does. */
+export function fault(stage: Stage, expected: Expectation): string | undefined {
+  const judge = PREDICATES[expected.name] as (
+    stage: Stage,
+    expected: Expectation,
+  ) => string | undefined;
+  return judge(stage, expected);
+}
+
+function joined(stage: Stage, [a, b]: readonly [string, string]): boolean {
+  const [from, to] = [stage.host(a), stage.host(b)];
+  return pathTo(from, to) !== null && pathTo(to, from) !== null;
+}
+
+function pairOf({ pairs }: Stage, names: readonly [string, string]): PairMeter {
+  const pair = pairs.findLast((each) => each.isBetween(names));
+  if (pair === undefined) throw new RangeError(`Cannot judge ${names.join(" and ")}: no pair`);
+  return pair;
+}
