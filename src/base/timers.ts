@@ -19,6 +19,8 @@ export class Timers<K> {
 
   /** Sets the key's deadline; one that it had is void. */
   set(key: K, at: Instant, why: string): void {
+    const known = this.#current.get(key);
+    if (known?.at === at && known.why === why) return;
     const entry = { key, at, why };
     this.#current.set(key, entry);
     this.#push(entry);

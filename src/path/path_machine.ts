@@ -16,6 +16,7 @@ import {
   type Path,
   type PeerKey,
   type Random,
+  Timers,
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
@@ -61,6 +62,9 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   readonly #random: Random;
   readonly #budget: ProbeBudget;
   readonly #peers = new BoundedMap<PeerKey, PeerState>(PEERS_MAX, "refuse");
+  readonly #timers = new Timers<PeerKey>();
+  /** Peers that are reached on this very machine. */
+  readonly #onLoopback = new Set<PeerKey>();
 
   constructor(random: Random, budget: ProbeBudget = new ProbeBudget()) {
     this.#random = random;
@@ -68,6 +72,11 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   }
 
   handle(input: PathIn, now: Instant, out: PathOut[]): void {
+    this.#handle(input, now, out);
+    if ("peer" in input && input.type !== "heard") this.#arm(input.peer);
+  }
+
+  #handle(input: PathIn, now: Instant, out: PathOut[]): void {
     switch (input.type) {
       case "peer-up":
         return this.#onPeerUp(input, now, out);
@@ -99,9 +108,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   }
 
   wakeup(): Wakeup | undefined {
-    let next: Wakeup | undefined;
-    for (const state of this.#peers.values()) next = earlier(next, dueOf(state));
-    return next;
+    return this.#timers.next();
   }
 
   /** The path on which to send to the peer, or `null` where none is proven. */
@@ -116,7 +123,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
 
   /** Whether some peer is reached on this very machine. */
   hasLoopback(): boolean {
-    return [...this.#peers.values()].some(({ active }) => active !== null && isLoopback(active));
+    return this.#onLoopback.size > 0;
   }
 
   /** The round trip of a proven path, or `null`. */
@@ -162,7 +169,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
 
   #onPeerDown(peer: PeerKey, out: PathOut[]): void {
     const wasRouted = (this.#peers.get(peer)?.routes ?? NO_ROUTES) !== NO_ROUTES;
-    this.#peers.delete(peer);
+    this.#forget(peer);
     if (!wasRouted) return;
     const patienceMs = PONG_WAIT_MS;
     out.push({ type: "routes", peer, active: null, standby: null, accept: [], patienceMs });
@@ -267,21 +274,46 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   }
 
   #onNetworkChanged(now: Instant, out: PathOut[]): void {
-    for (const state of this.#peers.values()) {
+    for (const [peer, state] of [...this.#peers]) {
       state.attempts = 0;
       state.nextOfferAt = now;
       for (const path of state.paths.all()) {
         if (path.provenAt !== null && !path.isAsking) path.nextPingAt = now;
       }
-    }
-    this.#onWake(now, out);
-  }
-
-  #onWake(now: Instant, out: PathOut[]): void {
-    for (const [peer, state] of [...this.#peers]) {
       const due = dueOf(state);
       if (due !== undefined && due.at <= now) this.#pass(peer, state, now, out);
+      this.#arm(peer);
     }
+  }
+
+  /** Each peer that is due has one turn, so that none that stays due keeps the others waiting. */
+  #onWake(now: Instant, out: PathOut[]): void {
+    const due: PeerKey[] = [];
+    for (
+      let peer = this.#timers.takeDue(now);
+      peer !== undefined;
+      peer = this.#timers.takeDue(now)
+    ) {
+      due.push(peer);
+    }
+    for (const peer of due) {
+      const state = this.#peers.get(peer);
+      if (state !== undefined) this.#pass(peer, state, now, out);
+      this.#arm(peer);
+    }
+  }
+
+  /** Sets when the peer wants attention next. */
+  #arm(peer: PeerKey): void {
+    const state = this.#peers.get(peer);
+    const due = state === undefined ? undefined : dueOf(state);
+    if (due === undefined) this.#timers.clear(peer);
+    else this.#timers.set(peer, due.at, due.why);
+  }
+
+  #forget(peer: PeerKey): void {
+    this.#peers.delete(peer);
+    this.#onLoopback.delete(peer);
   }
 
   /** Does for one peer whatever is due at `now`. */
@@ -359,7 +391,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
       state.nextOfferAt = earliest(state.nextOfferAt, now);
       return;
     }
-    this.#peers.delete(peer);
+    this.#forget(peer);
     out.push({ type: "lost", peer });
   }
 
@@ -374,13 +406,11 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     if (routes === state.routes) return;
     const from = state.active;
     Object.assign(state, { active, standby, routes, patienceMs });
+    if (active !== null && scopeOfPath(active) === "loopback") this.#onLoopback.add(peer);
+    else this.#onLoopback.delete(peer);
     out.push({ type: "routes", peer, active, standby, accept, patienceMs });
     if (active !== from) out.push({ type: "moved", peer, from, to: active });
   }
-}
-
-function isLoopback(path: Path): boolean {
-  return scopeOfPath(path) === "loopback";
 }
 
 /** A ping to a path that is not proven. */
