@@ -10,6 +10,7 @@ export * from "./bucket.ts";
 export * from "./bytes.ts";
 export * from "./drops.ts";
 export * from "./errors.ts";
+export type * from "./frozen.ts";
 export * from "./ids.ts";
 export * from "./machine.ts";
 export type * from "./part.ts";

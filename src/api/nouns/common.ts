@@ -14,7 +14,7 @@
  * @module
  */
 import * as v from "valibot";
-import { isAlias } from "../../base/mod.ts";
+import { type Frozen, isAlias } from "../../base/mod.ts";
 
 /** One method: what it takes, gives, and emits on the way. */
 export interface Method<Taken, Result, Item = never> {
@@ -25,8 +25,6 @@ export interface Method<Taken, Result, Item = never> {
 
 /** What a schema lets in, as its reader sees it: nothing of it may be changed. */
 export type Input<S extends v.GenericSchema> = Frozen<v.InferOutput<S>>;
-
-type Frozen<T> = { readonly [K in keyof T]: Frozen<T[K]> };
 
 const DAY_MS = 86_400_000;
 /** Longest invite or exported authority. Guess: an authority with its books is some 100 KiB. */

@@ -5,14 +5,7 @@
  */
 import { splitPeerKey, type VmId } from "../../base/mod.ts";
 import type { HostedRow } from "../../host/store/mod.ts";
-import {
-  fromHostRow,
-  type HostVm,
-  isEnded,
-  parseHostRow,
-  type Policy,
-  toHostRow,
-} from "../../market/mod.ts";
+import { fromHostRow, type HostVm, isEnded, type Policy, toHostRow } from "../../market/mod.ts";
 import type { VmStateMessage } from "../../node/mod.ts";
 import type { Context } from "../context.ts";
 import {
@@ -29,17 +22,9 @@ type Hosts = Map<VmId, Hosted>;
 /** The VMs of the rows on the disk; what is beside them goes into `hosted`. */
 export function loadRows(context: Context, policy: Policy, hosted: Hosts): HostVm[] {
   const clock = { now: context.now(), unixMs: context.wallMs() };
-  return context.store.hosted.list().flatMap((row) => {
-    const parsed = parseHostRow(row.row);
-    if (!parsed.ok) {
-      context.log.error("a VM's row cannot be read; its machine ends with its lease", {
-        vm: row.id,
-      });
-      return [];
-    }
-    const { created, imageDigest } = row.spec as HostedSpec;
-    hosted.set(row.id, newHosted({ created, imageDigest }));
-    return [fromHostRow(parsed.value, policy, clock)];
+  return context.store.hosted.list().map(({ id, row, spec }) => {
+    hosted.set(id, newHosted(spec));
+    return fromHostRow(row, policy, clock);
   });
 }
 

@@ -102,7 +102,7 @@ export class OwnRecords {
 
   /** Grows over restarts, and whatever the clock does. */
   #nextSeq(nowMs: number): number {
-    const last = Math.max(this.#seq, Number(this.#context.store.values.get("record-seq") ?? 0));
+    const last = Math.max(this.#seq, this.#context.store.values.get("record-seq") ?? 0);
     const seq = Math.max(last + 1, Math.floor(nowMs / 1_000));
     this.#seq = seq;
     const { store, log } = this.#context;

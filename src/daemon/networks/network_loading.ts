@@ -9,7 +9,6 @@ import type { NetworkRow, RevocationRow } from "../../host/store/mod.ts";
 import {
   type Admitter,
   type Certificate,
-  type Grant,
   GRANTS,
   InviteBook,
   type InviteRow,
@@ -135,7 +134,7 @@ export class NetworkLoading {
       return {
         id: row.id,
         secret: toHex(row.secret),
-        grants: row.grants as Grant[],
+        grants: row.grants,
         uses: row.usesMax,
         createdAtMs: row.createdAtMs,
         expiresAtMs: row.expiresAtMs,
@@ -150,7 +149,7 @@ export class NetworkLoading {
   #memberRows(network: NetworkId): MemberEntry[] {
     return this.#context.store.members.list({ network }).map((row) => {
       const { node, invite, admittedAtMs, expiresAtMs } = row;
-      return { node, grants: row.grants as Grant[], invite, admittedAtMs, expiresAtMs };
+      return { node, grants: row.grants, invite, admittedAtMs, expiresAtMs };
     });
   }
 }

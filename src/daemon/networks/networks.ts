@@ -212,8 +212,8 @@ export class Networks {
   }
 
   /** Where a network is entered. */
-  entries({ row }: Joined): NamedNode[] {
-    return (row.bootstrap as { entries: NamedNode[] }).entries;
+  entries({ row }: Joined): readonly NamedNode[] {
+    return row.bootstrap.entries;
   }
 
   // Making and joining ---------------------------------------------------------------------------

@@ -77,24 +77,6 @@ export interface Rental {
   readonly endedAtMs: number | null;
 }
 
-/** What of a rental stands in no column of its own. */
-const IN_DOCUMENT = [
-  "created",
-  "identityFile",
-  "accelerator",
-  "isolation",
-  "confinement",
-  "imageDigest",
-  "lifeMs",
-  "lifeEndsAtMs",
-  "providerKnown",
-  "dryRun",
-  "timings",
-  "reason",
-  "endReason",
-  "localTunnel",
-] as const satisfies readonly (keyof Rental)[];
-
 /** The states in which nothing of a VM is left. */
 const ENDED: ReadonlySet<VmState> = new Set(["released", "failed", "lost"]);
 
@@ -137,18 +119,31 @@ export function toRow(rental: Rental): RentalRow {
     readyAtMs: rental.readyAtMs,
     checkedAtMs: rental.checkedAtMs,
     endedAtMs: rental.endedAtMs,
-    document: Object.fromEntries(IN_DOCUMENT.map((field) => [field, rental[field]])),
+    document: {
+      created: rental.created,
+      identityFile: rental.identityFile,
+      accelerator: rental.accelerator,
+      isolation: rental.isolation,
+      confinement: rental.confinement,
+      imageDigest: rental.imageDigest,
+      lifeMs: rental.lifeMs,
+      lifeEndsAtMs: rental.lifeEndsAtMs,
+      providerKnown: rental.providerKnown,
+      dryRun: rental.dryRun,
+      timings: rental.timings,
+      reason: rental.reason,
+      endReason: rental.endReason,
+      localTunnel: rental.localTunnel,
+    },
   };
 }
 
 /** The rental of a row. Rows are only written by `toRow`; the database checks their types. */
 export function fromRow(row: RentalRow): Rental {
-  const { hostKey: _derived, secrets, document, request, ...same } = row;
+  const { hostKey: _derived, secrets, document, ...same } = row;
   return {
     ...same,
-    ...document as Pick<Rental, (typeof IN_DOCUMENT)[number]>,
-    state: row.state as VmState,
-    request: request as RentalRequest,
+    ...document,
     privateKey: secrets ?? new Uint8Array(32),
   };
 }

@@ -162,7 +162,7 @@ class NodeRun {
     for (const { rowid: _, ...row } of store.setAside) {
       this.#log.error("a damaged row of the database was set aside", row);
     }
-    this.#alias ??= store.values.get("alias") as string | undefined ?? null;
+    this.#alias ??= store.values.get("alias") ?? null;
     if (this.#options.alias !== null) store.values.put("alias", this.#options.alias);
     const { net, deliver } = await this.#openNet(store);
     const clocks = { now: monotonicNow, wallMs: wallNowMs };

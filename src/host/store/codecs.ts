@@ -6,6 +6,8 @@
  * @module
  */
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
+import * as v from "valibot";
+import type { Frozen } from "../../base/mod.ts";
 
 /** What a column holds is not what its field can be. */
 export class BadColumn extends Error {
@@ -102,28 +104,27 @@ export function textOf<T extends string = string>(
   };
 }
 
-/** JSON that passes `isRight`; `what` names it. Its reader knows the type. */
-export function jsonOf(what: string, isRight: (value: unknown) => boolean): Codec<unknown> {
+/** JSON of a schema's shape; `what` names it. What the schema does not name is left out. */
+export function json<S extends v.GenericSchema>(
+  what: string,
+  schema: S,
+): Codec<Frozen<v.InferOutput<S>>> {
   return {
-    encode: (value) => JSON.stringify(value ?? null),
+    encode: (value) => JSON.stringify(value),
     decode: (value) => {
-      const fault = jsonFault(value, isRight, what);
-      if (fault !== undefined) throw new BadColumn(fault);
-      return JSON.parse(String(value));
+      const parsed = v.safeParse(schema, parsedJson(value));
+      if (!parsed.success) throw new BadColumn(not(what));
+      return parsed.output as Frozen<v.InferOutput<S>>;
     },
   };
 }
 
-/** Why a column's JSON cannot be taken; `undefined` where it can. */
-export function jsonFault(
-  value: SQLOutputValue | undefined,
-  isRight: (value: unknown) => boolean,
-  what = "value of its kind",
-): string | undefined {
+/** What a column's JSON says. @throws {BadColumn} */
+function parsedJson(value: SQLOutputValue | undefined): unknown {
   try {
-    return isRight(JSON.parse(String(value))) ? undefined : not(what);
+    return JSON.parse(String(value));
   } catch {
-    return not("JSON");
+    throw new BadColumn(not("JSON"));
   }
 }
 

@@ -3,20 +3,10 @@
  *
  * @module
  */
-import type { NetworkId, NodeId } from "../../base/mod.ts";
-import { isId } from "../../base/mod.ts";
-import {
-  boolean,
-  bytes,
-  bytesOf,
-  integer,
-  jsonOf,
-  nullable,
-  text,
-  textOf,
-  time,
-} from "./codecs.ts";
-import { isBootstrap, isGrants } from "./json.ts";
+import { isId, type NamedNode, type NetworkId, type NodeId } from "../../base/mod.ts";
+import type { Grant } from "../../membership/mod.ts";
+import { boolean, bytes, bytesOf, integer, json, nullable, text, textOf, time } from "./codecs.ts";
+import { bootstrap, grantList } from "./json.ts";
 import type { TableShape } from "./table.ts";
 
 /** Bytes of an Ed25519 seed, a network's key, and an invite's secret. */
@@ -24,7 +14,7 @@ const KEY_BYTES = 32;
 
 const networkId = textOf<NetworkId>("id of a network", isId);
 const nodeId = textOf<NodeId>("id of a node", isId);
-const grants = jsonOf("list of grants", isGrants);
+const grants = json("list of grants", grantList);
 
 /** A network that this node belongs to. */
 export interface NetworkRow {
@@ -42,7 +32,7 @@ export interface NetworkRow {
   /** Who admitted this node, and renews its certificate. */
   readonly admitter: NodeId | null;
   /** JSON: where to begin after a restart, such as the addresses and relays of the invite. */
-  readonly bootstrap: unknown;
+  readonly bootstrap: { readonly entries: readonly NamedNode[] };
 }
 
 /** A key of an epoch that has passed: for members that come back late. */
@@ -60,7 +50,7 @@ export interface InviteRow {
   /** 32 bytes: a secret. */
   readonly secret: Uint8Array;
   /** JSON: an array of grants. */
-  readonly grants: unknown;
+  readonly grants: readonly Grant[];
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
   /** Null: unlimited. */
@@ -85,7 +75,7 @@ export interface MemberRow {
   readonly network: NetworkId;
   readonly node: NodeId;
   /** JSON: an array of grants. */
-  readonly grants: unknown;
+  readonly grants: readonly Grant[];
   readonly admittedAtMs: number;
   /** The invite by which it came last. Not a reference: an invite goes, its members stay. */
   readonly invite: string | null;
@@ -133,7 +123,7 @@ export const NETWORKS: TableShape<NetworkRow, "id"> = {
     authoritySeed: nullable(bytesOf(KEY_BYTES)),
     certificate: nullable(bytes),
     admitter: nullable(nodeId),
-    bootstrap: jsonOf("list of entries", isBootstrap),
+    bootstrap: json("list of entries", bootstrap),
   },
 };
 

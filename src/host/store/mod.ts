@@ -8,10 +8,12 @@
  *
  * @module
  */
+import type { SQLOutputValue } from "node:sqlite";
+import * as v from "valibot";
 import { Database } from "./database.ts";
 import * as membership from "./membership_tables.ts";
-import { jsonFault } from "./codecs.ts";
-import { VALUES } from "./json.ts";
+import { BadColumn, type Codec, json } from "./codecs.ts";
+import { type StoredValues, VALUES } from "./json.ts";
 import { MIGRATIONS } from "./schema.ts";
 import type { SetAside } from "./set_aside.ts";
 import { Table } from "./table.ts";
@@ -19,12 +21,16 @@ import * as vms from "./vm_tables.ts";
 
 export type * from "./membership_tables.ts";
 export type * from "./vm_tables.ts";
+export type { RentalDocument, StoredRequest, StoredSpec, StoredValues } from "./json.ts";
 export type { Table } from "./table.ts";
 
 /** Single values by name, as JSON: such as the UDP port. */
 export interface Values {
-  /** What was put under `key`; its reader knows the type. */
+  /** What was put under `key`; `undefined`: nothing. */
+  get<K extends keyof StoredValues>(key: K): StoredValues[K] | undefined;
+  /** What a part of the node kept under a key of its own. */
   get(key: string): unknown;
+  put<K extends keyof StoredValues>(key: K, value: StoredValues[K]): void;
   put(key: string, value: unknown): void;
   delete(key: string): void;
 }
@@ -111,8 +117,7 @@ function settleValues(db: Database): SetAside[] {
   const rows = db.all("SELECT key, value FROM kv");
   const bad = rows.flatMap(({ key, value }) => {
     const name = String(key);
-    const isRight = Object.hasOwn(VALUES, name) ? VALUES[name] : undefined;
-    const why = jsonFault(value, isRight ?? (() => true));
+    const why = faultOf(name, value);
     return why === undefined ? [] : [{ table: "kv", key: name, column: "value", why, rowid: 0 }];
   });
   for (const { key, why } of bad) {
@@ -125,19 +130,36 @@ function settleValues(db: Database): SetAside[] {
   return bad;
 }
 
+/** The codec of a single value; of those that are not known only that they are JSON. */
+function codecOf(key: string): Codec<unknown> {
+  const schema = Object.hasOwn(VALUES, key) ? VALUES[key as keyof typeof VALUES] : v.unknown();
+  return json("value of its kind", schema) as Codec<unknown>;
+}
+
+function faultOf(key: string, value: SQLOutputValue | undefined): string | undefined {
+  try {
+    codecOf(key).decode(value ?? null);
+    return undefined;
+  } catch (error) {
+    if (error instanceof BadColumn) return error.message;
+    throw error;
+  }
+}
+
 function values(db: Database): Values {
   return {
-    get(key) {
+    get(key: string) {
       const [row] = db.all("SELECT value FROM kv WHERE key = ?", [key]);
-      return row === undefined ? undefined : JSON.parse(String(row.value));
+      // Settled when the database was opened: what does not parse since then was never put.
+      return row === undefined ? undefined : codecOf(key).decode(row.value ?? null);
     },
-    put(key, value) {
+    put(key: string, value: unknown) {
       const upsert = "INSERT INTO kv (key, value) VALUES (?, ?) " +
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-      db.run(upsert, [key, JSON.stringify(value ?? null)]);
+      db.run(upsert, [key, codecOf(key).encode(value ?? null)]);
     },
     delete(key) {
       db.run("DELETE FROM kv WHERE key = ?", [key]);
     },
-  };
+  } as Values;
 }

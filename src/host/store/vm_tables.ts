@@ -7,19 +7,27 @@
  */
 import type { NetworkId, NodeId, VmId } from "../../base/mod.ts";
 import { isAlias, isId, isVmId } from "../../base/mod.ts";
-import { VM_STATES } from "../../market/mod.ts";
+import { type HostRow, isRequestKey, isVmState, type VmState } from "../../market/mod.ts";
 import {
   bytesOf,
   duration,
   integer,
-  jsonOf,
+  json,
   nullable,
   text,
   textOf,
   time,
   uint32,
 } from "./codecs.ts";
-import { isHostedSpec, isKey, isMarketRow, isRentalDocument, isRentalRequest } from "./json.ts";
+import {
+  hostedSpec,
+  marketRow,
+  type RentalDocument,
+  rentalDocument,
+  rentalRequest,
+  type StoredRequest,
+  type StoredSpec,
+} from "./json.ts";
 import type { TableShape } from "./table.ts";
 
 /** Bytes of a WireGuard key. */
@@ -28,7 +36,8 @@ const KEY_BYTES = 32;
 const vmId = textOf<VmId>("id of a VM", isVmId);
 const networkId = textOf<NetworkId>("id of a network", isId);
 const nodeId = textOf<NodeId>("id of a node", isId);
-const key = nullable(textOf("key of a request", isKey));
+const state = textOf<VmState>("state of a VM", isVmState);
+const key = nullable(textOf("key of a request", isRequestKey));
 
 /** A VM that this node rents. */
 export interface RentalRow {
@@ -39,9 +48,9 @@ export interface RentalRow {
   readonly key: string | null;
   /** `--name`: unique among the living. */
   readonly name: string | null;
-  readonly state: string;
+  readonly state: VmState;
   /** JSON: what was asked for. */
-  readonly request: unknown;
+  readonly request: StoredRequest;
   /** Keys of the tunnel, as the market part packs them. */
   readonly secrets: Uint8Array | null;
   /** A whole `ssh-ed25519 …` line. */
@@ -53,7 +62,7 @@ export interface RentalRow {
   readonly checkedAtMs: number | null;
   readonly endedAtMs: number | null;
   /** JSON: the rest of what a VM's document shows. */
-  readonly document: unknown;
+  readonly document: RentalDocument;
 }
 
 /** A VM that this node lends. */
@@ -63,9 +72,9 @@ export interface HostedRow {
   readonly owner: NodeId;
   /** The owner's request key; unique among the living of that owner. */
   readonly key: string | null;
-  readonly state: string;
-  /** JSON: sizes, image and whatever else it was made of. */
-  readonly spec: unknown;
+  readonly state: VmState;
+  /** JSON: what it was made of besides its market's row. */
+  readonly spec: StoredSpec;
   readonly secrets: Uint8Array | null;
   /** Tunnel ids: ours, and the one that the owner's end chose. */
   readonly localTunnel: number | null;
@@ -75,7 +84,7 @@ export interface HostedRow {
   readonly createdAtMs: number;
   readonly endedAtMs: number | null;
   /** JSON: the market's own row about it. */
-  readonly row: unknown;
+  readonly row: HostRow;
 }
 
 /** What this node has seen of a provider, and whether its person trusts it. */
@@ -114,8 +123,8 @@ export const RENTALS: TableShape<RentalRow, "id"> = {
     provider: nodeId,
     key,
     name: nullable(textOf("name", isAlias)),
-    state: textOf("state of a VM", (state) => VM_STATES.some((known) => known === state)),
-    request: jsonOf("request", isRentalRequest),
+    state,
+    request: json("request", rentalRequest),
     secrets: nullable(bytesOf(KEY_BYTES)),
     hostKey: nullable(text()),
     leaseMs: duration,
@@ -124,7 +133,7 @@ export const RENTALS: TableShape<RentalRow, "id"> = {
     readyAtMs: nullable(time),
     checkedAtMs: nullable(time),
     endedAtMs: nullable(time),
-    document: jsonOf("document of a VM", isRentalDocument),
+    document: json("document of a VM", rentalDocument),
   },
 };
 
@@ -138,14 +147,14 @@ export const HOSTED: TableShape<HostedRow, "id"> = {
     network: networkId,
     owner: nodeId,
     key,
-    state: text(),
-    spec: jsonOf("specification of a VM", isHostedSpec),
+    state,
+    spec: json("specification of a VM", hostedSpec),
     secrets: nullable(bytesOf(KEY_BYTES)),
     localTunnel: nullable(uint32),
     remoteTunnel: nullable(uint32),
     deadlineMs: nullable(time),
     createdAtMs: time,
     endedAtMs: nullable(time),
-    row: jsonOf("row of the market", isMarketRow),
+    row: json("row of the market", marketRow),
   },
 };

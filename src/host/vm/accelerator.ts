@@ -173,12 +173,9 @@ function keyOf({ programs, circumstances }: AcceleratorParts): string {
 }
 
 function keptVerdict(parts: AcceleratorParts): AcceleratorVerdict | undefined {
-  const kept = parts.store.values.get(KEY) as Partial<Kept> | undefined;
-  const { kind, probedAtMs, reason, confinement } = kept ?? {};
-  if (kept?.of !== keyOf(parts) || kind !== "kvm") return undefined;
-  if (probedAtMs === undefined || reason === undefined || confinement === undefined) {
-    return undefined;
-  }
+  const kept = parts.store.values.get(KEY);
+  if (kept?.of !== keyOf(parts) || kept.kind !== "kvm") return undefined;
+  const { kind, probedAtMs, reason, confinement } = kept;
   return { kind, probedAtMs, reason, confinement, remedy: null };
 }
 

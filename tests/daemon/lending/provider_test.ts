@@ -555,7 +555,7 @@ Deno.test(
     const vm = await rig.ready();
     const row = rig.row(vm);
     assert.ok(row);
-    rig.stand.store.hosted.put({ ...row, row: { nonsense: true } });
+    rig.stand.store.hosted.put({ ...row, row: { ...row.row, state: "asleep" as "ready" } });
     await rig.restart();
     assert.equal(rig.provider.used().vms, 0);
     assert.deepEqual(

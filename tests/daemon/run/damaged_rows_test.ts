@@ -87,10 +87,10 @@ Deno.test("a lent VM whose row is damaged anywhere is set aside, or usable", () 
     fc.property(damagedAt(ROWS.hosted.row), ({ path, by }) => {
       const row = stored<HostedRow>(HOSTED.columns, {
         ...ROWS.hosted,
-        row: replaced(ROWS.hosted.row, path, by),
+        row: replaced(ROWS.hosted.row, path, by) as HostRow,
       });
       if (row === undefined) return;
-      const vm = fromHostRow(row.row as HostRow, POLICY, CLOCK);
+      const vm = fromHostRow(row.row, POLICY, CLOCK);
       for (const at of [vm.deadline, vm.lifeEndsAt ?? vm.deadline]) {
         assert.ok(Number.isFinite(at), "a moment");
         new Date(Math.round(CLOCK.unixMs + (at - CLOCK.now))).toISOString();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NetworkId, NodeId, VmId } from "../../../src/base/mod.ts";
+import { type NetworkId, type NodeId, peerKey, type VmId } from "../../../src/base/mod.ts";
 import type { Store } from "../../../src/host/store/mod.ts";
 
 /** Ids of the right form: the last character of a whole one holds padding. */
@@ -140,7 +140,7 @@ export const ROWS = {
     endedAtMs: null,
     row: {
       id: VM,
-      owner: `${NETWORK}/${NODE}`,
+      owner: peerKey(NETWORK, NODE),
       key: null,
       requirements: REQUEST,
       dryRun: false,

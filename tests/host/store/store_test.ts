@@ -41,6 +41,28 @@ Deno.test(
 );
 
 Deno.test(
+  "what a newer build added to JSON damages no row, and reaches nobody",
+  withDatabase((path) => {
+    const store = openStore(path);
+    store.networks.put(network);
+    store.rentals.put(rental);
+    store.close();
+    const db = new DatabaseSync(path);
+    const add = (json: string) => `json_insert(${json}, '$.more', 1)`;
+    db.exec(`UPDATE networks SET bootstrap = ${add("bootstrap")}`);
+    db.exec(`UPDATE rentals SET request = ${add("request")}, document = ${add("document")}`);
+    db.exec("INSERT INTO kv (key, value) VALUES ('later', '{\"anything\": 1}')");
+    db.close();
+    const again = openStore(path);
+    assert.deepEqual(again.setAside, []);
+    assert.deepEqual(again.networks.get({ id: NETWORK }), network);
+    assert.deepEqual(again.rentals.get({ id: rental.id }), rental);
+    assert.deepEqual(again.values.get("later"), { anything: 1 });
+    again.close();
+  }),
+);
+
+Deno.test(
   "the database is private to its owner",
   withDatabase((path) => {
     const store = openStore(path);
