@@ -6,7 +6,7 @@
  */
 import type { Instant, NodeId, PeerKey, SessionKind } from "../base/mod.ts";
 import type { Grant, Member } from "../membership/mod.ts";
-import type { Answer, CallName, Question } from "../node/mod.ts";
+import type { Answer, CallName, NodeIn, Question } from "../node/mod.ts";
 import type { Demand } from "../path/mod.ts";
 
 /** Who asks, when a peer calls us. */
@@ -65,6 +65,21 @@ export interface Calls {
   ): Promise<Answer<N>>;
 }
 
+/** Sessions at addresses that somebody named: for who joins. */
+export interface Sessions {
+  /**
+   * Begins a session over a path; resolves with the peer that answered.
+   *
+   * @throws {OmertaError} `unreachable`, or `not-member` where the peer has no valid certificate.
+   */
+  connect(connect: Connect, options?: CallOptions): Promise<PeerKey>;
+  /** Ends a session, and tells the peer. */
+  disconnect(peer: PeerKey, kind: SessionKind): void;
+}
+
+/** A session that is to be begun. */
+export type Connect = Omit<Extract<NodeIn, { readonly type: "connect" }>, "type" | "token">;
+
 /** How much the paths to peers matter. Each use has a name of its own, such as `VM abcd…`. */
 export interface Holds {
   claim(peer: PeerKey, use: string, demand: Demand): void;
@@ -82,6 +97,8 @@ export interface Views {
   listen(listener: (event: PeerEvent) => void): () => void;
   /** Whether there is a member's session with the peer. */
   isConnected(peer: PeerKey): boolean;
+  /** Members with a session. */
+  connected(): PeerKey[];
   /** The peer as a member, while there is a session. */
   member(peer: PeerKey): Member | undefined;
   /** Whether the peer's certificate grants that. */

@@ -6,3 +6,4 @@
 export { NodeMachine } from "./node_machine.ts";
 export * from "./protocol/mod.ts";
 export type * from "./types.ts";
+export type { NodeView } from "./views.ts";

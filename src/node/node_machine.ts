@@ -27,24 +27,14 @@ import {
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
-import {
-  type Namer,
-  type NatJudgement,
-  type PathIn,
-  PathMachine,
-  type PathOut,
-  type PathView,
-  PING,
-  PONG,
-} from "../path/mod.ts";
+import { type PathIn, PathMachine, type PathOut, PING, PONG } from "../path/mod.ts";
 import {
   type SessionIn,
   SessionMachine,
   type SessionOptions,
   type SessionOut,
-  type SessionStats,
 } from "../session/mod.ts";
-import { isRelayed, MESSAGE, pathSource } from "../wire/mod.ts";
+import { isRelayed, MESSAGE } from "../wire/mod.ts";
 import { RPC_RESEND_MS, type RpcIn, RpcMachine, type RpcOut } from "../rpc/mod.ts";
 import { CallBudget } from "./call_budget.ts";
 import { CandidateExchange, type ExchangeIn, type ExchangeOut } from "./candidate_exchange.ts";
@@ -57,6 +47,7 @@ import { type Mounted, PartHost } from "./parts.ts";
 import { encodeBody, encodeRefusal, isCallName } from "./protocol/mod.ts";
 import { Turn } from "./turn.ts";
 import type { NodeIn, NodeOut } from "./types.ts";
+import { NodeView } from "./views.ts";
 
 /**
  * A path on which nothing was heard for so long is asked when a call is sent, or sent again. Guess:
@@ -83,6 +74,8 @@ export interface NodeOptions<Member extends Granted> extends SessionOptions<Memb
 
 /** The machine of a whole node. */
 export class NodeMachine<Member extends Granted> implements Machine<NodeIn, NodeOut<Member>> {
+  /** What is known of peers and of ourselves. */
+  readonly view: NodeView<Member>;
   readonly #self: NodeId;
   readonly #sessions: SessionMachine<Member>;
   readonly #calls: RpcMachine;
@@ -106,6 +99,8 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     const resendMs = (peer: PeerKey, kind: SessionKind) => this.#resendMs(peer, kind);
     this.#calls = new RpcMachine({ random: options.random, resendMs });
     this.#paths = new PathMachine(options.random, this.#gate.budget);
+    const [sessions, paths, own, gate] = [this.#sessions, this.#paths, this.#own, this.#gate];
+    this.view = new NodeView({ sessions, paths, own, gate });
     this.#parts = this.#host();
     this.#exchange = this.#mountExchange();
   }
@@ -168,47 +163,6 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     );
   }
 
-  /** Whether there is a member's session with the peer. */
-  isConnected(peer: PeerKey): boolean {
-    return this.#sessions.has(peer, "epoch");
-  }
-
-  /** The source prefix at which the peer was proven to be when its session began. */
-  sourceOf(peer: PeerKey, kind: SessionKind): string | undefined {
-    const path = this.#sessions.provenPathOf(peer, kind);
-    return path === undefined ? undefined : pathSource(path).key;
-  }
-
-  /** The path on which we send to the peer now. */
-  activePath(peer: PeerKey): Path | null {
-    return this.#paths.active(peer);
-  }
-
-  /** The proven paths to a peer, the active one first. */
-  pathsOf(peer: PeerKey, now: Instant): PathView[] {
-    return this.#paths.views(peer, now);
-  }
-
-  /** The judgement of our NAT for one family. */
-  judgeNat(family: "ipv4" | "ipv6", now: Instant): NatJudgement {
-    return this.#own.judgeNat(family, now);
-  }
-
-  /** The addresses at which peers see us. */
-  observed(now: Instant): string[] {
-    return this.#own.observed(now);
-  }
-
-  /** Whether a session may be opened at a path whose address `named` named. */
-  mayOpen(path: Path, named: Namer): boolean {
-    return this.#gate.admits(path, named, () => this.#paths.hasLoopback());
-  }
-
-  /** Counters of the sessions. */
-  sessionStats(): SessionStats {
-    return this.#sessions.stats();
-  }
-
   #wake(turn: Turn<Member>): void {
     this.#session({ type: "wake" }, turn);
     this.#call({ type: "wake" }, turn);
@@ -233,8 +187,8 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
 
   #host(): PartHost<Turn<Member>> {
     return new PartHost<Turn<Member>>({
-      isConnected: (peer) => this.isConnected(peer),
-      admits: (path, named) => this.mayOpen(path, named),
+      isConnected: (peer) => this.view.isConnected(peer),
+      admits: (path, named) => this.view.mayOpen(path, named),
       rpc: (input, turn) => this.#call(input, turn),
       connect: (connect, turn) => this.#connect(connect, turn),
       cancel: (token) => this.#connects.cancel(token),
@@ -248,7 +202,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       own: this.#own,
       direct: this.#direct,
       active: (peer) => this.#paths.active(peer),
-      rttMs: (peer) => this.#activeRttMs(peer),
+      rttMs: (peer) => this.view.rttMs(peer),
     });
     return this.#parts.mount<
       ExchangeIn,
@@ -269,7 +223,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     const { token, peer, path, named, key, payload } = connect;
     const fail = (reason: "unwanted" | "busy") =>
       this.#connectEnded(token, { ok: false, reason, detail: null }, turn);
-    if (!this.mayOpen(path, named)) return fail("unwanted");
+    if (!this.view.mayOpen(path, named)) return fail("unwanted");
     if (!this.#connects.begin(connect)) return fail("busy");
     this.#session({ type: "connect", peer, path, key, payload }, turn);
   }
@@ -338,6 +292,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     if (proven) this.#gate.budget.answered(path, turn.now);
     const punch = this.#direct && this.#self < up.node;
     if (kind === "epoch") {
+      this.view.noteUp(peer, member, path);
       this.#parts.peer({ type: "peer-up", peer, grants: member.grants, renewed });
       this.#path({ type: "peer-up", peer, path, proven, punch }, turn);
       this.#path({ type: "demand", peer, demand: this.#keepAlive.of(peer) }, turn);
@@ -392,7 +347,10 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     if (kind === "invite") this.#invitePaths.delete(peer);
     else this.#path({ type: "peer-down", peer }, turn);
     const why = turn.lost.has(peer) ? "lost" : reason;
-    if (kind === "epoch") this.#parts.peer({ type: "peer-down", peer, reason: why });
+    if (kind === "epoch") {
+      this.view.noteDown(peer, turn.now);
+      this.#parts.peer({ type: "peer-down", peer, reason: why });
+    }
     turn.out.push({ type: "peer-down", peer, kind, reason: why, detail: detail ?? null });
   }
 
@@ -428,7 +386,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
 
   /** A slow path does not carry all again before the first acknowledgement can be back. */
   #resendMs(peer: PeerKey, kind: SessionKind): number {
-    const rttMs = kind === "epoch" ? this.#activeRttMs(peer) : null;
+    const rttMs = kind === "epoch" ? this.view.rttMs(peer) : null;
     return Math.max(RPC_RESEND_MS, RESEND_RTTS * (rttMs ?? 0));
   }
 
@@ -489,11 +447,6 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
   ): void {
     if (!this.#own.note(peer, { path, address }, turn.now)) return;
     turn.out.push({ type: "endpoints", addresses: this.#own.observed(turn.now) });
-  }
-
-  #activeRttMs(peer: PeerKey): number | null {
-    const active = this.#paths.active(peer);
-    return active === null ? null : this.#paths.rttMs(peer, active);
   }
 
   /** Whether a path is direct where peers behind a relay are to stay there. */

@@ -55,7 +55,7 @@ export class PairMeter {
 
 /** The path on which one sends to the other; `null` where it has none. */
 export function pathTo(from: Host, to: Host): Path | null {
-  return from.isUp && to.isUp ? from.machine.activePath(to.peer) : null;
+  return from.isUp && to.isUp ? from.machine.view.activePath(to.peer) : null;
 }
 
 /** Bytes of a frame that measures: as a ping through WireGuard. */

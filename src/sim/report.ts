@@ -92,7 +92,7 @@ export class Run {
       dropped: Object.fromEntries(Object.entries(fabric.drops.read()).toSorted()),
       hosts: hosts.size,
       sessions: [...hosts.values()].reduce((sum, { machine }) => {
-        return sum + machine.sessionStats().sessions;
+        return sum + machine.view.sessionStats().sessions;
       }, 0),
       pairs: {
         direct: ends.filter((end) => end === "direct").length,

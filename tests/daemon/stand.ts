@@ -20,9 +20,8 @@ import {
   networkIdOf,
 } from "../../src/crypto/mod.ts";
 import type { Context } from "../../src/daemon/context.ts";
-import { FakeHolds } from "./fake_ports.ts";
+import { type Called, FakeCalls, FakeHolds, FakeTimers, FakeViews } from "./fake_ports.ts";
 import type { LoopEvent } from "../../src/daemon/run/loop.ts";
-import type { CallHandler } from "../../src/daemon/ports.ts";
 import { statePaths } from "../../src/host/state/state.ts";
 import { openStore, type Store } from "../../src/host/store/mod.ts";
 import type { Answer, CallName, NodeIn, Question } from "../../src/node/mod.ts";
@@ -32,14 +31,6 @@ import { FakeTime, settle } from "./fake_time.ts";
 
 /** A Friday in 2026, Unix milliseconds. */
 export const START_MS = 1_795_132_800_000;
-
-/** A call that went out. */
-export interface Called {
-  readonly peer: PeerKey;
-  readonly name: CallName;
-  // deno-lint-ignore no-explicit-any -- each test knows the question of the call that it looks at
-  readonly question: any;
-}
 
 /** A command to the native library. */
 export interface Commanded {
@@ -55,7 +46,7 @@ export interface Connected {
   readonly named: Namer;
 }
 
-type Answerer = (question: unknown, peer: PeerKey) => unknown;
+export type { Called };
 
 /** The stand of one node. */
 export class Stand {
@@ -63,7 +54,6 @@ export class Stand {
   readonly identity: Identity;
   /** Milliseconds by which the wall clock is wrong. */
   wallSkewMs = 0;
-  readonly calls: Called[] = [];
   readonly commands: Commanded[] = [];
   readonly connects: Connected[] = [];
   /** Who answers where a session is begun; nobody does unless the test says so. */
@@ -76,15 +66,16 @@ export class Stand {
   readonly logged: string[] = [];
   /** What tasks in the background failed with. */
   readonly failures: unknown[] = [];
-  readonly connected = new Set<PeerKey>();
   readonly paths = new Map<PeerKey, string>();
   holds = new FakeHolds();
-  readonly answers = new Map<string, Answerer>();
+  /** What the native library says to a command. */
+  readonly answers = new Map<string, (args: unknown) => unknown>();
+  readonly ports = new FakeCalls();
+  readonly views: FakeViews;
   store: Store;
   context: Context;
   readonly #time: FakeTime;
   readonly #dir: string;
-  readonly #handlers = new Map<string, CallHandler<CallName>>();
   readonly #listeners = new Set<(event: LoopEvent) => void>();
 
   constructor(dir: string, time: FakeTime, seed = 1) {
@@ -92,14 +83,26 @@ export class Stand {
     this.#time = time;
     this.random = seededRandom(seed);
     this.identity = generateIdentity(this.random).identity;
+    this.views = new FakeViews(this.identity.id);
     this.store = this.#openStore();
     this.context = this.#context();
+  }
+
+  /** Calls that went out. */
+  get calls(): Called[] {
+    return this.ports.made;
+  }
+
+  /** Peers with a session. */
+  get connected(): Set<PeerKey> {
+    return this.views.sessions;
   }
 
   /** The node was killed: what is not in the store is gone. Returns the context of the next run. */
   restart(): Context {
     this.store.close();
-    this.#handlers.clear();
+    this.ports.clear();
+    this.views.clear();
     this.#listeners.clear();
     this.connected.clear();
     this.store = this.#openStore();
@@ -120,19 +123,25 @@ export class Stand {
     name: N,
     question: Question<N>,
   ): Promise<Answer<N>> {
-    const handler = this.#handlers.get(name);
-    assert.ok(handler, `${name} is not served`);
-    return await handler({ peer, kind: "epoch" }, question as Question<CallName>) as Answer<N>;
+    return await this.ports.asked(peer, name, question);
   }
 
   /** Whether a kind of call is served. */
   serves(name: CallName): boolean {
-    return this.#handlers.has(name);
+    return this.ports.serves(name);
   }
 
   /** Something happens in the loop. */
   emit(event: LoopEvent): void {
     for (const listener of [...this.#listeners]) listener(event);
+    if (event.type === "peer-up" && event.kind === "epoch") {
+      this.views.members.set(event.peer, event.member);
+      this.views.emit({ type: "peer-up", peer: event.peer, renewed: event.renewed });
+    }
+    if (event.type === "peer-down" && event.kind === "epoch") {
+      this.views.members.delete(event.peer);
+      this.views.emit({ type: "peer-down", peer: event.peer, reason: event.reason });
+    }
   }
 
   /** Answers our calls of that name from now on. */
@@ -140,7 +149,7 @@ export class Stand {
     name: N,
     answerer: (question: Question<N>, peer: PeerKey) => Answer<N> | Promise<Answer<N>>,
   ): void {
-    this.answers.set(name, answerer as Answerer);
+    this.ports.answer(name, answerer);
   }
 
   /** Calls of that name that went out. */
@@ -162,36 +171,36 @@ export class Stand {
       void this.logged.push(`${level} ${message}`);
     const loop = {
       machine: {
-        isConnected: (peer: PeerKey) => this.connected.has(peer),
+        isConnected: (peer: PeerKey) => this.views.isConnected(peer),
         activePath: (peer: PeerKey) => this.paths.get(peer) ?? null,
         pathsOf: () => [],
         mayOpen: (path: string) => this.mayOpen(path),
       },
-      serve: (name: string, handler: CallHandler<CallName>) =>
-        void this.#handlers.set(name, handler),
       listen: (listener: (event: LoopEvent) => void) => {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
       },
       input: (input: NodeIn) => void this.inputs.push(input),
-      connect: async ({ peer, path, named }: Connected) => {
-        this.connects.push({ peer, path, named });
-        return await this.onConnect({ peer, path, named });
-      },
-      call: (
-        peer: PeerKey,
-        name: CallName,
-        question: unknown,
-        options?: { signal?: AbortSignal },
-      ) => this.#call({ peer, name, question }, options?.signal),
+      connect: (connect: Connected) => this.#connect(connect),
+      serve: this.ports.serve.bind(this.ports),
+      call: this.ports.call.bind(this.ports),
     } as unknown as Context["loop"];
+    this.holds = new FakeHolds();
     return {
       paths: statePaths(this.#dir),
       store: this.store,
       identity: this.identity,
       staticKey: generateKeyPair(this.random),
       loop,
-      demands: this.holds = new FakeHolds(),
+      calls: this.ports,
+      holds: this.holds,
+      demands: this.holds,
+      views: this.views,
+      timers: new FakeTimers(),
+      sessions: {
+        connect: (connect) => this.#connect(connect),
+        disconnect: (peer, kind) => void this.inputs.push({ type: "disconnect", peer, kind }),
+      },
       net: this.#net(),
       log: { error: log("error"), warn: log("warn"), info: log("info"), debug: log("debug") },
       random: this.random,
@@ -201,26 +210,15 @@ export class Stand {
     };
   }
 
-  async #call(called: Called, signal: AbortSignal | undefined): Promise<unknown> {
-    this.calls.push(called);
-    if (signal?.aborted) throw givenUp();
-    const answerer = this.answers.get(called.name);
-    if (answerer === undefined) throw new OmertaError("unreachable", "nobody answers here");
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(givenUp());
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      const answer = Promise.resolve().then(() => answerer(called.question, called.peer));
-      return await Promise.race([answer, aborted.promise]);
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-    }
+  async #connect({ peer, path, named }: Connected): Promise<PeerKey> {
+    this.connects.push({ peer, path, named });
+    return await this.onConnect({ peer, path, named });
   }
 
   #net(): Context["net"] {
     const command = (op: string, args: Readonly<Record<string, unknown>> = {}) => {
       this.commands.push({ op, args });
-      return this.answers.get(op)?.(args, "" as PeerKey) ?? { ok: true };
+      return this.answers.get(op)?.(args) ?? { ok: true };
     };
     return {
       port: 9_000,
@@ -231,10 +229,6 @@ export class Stand {
       close: () => Promise.resolve(),
     };
   }
-}
-
-function givenUp(): OmertaError {
-  return new OmertaError("timeout", "The command was given up");
 }
 
 /** Runs a test with a fresh stand and a clock of its own; nothing may be left in either. */

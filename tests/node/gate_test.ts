@@ -67,13 +67,13 @@ Deno.test("a session is opened where a record points, once somebody answers ther
   const [a, b] = [world.host(), world.host()];
   a.connect(b, b.local, world.key, "record");
   world.run(200);
-  assert.ok(a.machine.isConnected(b.peer) && b.machine.isConnected(a.peer));
+  assert.ok(a.machine.view.isConnected(b.peer) && b.machine.view.isConnected(a.peer));
   for (let i = 0; i < 10; i++) {
     a.take({ type: "disconnect", peer: b.peer, kind: "epoch" });
     world.run(100);
     a.connect(b, b.local, world.key, "record");
     world.run(200);
-    assert.ok(a.machine.isConnected(b.peer), `not at attempt ${i}`);
+    assert.ok(a.machine.view.isConnected(b.peer), `not at attempt ${i}`);
   }
 });
 
@@ -109,7 +109,7 @@ Deno.test("loopback is tried for a record where peers are on loopback, as in a d
   const [a, b] = [world.host(), world.host()];
   a.connect(b);
   world.run(200);
-  assert.equal(a.machine.mayOpen(asPath("127.0.0.1:9"), "record"), false);
+  assert.equal(a.machine.view.mayOpen(asPath("127.0.0.1:9"), "record"), false);
   const onLoopback = { path: asPath("127.0.0.1:9000"), peer: b.peer };
   a.take({ type: "add-path", ...onLoopback });
   const ping = a.heard("transmit").at(-1);
@@ -121,7 +121,7 @@ Deno.test("loopback is tried for a record where peers are on loopback, as in a d
   assert.ok(pong);
   world.inject(a, "127.0.0.1:9000", pong.bytes);
   assert.equal(a.path(b), "127.0.0.1:9000");
-  assert.equal(a.machine.mayOpen(asPath("127.0.0.1:9"), "record"), true);
+  assert.equal(a.machine.view.mayOpen(asPath("127.0.0.1:9"), "record"), true);
 });
 
 Deno.test("no peer that names a host without end keeps us from what our person named there", () => {
@@ -207,5 +207,5 @@ Deno.test("whom the owner keeps on the relay opens no session where a record poi
   assert.deepEqual(a.heard("transmit"), []);
   a.connect(b, b.local, world.key, "person");
   world.run(200);
-  assert.ok(a.machine.isConnected(b.peer), "a relay that a person named is met");
+  assert.ok(a.machine.view.isConnected(b.peer), "a relay that a person named is met");
 });

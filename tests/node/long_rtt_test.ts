@@ -9,7 +9,7 @@ function pair(rttMs: number, loss = 0, seed = 1): { world: World; a: Host; b: Ho
   const [a, b] = [world.host(), world.host()];
   a.connect(b);
   world.run(10_000);
-  assert.ok(a.machine.isConnected(b.peer), "no session");
+  assert.ok(a.machine.view.isConnected(b.peer), "no session");
   return { world, a, b };
 }
 
@@ -21,7 +21,7 @@ function setWay(world: World, rttMs: number, loss = 0): void {
 function assertLives({ a, b }: { a: Host; b: Host }, now: World["now"], rttMs: number): void {
   for (const [end, other] of [[a, b], [b, a]] as const) {
     assert.deepEqual(end.heard("peer-down"), []);
-    const [path] = end.machine.pathsOf(other.peer, now);
+    const [path] = end.machine.view.pathsOf(other.peer, now);
     assert.ok(path?.rttMs, "no round trip is known");
     assert.ok(Math.abs(path.rttMs - rttMs) < rttMs / 4, `${path.rttMs} ms`);
   }

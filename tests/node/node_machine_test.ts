@@ -176,7 +176,7 @@ Deno.test("a session that is used is renewed for hours without being lost", () =
   assert.ok(a.heard("peer-up").length >= 50, "it was not renewed");
   assert.deepEqual([a.heard("peer-down"), b.heard("peer-down")], [[], []]);
   assert.deepEqual([a.heard("moved").length, b.heard("moved").length], [1, 1]);
-  assert.equal(a.machine.pathsOf(b.peer, world.now).length, 1);
+  assert.equal(a.machine.view.pathsOf(b.peer, world.now).length, 1);
 });
 
 Deno.test("what a member sends with another's address is no sign that the other is there", () => {
@@ -344,8 +344,8 @@ Deno.test("a joiner comes in with no grants, in a session that is no member's", 
   const [up] = admitter.heard("peer-up");
   assert.deepEqual([up?.kind, up?.member.grants, up?.member.certificate], ["invite", [], null]);
   assert.equal(joiner.heard("peer-up")[0]?.kind, "invite");
-  assert.equal(admitter.machine.isConnected(joiner.peer), false);
-  assert.equal(admitter.machine.sourceOf(joiner.peer, "invite"), pathSource(joiner.local).key);
+  assert.equal(admitter.machine.view.isConnected(joiner.peer), false);
+  assert.equal(admitter.machine.view.sourceOf(joiner.peer, "invite"), pathSource(joiner.local).key);
   assert.deepEqual([admitter.heard("routes"), joiner.heard("routes")], [[], []]);
 });
 
@@ -477,7 +477,7 @@ Deno.test("a peer that vanished is lost once, its calls end, and it can be met a
   b.restart();
   a.connect(b);
   world.run(300);
-  assert.ok(a.machine.isConnected(b.peer));
+  assert.ok(a.machine.view.isConnected(b.peer));
   assert.equal(a.heard("peer-up").at(-1)?.renewed, false);
 });
 
@@ -499,11 +499,11 @@ Deno.test("peers tell where they see us, and their prefixes judge the NAT", () =
   const relays = [world.host(), world.host()];
   for (const relay of relays) a.connect(relay);
   world.run(500);
-  const [seen] = a.machine.observed(world.now);
+  const [seen] = a.machine.view.observed(world.now);
   assert.match(seen ?? "", /^203\.0\.113\.1:9000$/);
   assert.deepEqual(a.heard("endpoints").map(({ addresses }) => addresses), [[seen]]);
   // Both observers stand in one /24, so they are one voice.
-  const judged = a.machine.judgeNat("ipv4", world.now);
+  const judged = a.machine.view.judgeNat("ipv4", world.now);
   assert.deepEqual(judged, { mapping: "unknown", observers: 1 });
 });
 
@@ -511,12 +511,12 @@ Deno.test("a change of our own addresses forgets what was observed and asks ever
   const world = new World();
   const [a, b] = connected(world);
   world.run(100);
-  assert.equal(a.machine.observed(world.now).length, 1);
+  assert.equal(a.machine.view.observed(world.now).length, 1);
   const before = a.sentTo(b.local);
   const local = { addresses: ["192.168.77.7:9000"], prefixes: ["192.168.77.0/24"] };
   a.take({ type: "local", local, advertised: [] });
   assert.equal(a.sentTo(b.local), before + 1);
-  assert.deepEqual(a.machine.observed(world.now), []);
+  assert.deepEqual(a.machine.view.observed(world.now), []);
   a.take({ type: "local", local, advertised: ["198.51.100.7:9000"] });
   assert.equal(a.sentTo(b.local), before + 1, "the same addresses are no change");
 });
@@ -613,7 +613,7 @@ Deno.test("garbage from strangers makes a node neither throw nor answer", () => 
     world.inject(a, path, Uint8Array.of(...start, ...rest));
   }));
   assert.equal(a.heard("transmit").length, before);
-  assert.ok(a.machine.isConnected(b.peer));
+  assert.ok(a.machine.view.isConnected(b.peer));
 });
 
 Deno.test("every datagram of a session, flipped anywhere, changes nothing", () => {
@@ -639,6 +639,6 @@ Deno.test("strangers by the thousand leave a node's peers as they are", () => {
     world.inject(a, `198.51.100.${i % 250}:${i + 1}`, world.random.bytes(1_200));
   }
   world.run(60_000);
-  assert.ok(a.machine.isConnected(b.peer));
-  assert.equal(a.machine.sessionStats().sessions, 1);
+  assert.ok(a.machine.view.isConnected(b.peer));
+  assert.equal(a.machine.view.sessionStats().sessions, 1);
 });

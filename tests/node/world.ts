@@ -146,7 +146,7 @@ export class Host {
   }
 
   path(to: Host): Path | null {
-    return this.machine.activePath(to.peer);
+    return this.machine.view.activePath(to.peer);
   }
 
   /** Datagrams that left for an address, by their time to live. */
@@ -279,6 +279,6 @@ export function connected(world: World): [Host, Host] {
   const token = a.connect(b);
   world.run(200);
   assert.deepEqual(a.heard("connected").map((c) => c.token), [token]);
-  assert.ok(a.machine.isConnected(b.peer) && b.machine.isConnected(a.peer));
+  assert.ok(a.machine.view.isConnected(b.peer) && b.machine.view.isConnected(a.peer));
   return [a, b];
 }

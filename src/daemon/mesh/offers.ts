@@ -12,7 +12,7 @@ import type { Peers } from "./peers.ts";
 /** What is asked of a node's parts. */
 export interface OfferParts {
   readonly loop: {
-    readonly machine: Pick<Loop["machine"], "activePath">;
+    readonly machine: Pick<Loop["view"], "activePath">;
     input(input: { type: "vouch"; peer: PeerKey; address: string }): void;
   };
   readonly peers: Pick<Peers, "holds">;

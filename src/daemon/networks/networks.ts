@@ -41,7 +41,7 @@ import {
   type SessionKey,
 } from "../../session/mod.ts";
 import { Admitting } from "./admitting.ts";
-import type { Context } from "../context.ts";
+import type { Ground } from "../context.ts";
 import { gatesText, openGates, shutGates } from "./gates.ts";
 import { type InviteOrder, Inviting, type MadeInvite } from "./inviting.ts";
 import {
@@ -68,7 +68,7 @@ interface Unsound {
 
 /** The networks of a running node. */
 export class Networks {
-  readonly #context: Omit<Context, "loop" | "demands">;
+  readonly #context: Ground;
   readonly #loading: NetworkLoading;
   readonly #inviting: Inviting;
   readonly #admitting: Admitting;
@@ -81,7 +81,7 @@ export class Networks {
   readonly #alias: () => string | null;
   readonly #onChange = new Set<() => void>();
 
-  constructor(context: Omit<Context, "loop" | "demands">, alias: () => string | null) {
+  constructor(context: Ground, alias: () => string | null) {
     this.#context = context;
     this.#loading = new NetworkLoading(context);
     this.#inviting = new Inviting(context);

@@ -30,11 +30,12 @@ import { type Member, peerVerifier } from "../../membership/mod.ts";
 import { NodeMachine } from "../../node/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
 import { Consumer } from "../renting/consumer.ts";
-import type { Context } from "../context.ts";
+import type { Context, LoopOfRooms } from "../context.ts";
 import { INVITE_FIRST } from "../networks/inviting.ts";
 import { joinNetwork, readInvite } from "../networks/joining.ts";
 import { type LingerIn, LingerMachine, type LingerOut } from "./linger.ts";
-import { NodeHolds } from "./holds.ts";
+import { openContext } from "./ports.ts";
+import { HOST_CLOCK, HostTimers } from "./timers.ts";
 import { KnownProviders } from "../renting/known_providers.ts";
 import { Loop } from "./loop.ts";
 import { openMarket } from "../renting/market.ts";
@@ -165,7 +166,8 @@ class NodeRun {
     this.#alias ??= store.values.get("alias") ?? null;
     if (this.#options.alias !== null) store.values.put("alias", this.#options.alias);
     const { net, deliver } = await this.#openNet(store);
-    const clocks = { now: monotonicNow, wallMs: wallNowMs };
+    const timers = new HostTimers();
+    this.#closers.push(() => timers.close());
     const background = (what: string, task: () => Promise<unknown>) => this.#background(what, task);
     const shared = {
       paths: this.#paths,
@@ -176,7 +178,8 @@ class NodeRun {
       log: this.#log,
       random: systemRandom,
       background,
-      ...clocks,
+      timers,
+      ...HOST_CLOCK,
     };
     const networks = new Networks(shared, () => this.#alias);
     const verifyPeer = peerVerifier({
@@ -202,13 +205,19 @@ class NodeRun {
     });
     this.#closers.push(() => loop.close());
     deliver((path, bytes) => loop.input({ type: "datagram", path, bytes }));
-    await this.#compose(
-      { ...shared, loop, demands: new NodeHolds((input) => loop.input(input)) },
-      networks,
-    );
+    const reach = Promise.withResolvers<Reach>();
+    const context = openContext(shared, loop, {
+      reach: async (peer, options) => await (await reach.promise).peer(peer, options),
+      onDefect: (error) => this.#defect(error),
+    });
+    await this.#compose(context, networks, reach.resolve);
   }
 
-  async #compose(context: Context, networks: Networks): Promise<void> {
+  async #compose(
+    context: Context,
+    networks: Networks,
+    reaches: (reach: Reach) => void,
+  ): Promise<void> {
     const standing = new Standing(this.#options, context);
     this.#closers.push(() => standing.close());
     const peers = new Peers(context);
@@ -217,6 +226,7 @@ class NodeRun {
     const facts = () => ownFacts(this.#alias, standing, provider, accelerator);
     const relays = new Relays(context, { networks, peers, facts });
     const reach = new Reach(context, { networks, peers, relays });
+    reaches(reach);
     const tunnels = new Tunnels(context.net);
     const market = openMarket(context, { networks, peers, relays });
     const consumer = this.#openConsumer(context, { reach, tunnels, market, peers });
@@ -528,7 +538,7 @@ class NodeRun {
 }
 
 /** Tells the node machine now, and at every change, by which keys members and joiners may come. */
-function tellNetworks(loop: Loop, networks: Networks): void {
+function tellNetworks(loop: LoopOfRooms, networks: Networks): void {
   let known = new Set<NetworkId>();
   const tell = () => {
     const [keys, refused] = [networks.acceptedKeys(), networks.refusedKeys()];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type NodeId, OmertaError, type PeerKey, peerKey } from "../../../src/base/mod.ts";
 import { generateIdentity } from "../../../src/crypto/mod.ts";
-import { connectError } from "../../../src/daemon/run/loop.ts";
+import { connectError } from "../../../src/daemon/run/call_errors.ts";
 import { joinNetwork, readInvite } from "../../../src/daemon/networks/joining.ts";
 import { Networks } from "../../../src/daemon/networks/networks.ts";
 import { encodeInvite, type Grant } from "../../../src/membership/mod.ts";

@@ -5,10 +5,12 @@ import {
   type NetworkId,
   type NodeId,
   OmertaError,
+  type PeerKey,
   peerKey,
   type Wakeup,
 } from "../../../src/base/mod.ts";
 import { Loop } from "../../../src/daemon/run/loop.ts";
+import { NodeCalls } from "../../../src/daemon/run/calls.ts";
 import type { Caller } from "../../../src/daemon/ports.ts";
 import type { NetHost } from "../../../src/host/net/net.ts";
 import type { Member } from "../../../src/membership/mod.ts";
@@ -57,6 +59,7 @@ class Rig {
   readonly verdicts: (number | undefined)[][] = [];
   readonly defects: unknown[] = [];
   readonly loop: Loop;
+  readonly calls: NodeCalls;
   wakeup: Wakeup | undefined;
   /** What the machine says to an input. */
   react: (input: NodeIn) => readonly Out[] = () => [];
@@ -74,7 +77,7 @@ class Rig {
         out.push(...this.react(input));
       },
       wakeup: () => this.wakeup,
-      sourceOf: () => this.source,
+      view: { sourceOf: () => this.source },
     } as unknown as NodeMachine<Member>;
     const net = {
       send: (path: string) => {
@@ -105,6 +108,8 @@ class Rig {
       },
       log: { debug: note("debug"), info: note("info"), warn: note("warn"), error: note("error") },
     });
+    const reach = (peer: PeerKey) => Promise.resolve(peer);
+    this.calls = new NodeCalls({ loop: this.loop, reach, onDefect });
   }
 
   /** The token of the newest input of a type. */
@@ -160,7 +165,7 @@ function withLoop(test: (rig: Rig, time: FakeTime) => Promise<void> | void): () 
 Deno.test(
   "a call resolves with the peer's answer",
   withLoop(async (rig) => {
-    const call = rig.loop.call(PEER, "record.list", { after: null });
+    const call = rig.calls.call(PEER, "record.list", { after: null });
     const body = encodeBody({ records: [], next: null });
     rig.say({ type: "called", token: rig.token("call"), result: { ok: true, body } });
     assert.deepEqual(await call, { records: [], next: null });
@@ -194,7 +199,7 @@ for (const [what, result, code] of ENDS) {
   Deno.test(
     `a call that ends with ${what} rejects with ${code}`,
     withLoop(async (rig) => {
-      const call = rig.loop.call(PEER, "record.list", { after: null });
+      const call = rig.calls.call(PEER, "record.list", { after: null });
       rig.say({ type: "called", token: rig.token("call"), result });
       await assert.rejects(call, { code });
     }),
@@ -215,7 +220,7 @@ Deno.test(
       ] as const
     ) {
       rig.say({ type: "peer-up", peer: PEER, member, ...up });
-      const call = rig.loop.call(PEER, name, question);
+      const call = rig.calls.call(PEER, name, question);
       const body = encodeRefusal({ code: "native-damaged", message: TROUBLE });
       rig.say({
         type: "called",
@@ -234,7 +239,7 @@ Deno.test(
 Deno.test(
   "that a peer does not serve a call is no lack of this machine",
   withLoop(async (rig) => {
-    const call = rig.loop.call(PEER, "vm.reserve", RESERVE);
+    const call = rig.calls.call(PEER, "vm.reserve", RESERVE);
     const body = encodeRefusal({ code: "unsupported", message: "no such call here" });
     const result = { ok: false, reason: "refused", body } as const;
     rig.say({ type: "called", token: rig.token("call"), result });
@@ -298,7 +303,7 @@ Deno.test(
   "what is given up is cancelled in the machine and rejects as too late",
   withLoop(async (rig) => {
     const controller = new AbortController();
-    const call = rig.loop.call(PEER, "ping", {}, { signal: controller.signal });
+    const call = rig.calls.call(PEER, "ping", {}, { signal: controller.signal });
     const token = rig.token("call");
     controller.abort();
     await assert.rejects(call, { code: "timeout" });
@@ -311,7 +316,7 @@ Deno.test(
   "what was given up before it began is not begun",
   withLoop(async (rig) => {
     const signal = AbortSignal.abort();
-    await assert.rejects(rig.loop.call(PEER, "ping", {}, { signal }), { code: "timeout" });
+    await assert.rejects(rig.calls.call(PEER, "ping", {}, { signal }), { code: "timeout" });
     assert.ok(!rig.inputs.some(({ type }) => type === "call"));
   }),
 );
@@ -319,7 +324,7 @@ Deno.test(
 Deno.test(
   "what the machine never ends is ended by the clock",
   withLoop(async (rig, time) => {
-    const call = rig.loop.call(PEER, "ping", {}, { timeoutMs: 2_000 });
+    const call = rig.calls.call(PEER, "ping", {}, { timeoutMs: 2_000 });
     call.catch(() => {});
     await time.advance(3_001);
     await assert.rejects(call, { code: "unreachable" });
@@ -329,7 +334,7 @@ Deno.test(
 Deno.test(
   "a loop that ends tells everybody who waits, and takes nothing any more",
   withLoop(async (rig) => {
-    const waiting = [rig.loop.call(PEER, "ping", {}), rig.loop.connect(CONNECT)];
+    const waiting = [rig.calls.call(PEER, "ping", {}), rig.loop.connect(CONNECT)];
     rig.loop.close();
     for (const end of await Promise.allSettled(waiting)) assert.equal(end.status, "rejected");
     const before = rig.inputs.length;
@@ -344,7 +349,7 @@ Deno.test(
   "a peer's call is handed to its handler, with who asks, and from where",
   withLoop(async (rig) => {
     const callers: Caller[] = [];
-    rig.loop.serve("vm.status", (caller, { vms }) => {
+    rig.calls.serve("vm.status", (caller, { vms }) => {
       callers.push(caller);
       assert.deepEqual(vms, []);
       return { vms: [] };
@@ -364,11 +369,11 @@ Deno.test(
   withLoop(async (rig) => {
     const asked: string[] = [];
     const admission = { c: new Uint8Array(1), m: "home", q: 1, k: new Uint8Array(32) };
-    rig.loop.serve("redeem", () => {
+    rig.calls.serve("redeem", () => {
       asked.push("redeem");
       return admission;
     });
-    rig.loop.serve("vm.status", () => {
+    rig.calls.serve("vm.status", () => {
       asked.push("vm.status");
       return { vms: [] };
     });
@@ -382,7 +387,7 @@ Deno.test(
 Deno.test(
   "what is not served, or malformed, is refused by its code",
   withLoop(async (rig) => {
-    rig.loop.serve("vm.status", () => ({ vms: [] }));
+    rig.calls.serve("vm.status", () => ({ vms: [] }));
     const codes = [];
     for (const name of ["vm.create", "no.such-call", "__proto__"]) {
       const refused = await rig.asked(name, {});
@@ -397,10 +402,10 @@ Deno.test(
 Deno.test(
   "a handler's refusal reaches the peer, its defect only as a defect",
   withLoop(async (rig) => {
-    rig.loop.serve("vm.status", () => {
+    rig.calls.serve("vm.status", () => {
       throw new OmertaError("provider-full", "There is no room");
     });
-    rig.loop.serve("vm.renew", () => {
+    rig.calls.serve("vm.renew", () => {
       throw new TypeError("secrets of the house");
     });
     const refused = await rig.asked("vm.status", { vms: [] });
@@ -425,7 +430,7 @@ Deno.test(
       reason,
       endReason: "failed",
     } as const;
-    rig.loop.serve("vm.status", () => ({ vms: Array(40).fill(state) }));
+    rig.calls.serve("vm.status", () => ({ vms: Array(40).fill(state) }));
     const refused = await rig.asked("vm.status", { vms: [] });
     assert.equal(refused.ok, false);
     assert.equal(rig.defects.length, 1);
@@ -445,7 +450,7 @@ Deno.test(
     ];
     for (const [name, { question }] of Object.entries(SAMPLES)) {
       for (const handler of throws) {
-        rig.loop.serve(name as CallName, handler);
+        rig.calls.serve(name as CallName, handler);
         const before = rig.defects.length;
         const kind = name === "redeem" ? "invite" : "epoch";
         const refused = await rig.asked(name, question, kind);
@@ -454,7 +459,7 @@ Deno.test(
         assert.equal(rig.defects.length, before + 1, name);
       }
     }
-    rig.loop.serve("ping", () => ({}));
+    rig.calls.serve("ping", () => ({}));
     assert.equal((await rig.asked("ping", {})).ok, true);
   }),
 );
