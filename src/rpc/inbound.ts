@@ -53,14 +53,12 @@ interface Entry extends Channel {
   state: State;
 }
 
-/** How many calls of a peer are open, and remembered at all, and the bytes held for them. */
+/** The calls of one peer that are remembered, how many of them are open, and the bytes held for them. */
 interface Tally {
+  readonly entries: Set<Entry>;
   open: number;
-  remembered: number;
   bytes: number;
 }
-
-const NO_TALLY: Readonly<Tally> = { open: 0, remembered: 0, bytes: 0 };
 /** A peer that has taken less finds room where a few others have taken theirs. Guess: 4 calls/s. */
 const MODEST_CALLS = 256;
 const MODEST_BYTES = 65_536;
@@ -145,8 +143,7 @@ export class Inbound {
 
   /** The peer has no session: unfinished questions go, the rest waits for it to come back. */
   gone(channel: Channel): void {
-    for (const entry of [...this.#entries.values()]) {
-      if (entry.peer !== channel.peer || entry.kind !== channel.kind) continue;
+    for (const entry of [...this.#tallies.get(channelName(channel))?.entries ?? []]) {
       if (entry.state.type === "arriving") this.#forget(entry);
       if (entry.state.type === "answered") this.#setTimer(entry, entry.state.endsAt, "call end");
     }
@@ -246,7 +243,8 @@ export class Inbound {
 
   /** The second half of what is common is kept for those who have taken little. */
   #hasRoom(channel: Channel): boolean {
-    const { open, remembered, bytes } = this.#tallies.get(channelName(channel)) ?? NO_TALLY;
+    const { entries, open, bytes } = this.#tallies.get(channelName(channel)) ?? noTally();
+    const remembered = entries.size;
     const isModest = remembered < MODEST_CALLS && bytes < MODEST_BYTES;
     const share = isModest ? 1 : 2;
     return open < this.#limits.inboundPerPeerMax &&
@@ -264,7 +262,7 @@ export class Inbound {
     this.#entries.set(channelName(entry, entry.id), entry);
     const tally = this.#tally(entry);
     tally.open++;
-    tally.remembered++;
+    tally.entries.add(entry);
   }
 
   #forget(entry: Entry): void {
@@ -273,16 +271,20 @@ export class Inbound {
     this.#timers.clear(channelName(entry, entry.id));
     const tally = this.#tally(entry);
     if (entry.state.type !== "spent") tally.open--;
-    tally.remembered--;
-    if (tally.remembered === 0) this.#tallies.delete(channelName(entry));
+    tally.entries.delete(entry);
+    if (tally.entries.size === 0) this.#tallies.delete(channelName(entry));
   }
 
   #tally(channel: Channel): Tally {
     const name = channelName(channel);
-    const tally = this.#tallies.get(name) ?? { ...NO_TALLY };
+    const tally = this.#tallies.get(name) ?? noTally();
     this.#tallies.set(name, tally);
     return tally;
   }
+}
+
+function noTally(): Tally {
+  return { entries: new Set(), open: 0, bytes: 0 };
 }
 
 function bytesOf(state: State): number {

@@ -70,7 +70,8 @@ export class Outbound {
   readonly #drops: Drops<RpcDropReason>;
   readonly #calls = new Map<string, Call>();
   readonly #byToken = new Map<number, Call>();
-  readonly #perChannel = new Map<string, number>();
+  /** The calls to each peer, of one kind of session. */
+  readonly #perChannel = new Map<string, Set<Call>>();
   readonly #timers = new Timers<string>();
 
   readonly #resendMs: ResendMs;
@@ -116,8 +117,7 @@ export class Outbound {
 
   /** Ends every call to a peer. */
   gone(channel: Channel, out: RpcOut[]): void {
-    for (const call of [...this.#calls.values()]) {
-      if (call.peer !== channel.peer || call.kind !== channel.kind) continue;
+    for (const call of [...this.#perChannel.get(channelName(channel)) ?? []]) {
       this.#end(call, { ok: false, reason: "gone" }, out);
     }
   }
@@ -192,7 +192,7 @@ export class Outbound {
   }
 
   #hasRoom(channel: Channel): boolean {
-    const here = this.#perChannel.get(channelName(channel)) ?? 0;
+    const here = this.#perChannel.get(channelName(channel))?.size ?? 0;
     return this.#calls.size < this.#limits.callsMax && here < this.#limits.callsPerPeerMax;
   }
 
@@ -200,17 +200,17 @@ export class Outbound {
     const name = channelName(call);
     this.#calls.set(channelName(call, call.id), call);
     this.#byToken.set(call.token, call);
-    this.#perChannel.set(name, (this.#perChannel.get(name) ?? 0) + 1);
+    this.#perChannel.set(name, (this.#perChannel.get(name) ?? new Set()).add(call));
   }
 
   #forget(call: Call): void {
     const name = channelName(call);
-    const rest = (this.#perChannel.get(name) ?? 1) - 1;
+    const rest = this.#perChannel.get(name);
+    rest?.delete(call);
     this.#calls.delete(channelName(call, call.id));
     this.#timers.clear(channelName(call, call.id));
     this.#byToken.delete(call.token);
-    if (rest > 0) this.#perChannel.set(name, rest);
-    else this.#perChannel.delete(name);
+    if (rest?.size === 0) this.#perChannel.delete(name);
   }
 }
 

@@ -45,6 +45,7 @@ import type {
   DropReason,
   FailReason,
   RefusedKey,
+  SessionKey,
   SessionLimits,
   SessionOptions,
   SessionOut,
@@ -137,6 +138,8 @@ export class SessionCore<Member> {
   readonly hellos = new BoundedMap<string, number>(HELLOS_REMEMBERED_MAX, "evict-oldest");
   /** By selector in hex. */
   keys: ReadonlyMap<string, AcceptedKey> = new Map();
+  /** The first of those of each kind and network. */
+  firstKeys: ReadonlyMap<string, AcceptedKey> = new Map();
   /** The same, of gates that are closed. */
   refused: ReadonlyMap<string, RefusedKey> = new Map();
   established = 0;
@@ -162,6 +165,7 @@ export class SessionCore<Member> {
       );
     }
     this.keys = new Map(keys.map((key) => [key.selector.toHex(), key]));
+    this.firstKeys = new Map(keys.toReversed().map((key) => [gateName(key), key]));
     this.refused = new Map(refused.map((key) => [key.selector.toHex(), key]));
   }
 
@@ -210,6 +214,11 @@ export class SessionCore<Member> {
     const { publicKey } = this.options.identity;
     return { publicKey, signature: this.signature, payload };
   }
+}
+
+/** The text by which the gates of one kind into one network are found. */
+export function gateName(key: Pick<SessionKey, "network" | "kind">): string {
+  return `${key.kind}:${key.network}`;
 }
 
 /**

@@ -28,6 +28,7 @@ import {
   type Attempt,
   endLink,
   type Fault,
+  gateName,
   makeRoom,
   meet,
   type Met,
@@ -350,14 +351,9 @@ function sendFinish<Member>(
 
 /** The gate to renew with: the same, else another that we keep for that network. */
 function newestKey<Member>(core: SessionCore<Member>, key: AcceptedKey): AcceptedKey {
-  const same = core.keys.get(key.selector.toHex());
-  if (same !== undefined) return same;
-  for (const other of core.keys.values()) {
-    if (other.network === key.network && other.kind === key.kind) return other;
-  }
-  return key;
+  return core.keys.get(key.selector.toHex()) ?? core.firstKeys.get(gateName(key)) ?? key;
 }
 
 function attemptName(key: Pick<SessionKey, "network" | "kind">, peer: NodeId | null): string {
-  return `${key.kind}:${key.network}/${peer ?? ""}`;
+  return `${gateName(key)}/${peer ?? ""}`;
 }

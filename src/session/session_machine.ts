@@ -29,7 +29,7 @@ import {
 } from "../base/mod.ts";
 import { sha256 } from "../crypto/mod.ts";
 import { CONTROL, MESSAGE, parseFrame, PAYLOAD_BYTES_MAX } from "../wire/mod.ts";
-import { REJECT_AFTER_MS, REKEY_AFTER_MS, REKEY_RETRY_MS } from "./constants.ts";
+import { REJECT_AFTER_MS } from "./constants.ts";
 import {
   armLink,
   endLink,
@@ -39,21 +39,11 @@ import {
   SessionCore,
   type Turn,
 } from "./core.ts";
-import {
-  attemptDue,
-  attemptWith,
-  connect,
-  dropAttempt,
-  failAttempt,
-  failLink,
-  finishDue,
-  renew,
-  takeReply,
-} from "./initiator.ts";
-import { encodeFarewell, parseFarewell, splitDatagram, splitNamed } from "./layout.ts";
+import { attemptDue, attemptWith, connect, failAttempt, failLink, takeReply } from "./initiator.ts";
+import { parseFarewell, splitDatagram, splitNamed } from "./layout.ts";
 import type { Link } from "./link.ts";
+import { closeSlot, linkDue, promote } from "./link_life.ts";
 import { dropPending, takeFinish, takeHello } from "./responder.ts";
-import { linksOf, place, type Slot, supersedes } from "./slots.ts";
 import { takeRefusal } from "./turning_away.ts";
 import type { SessionIn, SessionOptions, SessionOut, SessionStats, SessionView } from "./types.ts";
 
@@ -289,108 +279,9 @@ export class SessionMachine<Member = unknown> implements Machine<SessionIn, Sess
   }
 }
 
-/** The first datagram came on a link: it becomes current, unless another is to stay. */
-function promote<Member>(
-  core: SessionCore<Member>,
-  link: Link<Member>,
-  turn: Turn<Member>,
-): void {
-  const { slot } = link.is;
-  const { current } = slot;
-  link.confirmedAt = turn.now;
-  link.finishing = undefined;
-  if (current !== undefined && !supersedes(link, current, core.self)) {
-    return retire(core, link, turn);
-  }
-  if (current !== undefined) retire(core, current, turn);
-  place(link, "current");
-  armLink(core, link, turn.now);
-  const attempt = attemptWith(core, slot, slot.node);
-  if (attempt !== undefined) dropAttempt(core, attempt); // the peer was quicker than we
-  tellEstablished(core, link, current !== undefined, turn);
-}
-
-/** Puts a link behind the current one, to be read for a while. */
-function retire<Member>(core: SessionCore<Member>, link: Link<Member>, turn: Turn<Member>): void {
-  const displaced = place(link, "previous");
-  if (displaced !== undefined) endLink(core, displaced);
-  armLink(core, link, turn.now);
-}
-
-function tellEstablished<Member>(
-  core: SessionCore<Member>,
-  link: Link<Member>,
-  renewed: boolean,
-  turn: Turn<Member>,
-): void {
-  const { slot, initiator, payload, member, provenPath } = link.is;
-  const { peer, node, network, kind } = slot;
-  core.established++;
-  turn.out.push({
-    type: "established",
-    peer,
-    node,
-    network,
-    kind,
-    initiator,
-    path: provenPath ?? link.heardPath,
-    proven: provenPath !== undefined,
-    payload: payload.slice(),
-    member,
-    renewed,
-  });
-}
-
-function closeSlot<Member>(
-  core: SessionCore<Member>,
-  slot: Slot<Member>,
-  reason: string,
-  turn: Turn<Member>,
-): void {
-  const { current, ours } = slot;
-  if (current !== undefined) {
-    const payload = encodeFarewell({ kind: "left", reason });
-    for (const path of new Set([current.sentPath, current.heardPath])) {
-      turn.out.push({ type: "transmit", path, bytes: current.seal(payload) });
-    }
-  }
-  endSession(core, slot, { reason: "closed" }, turn);
-  if (ours !== undefined) failLink(core, ours, { reason: "closed" }, turn);
-  for (const link of linksOf(slot)) endLink(core, link);
-}
-
 /** Pings and pongs go to where a peer only may be. */
 function isProbe(payload: Uint8Array): boolean {
   return payload[0] === MESSAGE.ping || payload[0] === MESSAGE.pong;
-}
-
-/** A link's deadline has come: what it means depends on its role. */
-function linkDue<Member>(core: SessionCore<Member>, link: Link<Member>, turn: Turn<Member>): void {
-  switch (link.role) {
-    case "ours":
-      return finishDue(core, link, turn);
-    case "theirs":
-    case "previous":
-      return endLink(core, link);
-    case "current":
-      return currentDue(core, link, turn);
-    default:
-      unreachable(link.role);
-  }
-}
-
-/** Time to renew, if it is ours to do and worth it; or the end. */
-function currentDue<Member>(
-  core: SessionCore<Member>,
-  link: Link<Member>,
-  turn: Turn<Member>,
-): void {
-  const { createdAt, id, slot } = link.is;
-  const rejectAt = after(createdAt, REJECT_AFTER_MS);
-  if (turn.now >= rejectAt) return endSession(core, slot, { reason: "expired" }, turn);
-  const again = Math.min(after(turn.now, REKEY_RETRY_MS), rejectAt) as Instant;
-  core.timers.set(id, again, "session rekey");
-  if (turn.now >= after(createdAt, REKEY_AFTER_MS) && link.isUsed) renew(core, link, turn);
 }
 
 function viewOf<Member>(link: Link<Member>, now: Instant): SessionView {
