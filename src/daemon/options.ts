@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { NodeMode, NodeReadyDoc } from "../api/nouns/node.ts";
+import type { NodeReadyDoc } from "../api/nouns/node.ts";
+import type { NodeMode } from "../node/mod.ts";
 import type { Confinement } from "../market/mod.ts";
 
 /** What a provider lends, and to whom. */

@@ -3,6 +3,13 @@
  *
  * @module
  */
+export {
+  type LingerIn,
+  LingerMachine,
+  type LingerOut,
+  type NodeMode,
+  yieldRefusal,
+} from "./linger.ts";
 export { NodeMachine } from "./node_machine.ts";
 export * from "./protocol/mod.ts";
 export type * from "./types.ts";

@@ -9,12 +9,12 @@
  */
 import * as v from "valibot";
 import type { Role } from "../../membership/mod.ts";
+import type { NodeMode } from "../../node/mod.ts";
 import type { Input, Method, Nothing } from "./common.ts";
 import type { NetworkDoc } from "./network.ts";
 import type { ProviderVmDoc } from "./provider.ts";
 
-/** Whether a person started the node, or a command that needed one. */
-export type NodeMode = "foreground" | "background";
+export type { NodeMode };
 
 /** Input of `node.yield`. */
 export const NODE_YIELD = v.strictObject({

@@ -5,7 +5,7 @@
  */
 import type { ApiTable } from "../../api/server.ts";
 import { splitPeerKey } from "../../base/mod.ts";
-import { yieldRefusal } from "../run/linger.ts";
+import { yieldRefusal } from "../../node/mod.ts";
 import { nodeInfo } from "../run/node.ts";
 import { NOTHING } from "../../api/nouns/common.ts";
 import { NODE_YIELD } from "../../api/nouns/node.ts";
@@ -28,7 +28,7 @@ export function nodeMethods(
       run: (asked) =>
         later(() => {
           const busy = linger.busy();
-          const refusal = yieldRefusal({ mode, build, pid: Deno.pid, state, busy }, asked);
+          const refusal = yieldRefusal({ mode, pid: Deno.pid, state, busy }, asked);
           if (refusal !== undefined) throw refusal;
           yieldNode();
           return { yielding: true as const };

@@ -5,7 +5,7 @@
  */
 import type { RunNodeOptions } from "../options.ts";
 import type { Instant } from "../../base/mod.ts";
-import type { LingerMachine } from "../run/linger.ts";
+import type { LingerMachine } from "../../node/mod.ts";
 import type { NodeParts, Standing } from "../run/node.ts";
 import { timestamp } from "../../host/time.ts";
 

@@ -17,7 +17,8 @@ import { delay } from "../delay.ts";
 import { callMethod, type CallOptions } from "./node_client.ts";
 import { earlyEnd, type NodeProcess, type NodeProgram, startNode } from "./node_process.ts";
 import { openState, type StatePaths } from "../state/state.ts";
-import { type NodeMode, readHolder } from "../state/state_lock.ts";
+import type { NodeMode } from "../../node/mod.ts";
+import { readHolder } from "../state/state_lock.ts";
 
 export { reportEarlyEnd } from "./early_end.ts";
 

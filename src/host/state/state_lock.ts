@@ -21,6 +21,7 @@ import { sweepEarlyEnds } from "../process/early_end.ts";
 import { diskError, PRIVATE_FILE, removeIfThere } from "../files.ts";
 import { callMethod, type CallOptions } from "../process/node_client.ts";
 import type { StatePaths } from "./state.ts";
+import type { NodeMode } from "../../node/mod.ts";
 
 /** How long a node waits for another to begin or to end. Source: the design §2. */
 export const TAKEOVER_TIMEOUT_MS = 10_000;
@@ -30,9 +31,6 @@ const RETRY_MS = 25;
 
 /** How long the holder may take to say who it is, or whether it yields. Guess. */
 const ANSWER_TIMEOUT_MS = 3_000;
-
-/** Whether a node was started by a person or by a command that needed one. */
-export type NodeMode = "foreground" | "background";
 
 /** Who holds a lock. */
 export interface LockHolder {

@@ -11,11 +11,12 @@
 import * as v from "valibot";
 import { createApi } from "../../../src/api/server.ts";
 import { OmertaError } from "../../../src/base/mod.ts";
-import { yieldRefusal } from "../../../src/daemon/run/linger.ts";
+import { yieldRefusal } from "../../../src/node/linger.ts";
 import { reportEarlyEnd } from "../../../src/host/process/background.ts";
 import { openState, type StatePaths } from "../../../src/host/state/state.ts";
 import { say } from "../scratch.ts";
-import { acquireState, type NodeMode } from "../../../src/host/state/state_lock.ts";
+import type { NodeMode } from "../../../src/node/mod.ts";
+import { acquireState } from "../../../src/host/state/state_lock.ts";
 import { serveUnix } from "../../../src/host/process/unix_server.ts";
 
 /** How a fake node differs from a good one. */
@@ -85,7 +86,7 @@ async function serve(paths: StatePaths, mode: NodeMode, how: Behaviour): Promise
     "node.yield": {
       input: v.strictObject({ by: v.picklist(["foreground", "build"]), build: v.string() }),
       run: (input) => {
-        const refusal = yieldRefusal({ mode, build, pid, state: paths.dir, busy }, input);
+        const refusal = yieldRefusal({ mode, pid, state: paths.dir, busy }, input);
         if (refusal !== undefined) throw refusal;
         end.resolve();
         return Promise.resolve({ yielding: true as const });

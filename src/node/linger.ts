@@ -23,8 +23,7 @@ import {
   OmertaError,
   unreachable,
   type Wakeup,
-} from "../../base/mod.ts";
-import type { NodeMode, NodeYieldInput } from "../../api/nouns/node.ts";
+} from "../base/mod.ts";
 
 /** How long a background node stays after its last use. Source: the command line's contract. */
 export const LINGER_MS = 60_000;
@@ -37,6 +36,9 @@ const EXPECTED_MAX = 256;
 
 /** Most holds that are known by name; one more still counts as one of them. Guess. */
 const HOLDS_MAX = 1024;
+
+/** Whether a person started the node, or a command that needed one. */
+export type NodeMode = "foreground" | "background";
 
 /** What happens to a node. */
 export type LingerIn =
@@ -134,7 +136,6 @@ export class LingerMachine implements Machine<LingerIn, LingerOut> {
 /** What decides whether a node gives way. */
 export interface YieldState {
   readonly mode: NodeMode;
-  readonly build: string;
   readonly pid: number;
   /** Absolute. */
   readonly state: string;
@@ -146,7 +147,10 @@ export interface YieldState {
  * Whether a node must refuse to give way to another one: the error to answer with, or `undefined`
  * where it yields. A foreground node yields to nobody, a background node unless it is busy.
  */
-export function yieldRefusal(node: YieldState, asked: NodeYieldInput): OmertaError | undefined {
+export function yieldRefusal(
+  node: YieldState,
+  asked: { readonly by: "foreground" | "build" },
+): OmertaError | undefined {
   const { mode, pid, state, busy } = node;
   if (mode === "foreground") {
     return new OmertaError("node-running", `Node ${pid} runs on the state ${state}`, {

@@ -1,13 +1,13 @@
 /** When a background node ends, and to whom it gives way. */
 import assert from "node:assert/strict";
-import type { Instant } from "../../../src/base/mod.ts";
+import type { Instant } from "../../src/base/mod.ts";
 import {
   FIRST_CALL_MS,
   type LingerIn,
   LingerMachine,
   type LingerOut,
   yieldRefusal,
-} from "../../../src/daemon/run/linger.ts";
+} from "../../src/node/linger.ts";
 
 const at = (ms: number) => ms as Instant;
 
@@ -88,17 +88,17 @@ Deno.test("a foreground node never ends by itself", () => {
   assert.equal(machine.wakeup(), undefined);
 });
 
-const NODE = { build: "one", pid: 12, state: "/state", busy: [] } as const;
+const NODE = { pid: 12, state: "/state", busy: [] } as const;
 
 Deno.test("an idle background node yields to a foreground one and to another build", () => {
   for (const by of ["foreground", "build"] as const) {
-    assert.equal(yieldRefusal({ ...NODE, mode: "background" }, { by, build: "two" }), undefined);
+    assert.equal(yieldRefusal({ ...NODE, mode: "background" }, { by }), undefined);
   }
 });
 
 Deno.test("a busy background node refuses and names its streams", () => {
   const node = { ...NODE, mode: "background", busy: ["VM abcd"] } as const;
-  const error = yieldRefusal(node, { by: "foreground", build: "one" });
+  const error = yieldRefusal(node, { by: "foreground" });
   assert.equal(error?.code, "node-busy");
   assert.match(error?.message ?? "", /VM abcd/);
   assert.deepEqual(error?.fields.streams, ["VM abcd"]);
@@ -106,7 +106,7 @@ Deno.test("a busy background node refuses and names its streams", () => {
 
 Deno.test("a foreground node refuses, naming its process and state", () => {
   const node = { ...NODE, mode: "foreground" } as const;
-  const error = yieldRefusal(node, { by: "foreground", build: "one" });
+  const error = yieldRefusal(node, { by: "foreground" });
   assert.equal(error?.code, "node-running");
   assert.match(error?.message ?? "", /12.*\/state/);
 });
