@@ -55,8 +55,6 @@ import type {
 /** With what gossip is made. */
 export interface GossipOptions<I extends Item, Facts> extends Signing<Facts> {
   readonly self: NodeId;
-  /** Whether this node keeps the directory for others: relays do. */
-  readonly directory: boolean;
   readonly random: Random;
   /** How far two members' clocks may be apart. */
   readonly clockSlackMs: number;
@@ -94,6 +92,7 @@ export class GossipMachine<I extends Item, Facts>
   readonly #due = new Timers<"tell" | "renew" | "sweep">();
   /** Whether a change waits to be told. */
   #isSoon = false;
+  #isServing = false;
   #nextToken = 1;
 
   constructor(options: GossipOptions<I, Facts>) {
@@ -141,6 +140,9 @@ export class GossipMachine<I extends Item, Facts>
 
   #handle(input: GossipIn<Facts>, turn: Turn<I>): void {
     switch (input.type) {
+      case "serve":
+        this.#isServing = true;
+        return;
       case "network":
         return this.#onNetwork(input, turn);
       case "network-left":
@@ -299,7 +301,7 @@ export class GossipMachine<I extends Item, Facts>
     const net = this.#nets.get(network);
     const nowMs = this.#options.wallMs();
     out.push(serve(asked, {
-      isServed: this.#options.directory,
+      isServed: this.#isServing,
       page: (from) => net?.store.page(from, nowMs) ?? { items: [], more: false },
       publish: (bytes) => {
         const grants = this.#grants.get(asked.from) ?? [];

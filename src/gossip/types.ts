@@ -83,6 +83,8 @@ export interface SignOrder<Facts> {
 
 /** Inputs of gossip's own. */
 export type GossipOwnIn<Facts> =
+  /** Keep the directory for others from now on: relays do. */
+  | { readonly type: "serve" }
   /** This node is a member there, and says that of itself from now on. */
   | { readonly type: "network"; readonly network: NetworkId; readonly facts: Facts }
   | { readonly type: "network-left"; readonly network: NetworkId }

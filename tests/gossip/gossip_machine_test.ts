@@ -477,12 +477,15 @@ Deno.test("a directory is handed out page by page, to members of that network on
 });
 
 Deno.test("a node that is no relay serves no directory", () => {
-  const rig = new Rig({ directory: false });
+  const rig = new Rig({}, false);
   rig.join();
   assert.deepEqual(asked(rig, key("ann"), rig.item({ id: "ann" })), [
     "unsupported",
     'The peer does not serve "record.publish"',
   ]);
+  rig.do({ type: "serve" });
+  rig.do({ type: "peer-up", peer: key("ann"), grants: [], renewed: false });
+  assert.equal(asked(rig, key("ann"), rig.item({ id: "ann" })), null);
 });
 
 // State × input ----------------------------------------------------------------------------------
@@ -511,6 +514,7 @@ const STATES: Readonly<Record<string, () => Rig>> = {
 };
 
 const INPUTS: Readonly<Record<string, GossipIn<Facts>>> = {
+  "serve": { type: "serve" },
   "network": { type: "network", network: NET, facts: { alias: "x", roles: [] } },
   "network-left": { type: "network-left", network: NET },
   "relays": { type: "relays", network: NET, home: [], isTrying: false },

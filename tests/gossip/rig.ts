@@ -56,10 +56,9 @@ export class Rig {
   /** What came out since the last look. */
   #out: GossipOut<Item>[] = [];
 
-  constructor(options: Partial<GossipOptions<Item, Facts>> = {}) {
+  constructor(options: Partial<GossipOptions<Item, Facts>> = {}, isServing = true) {
     this.machine = new GossipMachine<Item, Facts>({
       self: SELF,
-      directory: true,
       random: seededRandom(1),
       clockSlackMs: SLACK_MS,
       renewAfterMs: LIFE_MS / 3,
@@ -73,6 +72,7 @@ export class Rig {
       },
       ...options,
     });
+    if (isServing) this.do({ type: "serve" });
   }
 
   wallMs(): number {
