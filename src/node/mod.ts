@@ -10,7 +10,9 @@ export {
   type NodeMode,
   yieldRefusal,
 } from "./linger.ts";
+export type { FindIn, FindSaid, RecordView } from "./find_parts.ts";
 export { NodeMachine } from "./node_machine.ts";
 export * from "./protocol/mod.ts";
+export type { RecordFacts } from "./record_door.ts";
 export type * from "./types.ts";
 export type { NodeView } from "./views.ts";

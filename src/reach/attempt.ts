@@ -67,13 +67,13 @@ export class Attempt {
   conclusion(hasRelay: boolean): Unreached {
     const failure = this.#failures.find((each) => !isUnreachable(each));
     if (failure !== undefined) return { reason: "failed", failure };
-    if (!hasRelay) return { reason: "no-relay" };
-    const alias = this.#record?.alias ?? null;
+    if (!hasRelay) return { reason: "no-relay", peer: this.peer };
+    const who = { peer: this.peer, alias: this.#record?.alias ?? null };
     const [first] = this.#failures;
     // A relay that did not say so itself knows where it is, and it is silent nevertheless.
     const isSilent = first === undefined || this.#failures.some(({ type }) => type !== "refused");
-    if (isSilent) return { reason: "silent", alias, first: first ?? null };
-    return { reason: "offline", alias, first };
+    if (isSilent) return { reason: "silent", ...who, first: first ?? null };
+    return { reason: "offline", ...who, first };
   }
 }
 

@@ -37,6 +37,13 @@ export type Failure =
   /** No session came to be: of the session's reasons, or `unwanted`. */
   | { readonly type: "dial-failed"; readonly reason: string; readonly detail: string | null };
 
+/** Who is not there. */
+export interface Absent {
+  readonly peer: PeerKey;
+  /** As its record says, where one was found. */
+  readonly alias: string | null;
+}
+
 /** Why a peer is not reached. */
 export type Unreached =
   /** The node does not belong to that network, or not any more. */
@@ -46,11 +53,11 @@ export type Unreached =
   /** Too many are wanted. */
   | { readonly reason: "busy" }
   /** No relay is connected, and its record names no address that answers. */
-  | { readonly reason: "no-relay" }
-  /** Relays said that they do not know where it is. `alias`: as its record says. */
-  | { readonly reason: "offline"; readonly alias: string | null; readonly first: Failure }
+  | { readonly reason: "no-relay"; readonly peer: PeerKey }
+  /** Relays said that they do not know where it is; `first`: the first of them. */
+  | ({ readonly reason: "offline"; readonly first: Failure } & Absent)
   /** A relay knows it, or nothing is known of it, and it does not answer. */
-  | { readonly reason: "silent"; readonly alias: string | null; readonly first: Failure | null }
+  | ({ readonly reason: "silent"; readonly first: Failure | null } & Absent)
   /** Somebody answered that it is not to be: no member, no room at the relay. */
   | { readonly reason: "failed"; readonly failure: Failure };
 

@@ -207,7 +207,7 @@ Deno.test("who is known to nobody is offline, and without a relay that is the re
   const alone = new Rig([]);
   alone.want(1);
   alone.found();
-  assert.deepEqual(alone.why(), { reason: "no-relay" });
+  assert.deepEqual(alone.why(), { reason: "no-relay", peer: PEER });
 });
 
 Deno.test("why not: offline, silent, no relay, no member, not wanted by a relay", () => {
@@ -219,18 +219,18 @@ Deno.test("why not: offline, silent, no relay, no member, not wanted by a relay"
       rig.refused();
       rig.refused();
       rig.dialFailed();
-    }, { reason: "offline", alias: "gpu", first }],
+    }, { reason: "offline", peer: PEER, alias: "gpu", first }],
     ["a relay knows it, and it does not answer", (rig) => {
       rig.found(record);
       rig.refused();
       rig.allocated(1);
       rig.dialFailed();
-    }, { reason: "silent", alias: "gpu", first }],
+    }, { reason: "silent", peer: PEER, alias: "gpu", first }],
     ["a relay does not answer", (rig) => {
       rig.found(record);
       rig.refused();
       rig.unanswered();
-    }, { reason: "silent", alias: "gpu", first }],
+    }, { reason: "silent", peer: PEER, alias: "gpu", first }],
     ["a relay has no room", (rig) => {
       rig.found(record);
       rig.refused();
@@ -266,7 +266,7 @@ Deno.test("why not: offline, silent, no relay, no member, not wanted by a relay"
       rig.do({ type: "relays", network: NET, home: [] });
       rig.found({ ...record, addresses: [DIRECT] });
       rig.dialFailed("unwanted");
-    }, { reason: "no-relay" }],
+    }, { reason: "no-relay", peer: PEER }],
     ["who answers straight is no member, and there is no relay", (rig) => {
       rig.do({ type: "relays", network: NET, home: [] });
       rig.found({ ...record, addresses: [DIRECT] });

@@ -8,7 +8,8 @@ import {
   BODY_BYTES_MAX,
   type CallName,
   type ConnectFailure,
-  parseRefusal,
+  PEER_CODES,
+  type Refusal,
 } from "../../node/mod.ts";
 
 /** No call carries that: who asked is told at once, and does not wait for what cannot come. */
@@ -62,13 +63,54 @@ export function roleIn(name: CallName): string {
  * A peer's refusal: its words as its own, and `said_by` in the fields, so that nobody adds a hint of
  * ours to them.
  */
-export function refusedBy(peer: PeerKey, who: string, body: Uint8Array): OmertaError {
-  const { code, message, retryMs } = parseRefusal(body);
+export function refusedBy(
+  peer: PeerKey,
+  who: string,
+  { code: said, message, retryMs }: Refusal,
+): OmertaError {
+  const code = PEER_CODES.find((known) => known === said) ?? "refused";
   const retry = retryMs === undefined ? {} : { retryMs };
-  const said = { said_by: splitPeerKey(peer).node, ...retry };
+  const fields = { said_by: splitPeerKey(peer).node, ...retry };
   // That a peer does not serve a call says nothing of this machine.
   const isUnserved = code === "unsupported";
   return new OmertaError(isUnserved ? "refused" : code, `${who} says: ${message}`, {
-    fields: isUnserved ? { ...said, reason: "unserved" } : said,
+    fields: isUnserved ? { ...fields, reason: "unserved" } : fields,
   });
+}
+
+/** That a peer answered nonsense. */
+export function malformedAnswer(who: string, name: CallName): OmertaError {
+  return new OmertaError("refused", `The ${who} gave a malformed answer to ${name}`);
+}
+
+/** That nobody answered: in time, at all, or because too many calls are under way. */
+export function noAnswer(who: string, name: CallName, reason: string): OmertaError {
+  return new OmertaError("unreachable", `The ${who} did not answer ${name}: ${reason}`, {
+    hint: "See 'omerta mesh peers' for who is connected.",
+    fields: { reason },
+  });
+}
+
+/** Why a dial of a part came to nothing. */
+export function dialError(
+  { reason, detail }: { readonly reason: string; readonly detail: string | null },
+): OmertaError {
+  if (isConnectFailure(reason)) return connectError({ reason, detail });
+  if (reason === "no-network") return new OmertaError(reason, "That network is not joined");
+  return new OmertaError("unreachable", "No address is known by that name");
+}
+
+const CONNECT_FAILURES: Readonly<Record<ConnectFailure, true>> = {
+  "timeout": true,
+  "wrong-peer": true,
+  "bad-identity": true,
+  "unverified": true,
+  "refused": true,
+  "busy": true,
+  "closed": true,
+  "unwanted": true,
+};
+
+function isConnectFailure(reason: string): reason is ConnectFailure {
+  return Object.hasOwn(CONNECT_FAILURES, reason);
 }

@@ -18,12 +18,13 @@ import {
   isCallName,
   parseAnswer,
   parseQuestion,
+  parseRefusal,
   type Question,
 } from "../../node/mod.ts";
 import type { RpcResult } from "../../rpc/mod.ts";
 import { outward } from "../outward.ts";
 import type { Caller, CallHandler, CallOptions, Calls } from "../ports.ts";
-import { refusedBy, roleIn, tooLong } from "./call_errors.ts";
+import { malformedAnswer, noAnswer, refusedBy, roleIn, tooLong } from "./call_errors.ts";
 import type { Loop, LoopEvent, Request } from "./loop.ts";
 
 /** A call to a peer gives up after this unless it says otherwise. Guess. */
@@ -142,12 +143,9 @@ export class NodeCalls implements Calls {
     if (result.ok) {
       const answer = parseAnswer(name, result.body);
       if (answer.ok) return answer.value;
-      throw new OmertaError("refused", `The ${who} gave a malformed answer to ${name}`);
+      throw malformedAnswer(who, name);
     }
-    if (result.reason === "refused") throw refusedBy(peer, who, result.body);
-    throw new OmertaError("unreachable", `The ${who} did not answer ${name}: ${result.reason}`, {
-      hint: "See 'omerta mesh peers' for who is connected.",
-      fields: { reason: result.reason },
-    });
+    if (result.reason === "refused") throw refusedBy(peer, who, parseRefusal(result.body));
+    throw noAnswer(who, name, result.reason);
   }
 }
