@@ -60,13 +60,21 @@ export class Searches {
     return this.#reached(await this.#seek(want, signal));
   }
 
-  /** Asks the relays of a network for all records; whether some came that are not of our time. */
+  /**
+   * Asks the relays of a network for all records; whether some came that are not of our time. Given up,
+   * it leaves what came until then.
+   */
   async list(
     network: NetworkId,
     { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<boolean> {
-    const said = await this.#seek({ type: "list", network, timeoutMs }, signal);
-    return said.type === "listed" && said.otherTimes;
+    try {
+      const said = await this.#seek({ type: "list", network, timeoutMs }, signal);
+      return said.type === "listed" && said.otherTimes;
+    } catch (error) {
+      if (signal?.aborted) return false;
+      throw error;
+    }
   }
 
   /** Waits until the relays that can be reached know our records. */
@@ -94,15 +102,14 @@ export class Searches {
   }
 
   async #seek(sought: Sought, signal: AbortSignal | undefined): Promise<FindSaid> {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw givenUp(signal.reason);
     const token = this.#nextToken++;
     const { promise, resolve, reject } = Promise.withResolvers<FindSaid>();
     const onAbort = () => {
       if (sought.type !== "list" && sought.type !== "announce") {
         this.#parts.input({ type: "unwant", token });
       }
-      const { reason } = signal ?? {};
-      reject(reason instanceof OmertaError ? reason : givenUp());
+      reject(givenUp(signal?.reason));
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#waiting.set(token, { resolve, reject });
@@ -116,7 +123,8 @@ export class Searches {
   }
 }
 
-/** As where the time is over: the caller has set one of its own. */
-function givenUp(): OmertaError {
+/** A person's reason stands; a timer's is that the peer is not there. */
+function givenUp(reason: unknown): OmertaError {
+  if (reason instanceof OmertaError) return reason;
   return new OmertaError("unreachable", "The peer was not reached in time");
 }
