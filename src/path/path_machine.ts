@@ -22,7 +22,7 @@ import {
 } from "../base/mod.ts";
 import { asPath, scopeOfPath } from "../wire/mod.ts";
 import { ProbeBudget, type Shot } from "./budget.ts";
-import { choosePaths } from "./choice.ts";
+import { choosePaths } from "./rank.ts";
 import {
   MISSES_DOUBT,
   PEERS_MAX,

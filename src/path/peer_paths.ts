@@ -10,7 +10,7 @@
  * A ping is missed when its wait is over (RFC 6298: by the round trip and its variation, doubled at
  * each miss). A pong that comes later still counts: a path that became slow teaches how slow it is.
  *
- * It leaves out which path is used (`choice.ts`) and whom to try (`punch.ts`).
+ * It leaves out which path is used (`rank.ts`) and whom to try (`punch.ts`).
  *
  * @module
  */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { choosePaths } from "../../src/path/choice.ts";
+import { choosePaths } from "../../src/path/rank.ts";
 import { MISSES_DOUBT } from "../../src/path/constants.ts";
 import type { PathState } from "../../src/path/peer_paths.ts";
 import { at, pathState } from "./samples.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Instant } from "../../src/base/mod.ts";
-import { type Mapping, OBSERVATION_MS, Observations } from "../../src/path/observation.ts";
+import { type Mapping, OBSERVATION_MS, Observations } from "../../src/path/nat.ts";
 
 const at = (ms: number) => ms as Instant;
 const NAT = "203.0.113.5:4000";
