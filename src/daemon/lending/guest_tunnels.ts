@@ -7,8 +7,8 @@
 import { randomUint32 } from "../../base/mod.ts";
 import type { HostVm } from "../../market/mod.ts";
 import { guestPlan } from "../../tunnel/mod.ts";
-import type { Context } from "../context.ts";
 import type { Created, Hosted } from "./hosted.ts";
+import type { LendingPorts } from "./ports.ts";
 
 /**
  * Opens the way between a guest's helper and its renter, where both are there, and claims it.
@@ -17,7 +17,7 @@ import type { Created, Hosted } from "./hosted.ts";
  * @returns What `isWanted` says when the helper has answered.
  */
 export async function openGuestTunnel(
-  { net, demands }: Context,
+  { ends, holds }: Pick<LendingPorts, "ends" | "holds">,
   { vm, created, running }: Pick<Hosted, "created" | "running"> & { readonly vm: HostVm },
   isWanted: () => boolean,
 ): Promise<boolean> {
@@ -30,32 +30,35 @@ export async function openGuestTunnel(
     control,
   });
   try {
-    await net.attach(plan);
+    await ends.open(plan);
   } catch (error) {
     if (isWanted()) throw error;
   }
   if (!isWanted()) return false;
-  demands.claim(vm.owner, useOf(vm), "busy");
+  holds.claim(vm.owner, useOf(vm), "busy");
   return true;
 }
 
 /** Closes it; that it never was open is no failure. */
 export function closeGuestTunnel(
-  { net, demands, log }: Context,
+  { ends, holds, log }: Pick<LendingPorts, "ends" | "holds" | "log">,
   vm: HostVm,
   { created }: Hosted,
 ): void {
-  demands.drop(vm.owner, useOf(vm));
+  holds.drop(vm.owner, useOf(vm));
   if (created === null) return;
   try {
-    net.command("tunnel.close", { tunnel: created.localTunnel });
+    ends.close(created.localTunnel);
   } catch (error) {
     log.debug("a tunnel was closed already", { error: String(error) });
   }
 }
 
 /** A tunnel's id that no VM has. */
-export function freshTunnel({ random }: Context, taken: Iterable<{ created: Created | null }>) {
+export function freshTunnel(
+  { random }: Pick<LendingPorts, "random">,
+  taken: Iterable<{ readonly created: Created | null }>,
+): number {
   const ids = new Set([...taken].map(({ created }) => created?.localTunnel));
   for (;;) {
     const id = randomUint32(random);

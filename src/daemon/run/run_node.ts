@@ -43,7 +43,7 @@ import { netEvents } from "./net_events.ts";
 import { Networks } from "../networks/networks.ts";
 import { takeOffer } from "../mesh/offers.ts";
 import { makeInvite, networkDocs, type NodeParts, ownFacts, Standing } from "./node.ts";
-import { type OpenedProvider, openProvider } from "../lending/open_provider.ts";
+import { type OpenedProvider, openProvider } from "./open_provider.ts";
 import { Peers } from "../mesh/peers.ts";
 import type { Provider } from "../lending/provider.ts";
 import { Reach } from "../mesh/reach.ts";
@@ -243,7 +243,7 @@ class NodeRun {
       : null;
     if (relay !== null) this.#closers.push(() => relay.close());
     if (this.#options.roles.provider) {
-      ({ provider, accelerator } = await this.#openProvider(context, peers, relays));
+      ({ provider, accelerator } = await this.#openProvider(context, relays));
       this.#unlessEnded();
     }
     const node: NodeParts = {
@@ -277,12 +277,10 @@ class NodeRun {
     this.#options.signal.throwIfAborted();
   }
 
-  async #openProvider(context: Context, peers: Peers, relays: Relays): Promise<OpenedProvider> {
+  async #openProvider(context: Context, relays: Relays): Promise<OpenedProvider> {
     const opened = await openProvider(context, {
       asked: this.#options.provider,
-      mayRent: (peer) => peers.holds(peer, "rent"),
       onChange: () => relays.publishSoon(),
-      aliasOf: (peer) => peers.member(peer)?.alias ?? null,
     });
     this.#closers.push(() => opened.accelerator?.close(), () => this.#letGo(opened.provider));
     // Calls are served from now on; a VM that does not answer keeps nobody waiting.

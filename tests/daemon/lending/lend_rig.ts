@@ -6,7 +6,9 @@
 import assert from "node:assert/strict";
 import type { PeerKey, VmId } from "../../../src/base/mod.ts";
 import { generateKeyPair } from "../../../src/crypto/mod.ts";
+import type { LendingPorts } from "../../../src/daemon/lending/ports.ts";
 import { Provider } from "../../../src/daemon/lending/provider.ts";
+import { lendingPorts } from "../../../src/daemon/run/lending_ports.ts";
 import { DryRunner } from "../../../src/host/vm/dry_runner.ts";
 import { defaultPolicy, type MachineRoom, type Policy } from "../../../src/market/mod.ts";
 import type { Answer, Question } from "../../../src/node/mod.ts";
@@ -122,31 +124,38 @@ export class LendRig {
     return this.stand.store.hosted.get({ id: vm as VmId });
   }
 
+  #views(): LendingPorts["views"] {
+    const { views } = this.stand.context;
+    return {
+      isConnected: (peer) => views.isConnected(peer),
+      holds: (peer, grant) => grant === "rent" && this.renters.has(peer),
+      nameOf: (peer) => views.nameOf(peer),
+    };
+  }
+
   #open(): Provider {
     const { dryRunOnly = false, ...policy } = this.lends;
     const machine = { cpus: 8, memoryBytes: 2 ** 34, storageBytes: 2 ** 34 };
     return new Provider({
-      context: this.stand.context,
-      runner: this.runner,
-      dryRunner: new DryRunner(),
+      ports: { ...lendingPorts(this.stand.context), views: this.#views() },
+      runners: { real: dryRunOnly ? null : this.runner, dry: new DryRunner() },
       policy: {
         ...defaultPolicy(machine),
         startingPerOwnerMax: 4,
         livingPerOwnerMax: 4,
         ...policy,
       },
-      dryRunOnly,
-      mayRent: (peer) => this.renters.has(peer),
-      checkImage: () => Promise.resolve({ digest: DIGEST, guest: MICRO }),
-      roomLeft: (promised) => {
-        this.promised = promised;
-        return {
-          memoryBytes: this.room.memoryBytes - promised.memoryBytes,
-          storageBytes: this.room.storageBytes - promised.storageBytes,
-        };
+      ground: {
+        checkImage: () => Promise.resolve({ digest: DIGEST, guest: MICRO }),
+        roomLeft: (promised) => {
+          this.promised = promised;
+          return {
+            memoryBytes: this.room.memoryBytes - promised.memoryBytes,
+            storageBytes: this.room.storageBytes - promised.storageBytes,
+          };
+        },
       },
       onChange: () => void this.changes++,
-      aliasOf: () => null,
     });
   }
 }

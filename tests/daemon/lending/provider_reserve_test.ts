@@ -8,8 +8,8 @@ import {
   seededRandom,
 } from "../../../src/base/mod.ts";
 import { generateIdentity, networkIdOf } from "../../../src/crypto/mod.ts";
-import type { Context } from "../../../src/daemon/context.ts";
 import type { CallHandler } from "../../../src/daemon/ports.ts";
+import type { LendingPorts } from "../../../src/daemon/lending/ports.ts";
 import { Provider } from "../../../src/daemon/lending/provider.ts";
 import { MICRO } from "../../../src/vm/mod.ts";
 import { DryRunner } from "../../../src/host/vm/dry_runner.ts";
@@ -28,6 +28,8 @@ const QUESTION = {
   dryRun: false,
 };
 
+type Reserve = CallHandler<"vm.reserve">;
+
 interface Rig {
   readonly provider: Provider;
   readonly hashed: string[];
@@ -38,43 +40,49 @@ interface Rig {
 
 /** A provider without a machine; `image` is what hashing it comes to. */
 function rig(policy: Partial<Policy> = {}, image: () => void = () => {}): Rig {
-  const handlers = new Map<string, CallHandler<"vm.reserve">>();
+  const handlers = new Map<string, Reserve>();
   const hashed: string[] = [];
   const rows = new Set<string>();
-  const context = {
+  const log = () => {};
+  const ports: LendingPorts = {
+    calls: {
+      serve: (name, handler) => void handlers.set(name, handler as unknown as Reserve),
+      call: () => assert.fail("nobody is asked"),
+    },
+    holds: { claim() {}, drop() {} },
+    views: {
+      isConnected: () => false,
+      holds: (peer, grant) => peer === owner && grant === "rent",
+      nameOf: (peer) => peer,
+    },
+    clock: { now: () => 0 as Instant, wallMs: () => 0 },
+    timers: { after: () => () => {} },
+    tasks: { background: (_, task) => void task() },
+    rows: {
+      list: () => [],
+      put: ({ id }) => void rows.add(id),
+      delete: ({ id }) => void rows.delete(id),
+      prune() {},
+      together: (act) => act(),
+    },
+    ends: { open: () => Promise.resolve(), close() {} },
     random,
-    now: () => 0 as Instant,
-    wallMs: () => 0,
-    store: {
-      hosted: {
-        list: () => [],
-        put: ({ id }: { id: string }) => void rows.add(id),
-        delete: ({ id }: { id: string }) => void rows.delete(id),
-      },
-    },
-    loop: {
-      serve: (name: string, handler: CallHandler<"vm.reserve">) => void handlers.set(name, handler),
-      machine: { isConnected: () => false },
-    },
-  } as unknown as Context;
+    log: { error: log, warn: log, info: log, debug: log },
+  };
   const machine = { cpus: 8, memoryBytes: 2 ** 34, storageBytes: 2 ** 34 };
   const provider = new Provider({
-    context,
-    runner: new DryRunner(),
-    dryRunner: new DryRunner(),
+    ports,
+    runners: { real: new DryRunner(), dry: new DryRunner() },
     policy: { ...defaultPolicy(machine), ...policy },
-    dryRunOnly: false,
-    mayRent: (peer) => peer === owner,
-    checkImage: (name) => {
-      hashed.push(name);
-      return Promise.resolve().then(image).then(() => ({
-        digest: "ab".repeat(32),
-        guest: MICRO,
-      }));
+    ground: {
+      checkImage: (name) => {
+        hashed.push(name);
+        const checked = { digest: "ab".repeat(32), guest: MICRO };
+        return Promise.resolve().then(image).then(() => checked);
+      },
+      roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
     },
-    roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
     onChange() {},
-    aliasOf: () => null,
   });
   return {
     provider,

@@ -1,7 +1,7 @@
 /** What a provider lends is there: of the policy, of the machine, for this owner. */
 import assert from "node:assert/strict";
 import { type PeerKey, peerKey, splitPeerKey, type VmId } from "../../../src/base/mod.ts";
-import { fitted } from "../../../src/daemon/lending/hosted_rows.ts";
+import { fitted } from "../../../src/daemon/lending/answers.ts";
 import { BODY_BYTES_MAX, encodeBody, parseAnswer } from "../../../src/node/mod.ts";
 import { VMS_PER_CALL_MAX } from "../../../src/market/mod.ts";
 import { settle } from "../fake_time.ts";

@@ -18,6 +18,7 @@ import { KnownProviders } from "../../../src/daemon/renting/known_providers.ts";
 import { noProvider } from "../../../src/daemon/networks/network_errors.ts";
 import { NO_PATH } from "../../../src/daemon/mesh/peers.ts";
 import { Provider } from "../../../src/daemon/lending/provider.ts";
+import { lendingPorts } from "../../../src/daemon/run/lending_ports.ts";
 import type { Reach } from "../../../src/daemon/mesh/reach.ts";
 import type { RentingParts } from "../../../src/daemon/renting/renting.ts";
 import { SshKeys } from "../../../src/host/ssh_keys.ts";
@@ -125,9 +126,15 @@ export class RentRig {
     const runner = new FakeRunner();
     const machine = { cpus: 8, memoryBytes: 2 ** 34, storageBytes: 2 ** 34 };
     const provider = new Provider({
-      context: stand.context,
-      runner,
-      dryRunner: new DryRunner(),
+      ports: {
+        ...lendingPorts(stand.context),
+        views: {
+          isConnected: (peer) => stand.views.isConnected(peer),
+          holds: () => true,
+          nameOf: (peer) => stand.views.nameOf(peer),
+        },
+      },
+      runners: { real: dryRunOnly ? null : runner, dry: new DryRunner() },
       policy: {
         ...defaultPolicy(machine),
         startingPerOwnerMax: 4,
@@ -135,12 +142,11 @@ export class RentRig {
         maxVms: 8,
         ...policy,
       },
-      dryRunOnly,
-      mayRent: () => true,
-      checkImage: () => Promise.resolve({ digest: "ab".repeat(32), guest: MICRO }),
-      roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
+      ground: {
+        checkImage: () => Promise.resolve({ digest: "ab".repeat(32), guest: MICRO }),
+        roomLeft: () => ({ memoryBytes: 2 ** 40, storageBytes: 2 ** 40 }),
+      },
       onChange() {},
-      aliasOf: () => null,
     });
     const lies = new Map();
     const lender = { stand, runner, provider, peer, isReachable: true, offer: UNKNOWN_OFFER, lies };

@@ -10,56 +10,62 @@
  *
  * @module
  */
-import { OmertaError, type PeerKey, type VmId } from "../../base/mod.ts";
-import { type HostBook, type HostVm, isEnded } from "../../market/mod.ts";
-import type { Context } from "../context.ts";
+import { OmertaError, type VmId } from "../../base/mod.ts";
+import { STUCK, type VmHappening, type VmRunner } from "../../host/vm/vm_runner.ts";
+import { type HostVm, isEnded } from "../../market/mod.ts";
+import type { Seed } from "../../vm/mod.ts";
 import { closeGuestTunnel, openGuestTunnel } from "./guest_tunnels.ts";
 import { type Hosted, ownWord, takeUpDryRun } from "./hosted.ts";
-import type { Renewals } from "./renewals.ts";
-import { STUCK, type VmHappening, type VmRunner } from "../../host/vm/vm_runner.ts";
-import type { Seed } from "../../vm/mod.ts";
+import type { Ledger } from "./ledger.ts";
+import type { LendingPorts, Runners } from "./ports.ts";
 
 /** How long the end of a machine is waited for before the owner is answered. Guess. */
 const STOP_WAIT_MS = 10_000;
 
 /** With what the machines are run, and who is told. */
-export interface LentMachinesParts {
-  readonly context: Context;
-  readonly book: HostBook;
-  readonly hosted: ReadonlyMap<VmId, Hosted>;
-  readonly renewals: Renewals;
-  readonly runner: VmRunner;
-  readonly dryRunner: VmRunner;
-  readonly dryRunOnly: boolean;
-  /** Writes the VM's row, and tells its owner. */
-  tell(id: VmId): void;
-  /** Writes the VM's row. */
-  changed(vm: HostVm): void;
+export interface MachinesParts {
+  readonly ports: LendingPorts;
+  readonly ledger: Ledger;
+  readonly runners: Runners;
   /** Its owner gave a sign of life. */
   touch(vm: HostVm): HostVm;
   /** Something is stuck: it is to be tried again. */
   stuck(): void;
-  /** Alias and short id, for the log. */
-  nameOf(peer: PeerKey): string;
 }
 
 /** The machines of a provider. */
-export class LentMachines {
-  readonly #parts: LentMachinesParts;
+export class Machines {
+  readonly #ports: LendingPorts;
+  readonly #ledger: Ledger;
+  readonly #runners: Runners;
+  readonly #parts: Pick<MachinesParts, "touch" | "stuck">;
   #ending = false;
 
-  constructor(parts: LentMachinesParts) {
+  constructor({ ports, ledger, runners, ...parts }: MachinesParts) {
+    this.#ports = ports;
+    this.#ledger = ledger;
+    this.#runners = runners;
     this.#parts = parts;
   }
 
-  runnerOf(vm: HostVm): VmRunner {
-    return vm.dryRun ? this.#parts.dryRunner : this.#parts.runner;
+  runnerOf({ dryRun }: HostVm): VmRunner {
+    return dryRun ? this.#runners.dry : this.#real;
+  }
+
+  /** What of machines is on the disk that no row knows. */
+  strays(): VmId[] {
+    const known = new Set(this.#ledger.book.living().map((vm) => vm.id));
+    return this.#real.found().filter((id) => !known.has(id));
+  }
+
+  get #real(): VmRunner {
+    return this.#runners.real ?? this.#runners.dry;
   }
 
   /** Lets go of all machines without ending them. */
   detach(): void {
     this.#ending = true;
-    for (const { running, gone } of this.#parts.hosted.values()) {
+    for (const { running, gone } of this.#ledger.hosted.values()) {
       running?.detach();
       gone.resolve();
     }
@@ -68,26 +74,26 @@ export class LentMachines {
   /** Starts the machine of a VM that was created; what comes of it is told by the book. */
   async launch(vm: HostVm, hosted: Hosted, seed: Seed): Promise<void> {
     const happens = (happening: VmHappening) => this.happened(vm.id, happening);
-    const lifeMs = (vm.lifeEndsAt ?? 0) - this.#parts.context.now();
+    const lifeMs = (vm.lifeEndsAt ?? 0) - this.#ports.clock.now();
     try {
       const image = hosted.imageDigest ?? vm.requirements.image;
       const start = { id: vm.id, requirements: { ...vm.requirements, image }, lifeMs, seed };
       const running = await this.runnerOf(vm).start(start, happens);
       if (this.#ending) return running.detach(); // the next node takes it up
       hosted.running = running;
-      const isStarting = () => this.#parts.book.get(vm.id)?.state === "creating" && !this.#ending;
+      const isStarting = () => this.#ledger.book.get(vm.id)?.state === "creating" && !this.#ending;
       const { created } = hosted;
       const isOpen = isStarting() &&
-        await openGuestTunnel(this.#parts.context, { vm, created, running }, isStarting);
+        await openGuestTunnel(this.#ports, { vm, created, running }, isStarting);
       if (this.#ending) return running.detach();
       if (!isOpen) return await this.#endLate(vm, hosted);
-      this.#parts.book.launched(vm.id);
-      this.#parts.tell(vm.id);
+      this.#ledger.book.launched(vm.id);
+      this.#ledger.tell(vm.id);
       if (hosted.isUp) this.happened(vm.id, { type: "ready", bootMs: hosted.bootMs });
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       hosted.end = { reason: "failed", detail };
-      this.#parts.context.log.error("a VM could not be started", { vm: vm.id, detail });
+      this.#ports.log.error("a VM could not be started", { vm: vm.id, detail });
       await hosted.running?.stop().catch(() => {}); // what then still runs is killed
       this.happened(vm.id, { type: "ended", reason: "failed", detail });
     }
@@ -101,22 +107,22 @@ export class LentMachines {
 
   /** Something happened to a machine. */
   happened(id: VmId, happening: VmHappening): void {
-    const hosted = this.#parts.hosted.get(id);
-    const vm = this.#parts.book.get(id);
+    const hosted = this.#ledger.hosted.get(id);
+    const vm = this.#ledger.book.get(id);
     if (hosted === undefined || vm === undefined || isEnded(vm.state) || this.#ending) return;
     if (happening.type === "ready") {
       hosted.bootMs = happening.bootMs;
       hosted.isUp = true;
-      if (this.#parts.book.ready(id, this.#parts.context.now())) this.#parts.tell(id);
+      if (this.#ledger.book.ready(id, this.#ports.clock.now())) this.#ledger.tell(id);
       return;
     }
     const end = hosted.end ?? happening;
-    this.#parts.context.background(`end VM ${id}`, () => this.#end(id, hosted, end));
+    this.#ports.tasks.background(`end VM ${id}`, () => this.#end(id, hosted, end));
   }
 
   /** The machine said that it ended: so it is as soon as nothing of it runs, if need be by force. */
   async #end(id: VmId, hosted: Hosted, end: NonNullable<Hosted["end"]>): Promise<void> {
-    const vm = this.#parts.book.get(id);
+    const vm = this.#ledger.book.get(id);
     if (vm === undefined || isEnded(vm.state) || hosted.isEnding) return;
     const runner = this.runnerOf(vm);
     hosted.isEnding = true;
@@ -133,67 +139,67 @@ export class LentMachines {
   }
 
   #ended(vm: HostVm, hosted: Hosted, { reason, detail }: NonNullable<Hosted["end"]>): void {
-    const ended = this.#parts.book.ended(vm.id, reason, detail);
+    const ended = this.#ledger.book.ended(vm.id, reason, detail);
     const why = ended?.endReason ?? reason;
     const say = why === "failed" || why === "lost" ? "warn" : "info";
-    const by = this.#parts.nameOf(vm.owner);
-    this.#parts.context.log[say]("a VM ended", { vm: vm.id, by, reason: why, detail });
+    const by = this.#ports.views.nameOf(vm.owner);
+    this.#ports.log[say]("a VM ended", { vm: vm.id, by, reason: why, detail });
     hosted.running = null;
     hosted.stuck = null;
-    this.#parts.tell(vm.id);
-    this.#parts.renewals.forget(vm.id);
-    closeGuestTunnel(this.#parts.context, vm, hosted);
+    this.#ledger.tell(vm.id);
+    this.#ledger.renewals.forget(vm.id);
+    closeGuestTunnel(this.#ports, vm, hosted);
   }
 
   /** Something of it may run that nobody can reach: its room stays taken, and it is tried again. */
   stuck(vm: HostVm, hosted: Hosted, why: string): void {
-    if (hosted.stuck === null) this.#parts.context.log.warn(`a VM is stuck: ${why}`, { vm: vm.id });
+    if (hosted.stuck === null) this.#ports.log.warn(`a VM is stuck: ${why}`, { vm: vm.id });
     hosted.stuck = why;
     this.#parts.stuck();
   }
 
   /** Ends the machine of a VM that is releasing; resolves with the VM as it is then. */
   async stop(vm: HostVm): Promise<HostVm> {
-    const hosted = this.#parts.hosted.get(vm.id);
-    this.#parts.changed(vm);
+    const hosted = this.#ledger.hosted.get(vm.id);
+    this.#ledger.changed(vm);
     if (vm.state === "releasing" && hosted !== undefined) {
       await this.#stopMachine(vm, hosted);
     }
-    if (isEnded(vm.state)) this.#parts.tell(vm.id);
-    return this.#parts.book.get(vm.id) ?? vm;
+    if (isEnded(vm.state)) this.#ledger.tell(vm.id);
+    return this.#ledger.book.get(vm.id) ?? vm;
   }
 
   async #stopMachine(vm: HostVm, hosted: Hosted): Promise<void> {
     // Still being started or taken up: who does that ends it.
     if (hosted.running === null && hosted.stuck === null) return;
     await hosted.running?.stop().catch((error) => {
-      this.#parts.context.log.warn("a VM's helper did not stop it", {
+      this.#ports.log.warn("a VM's helper did not stop it", {
         vm: vm.id,
         error: `${error}`,
       });
     });
     this.happened(vm.id, { type: "ended", reason: vm.endReason ?? "released", detail: null });
     const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, STOP_WAIT_MS);
+    const cancel = this.#ports.timers.after(STOP_WAIT_MS, late.resolve);
     await Promise.race([hosted.gone.promise, late.promise]);
-    clearTimeout(timer);
+    cancel();
   }
 
   /** Takes up the machine of before a restart, or one that was stuck. */
   async takeUp(vm: HostVm): Promise<void> {
-    const hosted = this.#parts.hosted.get(vm.id);
+    const hosted = this.#ledger.hosted.get(vm.id);
     if (hosted === undefined) return;
     try {
       const adopted = await this.#adopt(vm, hosted);
       if (adopted === STUCK) return this.stuck(vm, hosted, "its helper does not answer");
       if (adopted === null) return;
       const isHeld = () => hosted.running !== null && !this.#ending;
-      if (!await openGuestTunnel(this.#parts.context, { vm, ...hosted }, isHeld)) return;
-      this.#parts.changed(adopted);
-      this.#parts.context.log.info("took up a VM", { vm: vm.id, state: adopted.state });
+      if (!await openGuestTunnel(this.#ports, { vm, ...hosted }, isHeld)) return;
+      this.#ledger.changed(adopted);
+      this.#ports.log.info("took up a VM", { vm: vm.id, state: adopted.state });
       if (adopted.state === "releasing") await this.stop(adopted);
     } catch (error) {
-      this.#parts.context.log.warn("a VM is lost", { vm: vm.id, error: String(error) });
+      this.#ports.log.warn("a VM is lost", { vm: vm.id, error: String(error) });
       const end = { reason: "lost", detail: null } as const;
       hosted.end = end;
       await hosted.running?.stop().catch(() => {}); // what then still runs is killed
@@ -210,36 +216,38 @@ export class LentMachines {
       found.detach();
       return null;
     }
-    if (hosted.stuck !== null) closeGuestTunnel(this.#parts.context, vm, hosted); // of before it was stuck
+    if (hosted.stuck !== null) closeGuestTunnel(this.#ports, vm, hosted); // of before it was stuck
     hosted.running = found;
     hosted.stuck = null;
     hosted.end = null;
     const figures = await found.figures();
-    const wasTouched = this.#parts.renewals.isNoted(vm.id);
-    const now = this.#parts.context.now();
-    const adopted = this.#parts.book.adopt(vm.id, vm.dryRun ? ownWord(vm, now) : figures, now);
+    const wasTouched = this.#ledger.renewals.isNoted(vm.id);
+    const now = this.#ports.clock.now();
+    const adopted = this.#ledger.book.adopt(vm.id, vm.dryRun ? ownWord(vm, now) : figures, now);
     if (adopted === undefined) throw new OmertaError("not-found", "It was never created");
     hosted.bootMs = figures.bootMs;
-    this.#parts.renewals.told(adopted);
+    this.#ledger.renewals.told(adopted);
     return wasTouched ? this.#parts.touch(adopted) : adopted; // its owner came while it was looked for
   }
 
   async #find(vm: HostVm): ReturnType<VmRunner["adopt"]> {
     if (!vm.dryRun) {
-      return await this.#parts.runner.adopt(vm.id, (happening) => this.happened(vm.id, happening));
+      return await this.#real.adopt(vm.id, (happening) => this.happened(vm.id, happening));
     }
-    if (this.#parts.dryRunOnly) return await takeUpDryRun(this.#parts.dryRunner, vm);
+    if (this.#runners.real === null) {
+      return await takeUpDryRun(this.#runners.dry, vm, this.#ports.clock.now());
+    }
     throw new OmertaError("not-found", "It was a dry run, and the provider runs dry no more");
   }
 
   /** Ends a machine that no row knows: its request never got an answer. */
   async endStray(id: VmId): Promise<void> {
-    const { runner } = this.#parts;
+    const runner = this.#real;
     const found = await runner.adopt(id, () => {}).catch(() => null);
     if (found !== null && found !== STUCK) await found.stop().catch(() => {});
     const isGone = await runner.isGone(id) || await runner.kill(id);
     if (isGone) await runner.sweep(id);
     const what = isGone ? "ended a VM that nobody knows" : "a VM that nobody knows cannot be ended";
-    this.#parts.context.log.warn(what, { vm: id });
+    this.#ports.log.warn(what, { vm: id });
   }
 }
