@@ -6,6 +6,8 @@
  * - `omerta/pure-core`: no clock, timer, randomness, network, file or foreign package in a core;
  * - `omerta/rooms`: a room of `src/daemon/` enters only the rooms that the table here allows;
  * - `omerta/path-text`: only `src/wire/path.ts` looks into, or puts together, the text of a path;
+ * - `omerta/use-cases`: a room of use cases stands on ports: no runtime, clock or timer of its own, no
+ *   document of the API, never the context whole;
  * - `omerta/function-length`: no function of more than 60 lines (tests may);
  * - `omerta/file-length`: no file of `src/` of more than 400 lines;
  * - `omerta/documented`: a module of `src/` begins by saying what it is, and what it exports has a comment.
@@ -61,6 +63,13 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   run: ["streams", "mesh", "networks", "renting", "lending", "api"],
   api: ["streams", "mesh", "networks", "renting", "lending", "run"],
 };
+
+/** The rooms of use cases: they decide, and what is done is done by the ports that they are handed. */
+const USE_CASES = new Set(["lending"]);
+/** Globals by which a use case would do by itself what a port does for it. */
+const PORTS_HAVE = new Set([
+  ..."Deno setTimeout setInterval clearTimeout clearInterval performance Date crypto".split(" "),
+]);
 
 /** Lines of a file: beyond that it is two. */
 const FILE_LINES_MAX = 400;
@@ -199,6 +208,32 @@ const rooms: Deno.lint.Rule = {
       if (to === "" || to === from || ROOMS[from]?.includes(to)) return;
       context.report({ node, message: `daemon/${from} may not enter daemon/${to}` });
     });
+  },
+};
+
+const useCases: Deno.lint.Rule = {
+  create(context: Context) {
+    const room = roomOf(projectPath(context.filename)) ?? "";
+    if (!USE_CASES.has(room)) return {};
+    const refuse = (node: Node, what: string) =>
+      context.report({ node, message: `daemon/${room} stands on ports: it may not use ${what}` });
+    return {
+      ...onImports((specifier, node) => {
+        const target = specifier === undefined ? undefined : targetOf(context.filename, specifier);
+        if (target?.part === "api") refuse(node, "documents of the API");
+        const isContext = target?.part === "daemon" && target.file === "context.ts";
+        if (isContext) refuse(node, "the context whole");
+      }),
+      Identifier(node) {
+        if (PORTS_HAVE.has(node.name) && !isPropertyName(node)) refuse(node, node.name);
+      },
+      MemberExpression(node) {
+        const { object, property } = node;
+        const isTimeout = object.type === "Identifier" && object.name === "AbortSignal" &&
+          property.type === "Identifier" && property.name === "timeout";
+        if (isTimeout) refuse(node, "AbortSignal.timeout");
+      },
+    };
   },
 };
 
@@ -373,6 +408,7 @@ const plugin: Deno.lint.Plugin = {
   rules: {
     arrows,
     rooms,
+    "use-cases": useCases,
     "pure-core": pureCore,
     "path-text": pathText,
     "function-length": functionLength,

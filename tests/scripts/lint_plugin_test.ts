@@ -197,3 +197,21 @@ Deno.test("path-text keeps the text of paths to its module", () => {
   assertFlags("src/node/a.ts", "const a = (b: string) => `${b}#${b}`;", "path-text");
   assertClean("src/node/a.ts", "const a = (b: string) => `VM #${b}`;");
 });
+
+Deno.test("use-cases lets a room of use cases stand on ports only", () => {
+  const file = "src/daemon/lending/leases.ts";
+  const sources = [
+    `Deno.readFileSync("a");`,
+    `setTimeout(() => {}, 1);`,
+    `const n = performance.now(), d = Date.now();`,
+    `const s = AbortSignal.timeout(5);`,
+    `import type { ErrorDoc } from "../../api/error_doc.ts";`,
+    `import type { Context } from "../context.ts";`,
+  ];
+  for (const source of sources) {
+    assertFlags(file, source, "use-cases");
+    assertClean("src/daemon/run/loop.ts", source);
+  }
+  assertClean(file, `import type { Clock } from "../ports.ts"; const t = clock.now();`);
+  assertClean(file, `const s = AbortSignal.any(all); const row = { Date: 1 };`);
+});
