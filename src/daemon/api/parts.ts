@@ -16,7 +16,7 @@ export interface TableParts {
   readonly standing: Standing;
   readonly build: string;
   readonly alias: () => string | null;
-  readonly linger: LingerMachine;
+  readonly linger: Pick<LingerMachine, "busy">;
   /** Ends the node once the answer is out. */
   end(): void;
   /** The same, once every call is answered. */

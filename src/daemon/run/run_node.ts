@@ -12,27 +12,28 @@ import { createApi } from "../../api/server.ts";
 import type { NodeReadyDoc } from "../../api/nouns/node.ts";
 import type { RunNodeOptions } from "../options.ts";
 import { sshCommand } from "../../api/ssh_command.ts";
-import { type NetworkId, OmertaError, type Path, VERSION } from "../../base/mod.ts";
+import { OmertaError, type Path, VERSION } from "../../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../../crypto/mod.ts";
-import { assetPath } from "../../host/assets.ts";
 import { buildId } from "../../host/build.ts";
 import { loadIdentitySeed } from "../../host/state/identity_file.ts";
-import { createLog, type Log, type LogLevel, openLogFile } from "../../host/log.ts";
-import { type NetEvent, type NetHost, openNet } from "../../host/net/net.ts";
+import type { Log } from "../../host/log.ts";
+import type { NetEvent } from "../../host/net/net.ts";
 import { openState, type StatePaths } from "../../host/state/state.ts";
 import { acquireState } from "../../host/state/state_lock.ts";
-import { openStore, type Store } from "../../host/store/mod.ts";
+import { openStore } from "../../host/store/mod.ts";
 import { monotonicNow, systemRandom, wallNowMs } from "../../host/system.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
 import { programArguments } from "../../host/terminal.ts";
 import { serveUnix } from "../../host/process/unix_server.ts";
 import { type Member, peerVerifier } from "../../membership/mod.ts";
-import { type LingerIn, LingerMachine, type LingerOut, NodeMachine } from "../../node/mod.ts";
+import { NodeMachine } from "../../node/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
 import { Consumer } from "../renting/consumer.ts";
-import type { Context, LoopOfRooms } from "../context.ts";
-import { INVITE_FIRST } from "../networks/inviting.ts";
-import { joinNetwork, readInvite } from "../networks/joining.ts";
+import type { Context, Ground } from "../context.ts";
+import { type Entered, enterNetwork } from "./entering.ts";
+import { Lingering } from "./lingering.ts";
+import { isDirectWanted, openLog, openPort } from "./opening.ts";
+import { judgeMembers, tellNetworks } from "./members.ts";
 import { openContext } from "./ports.ts";
 import { HOST_CLOCK, HostTimers } from "./timers.ts";
 import { KnownProviders } from "../renting/known_providers.ts";
@@ -42,7 +43,7 @@ import { apiTable } from "../api/mod.ts";
 import { netEvents } from "./net_events.ts";
 import { Networks } from "../networks/networks.ts";
 import { takeOffer } from "../mesh/offers.ts";
-import { makeInvite, networkDocs, type NodeParts, ownFacts, Standing } from "./node.ts";
+import { networkDocs, type NodeParts, ownFacts, Standing } from "./node.ts";
 import { type OpenedProvider, openProvider } from "./open_provider.ts";
 import { Peers } from "../mesh/peers.ts";
 import type { Provider } from "../lending/provider.ts";
@@ -53,16 +54,10 @@ import { SshKeys } from "../../host/ssh_keys.ts";
 import { Tunnels } from "../streams/tunnels.ts";
 import { within } from "../../host/waiting.ts";
 
-/** The relay's usual port. Source: the command line's contract. */
-const RELAY_PORT = 9_000;
-/** The name of a network that `omerta relay` makes by itself. */
-const FIRST_NETWORK = "home";
 /** How long a node that others are to find waits for its relays before it says that it is ready. */
 const ANNOUNCE_MS = 3_000;
 /** How long a provider looks for its VMs of before a restart until it says that it is ready. Guess. */
 const TAKE_UP_MS = 2_000;
-/** How often certificates of connected members are judged again. Source: requirement S02 (60 s). */
-const JUDGE_MS = 30_000;
 
 /**
  * Runs a node until it is told to stop; resolves at a clean end.
@@ -90,8 +85,9 @@ class NodeRun {
   readonly #log: Log;
   readonly #closers: (() => unknown)[] = [];
   readonly #ended = Promise.withResolvers<void>();
-  readonly #linger: LingerMachine;
-  #lingerTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #timers: HostTimers;
+  readonly #linger: Lingering;
+  #onDatagram: (path: Path, bytes: Uint8Array) => void = () => {};
   #onNetEvent: (event: NetEvent) => void = () => {};
   #alias: string | null;
   /** Whether it gives way to another node: then the calls that run are finished before. */
@@ -103,16 +99,13 @@ class NodeRun {
     this.#build = build;
     this.#alias = options.alias;
     const { mode, lingerMs } = options;
-    const write = mode === "background" ? this.#ownLog() : options.log;
-    this.#log = createLog({ level: logLevel(), nowMs: wallNowMs, write });
-    this.#linger = new LingerMachine({ mode, lingerMs, now: monotonicNow() });
-  }
-
-  /** A background node's log is a file that it rotates itself; its streams append to it, too. */
-  #ownLog(): (line: string) => void {
-    const file = openLogFile(this.#paths.log);
-    this.#closers.push(() => file.close());
-    return (line) => file.write(line);
+    const { log, close } = openLog(options, paths);
+    this.#log = log;
+    const timers = new HostTimers();
+    this.#timers = timers;
+    this.#closers.push(close, () => timers.close());
+    const onEnd = () => this.#ended.resolve();
+    this.#linger = new Lingering({ mode, lingerMs, clock: HOST_CLOCK, timers, onEnd });
   }
 
   async run(): Promise<void> {
@@ -133,7 +126,6 @@ class NodeRun {
       await this.#start();
       await this.#ended.promise;
     } finally {
-      clearTimeout(this.#lingerTimer);
       await this.#close();
     }
   }
@@ -156,6 +148,19 @@ class NodeRun {
     if (this.#options.mode === "background") {
       this.#log.info("a background node starts", { pid: Deno.pid, version: VERSION });
     }
+    const ground = await this.#open();
+    const networks = new Networks(ground, () => this.#alias);
+    const loop = this.#openLoop(ground, networks);
+    const reach = Promise.withResolvers<Reach>();
+    const context = openContext(ground, loop, {
+      reach: async (peer, options) => await (await reach.promise).peer(peer, options),
+      onDefect: (error) => this.#defect(error),
+    });
+    await this.#compose(context, networks, reach.resolve);
+  }
+
+  /** The state, the keys and the port. */
+  async #open(): Promise<Ground> {
     const identity = identityFromSeed(loadIdentitySeed(this.#paths, systemRandom));
     const store = openStore(this.#paths.database);
     this.#closers.push(() => store.close());
@@ -164,11 +169,12 @@ class NodeRun {
     }
     this.#alias ??= store.values.get("alias") ?? null;
     if (this.#options.alias !== null) store.values.put("alias", this.#options.alias);
-    const { net, deliver } = await this.#openNet(store);
-    const timers = new HostTimers();
-    this.#closers.push(() => timers.close());
-    const background = (what: string, task: () => Promise<unknown>) => this.#background(what, task);
-    const shared = {
+    const net = await openPort(this.#options, { paths: this.#paths, store, log: this.#log }, {
+      onDatagram: (path, bytes) => this.#onDatagram(path, bytes),
+      onEvent: (event) => this.#onEvent(event),
+    });
+    this.#closers.push(() => net.close());
+    return {
       paths: this.#paths,
       store,
       identity,
@@ -176,21 +182,21 @@ class NodeRun {
       net,
       log: this.#log,
       random: systemRandom,
-      background,
-      timers,
+      background: (what, task) => this.#background(what, task),
+      timers: this.#timers,
       ...HOST_CLOCK,
     };
-    const networks = new Networks(shared, () => this.#alias);
-    const verifyPeer = peerVerifier({
-      revocationsOf: (network) => networks.revocationsOf(network),
-      nowMs: wallNowMs,
-    });
-    const { staticKey } = shared;
+  }
+
+  #openLoop({ identity, staticKey, random, store, net, log }: Ground, networks: Networks): Loop {
     const machine = new NodeMachine<Member>({
       identity,
       staticKey,
-      random: systemRandom,
-      verifyPeer,
+      random,
+      verifyPeer: peerVerifier({
+        revocationsOf: (network) => networks.revocationsOf(network),
+        nowMs: wallNowMs,
+      }),
       direct: isDirectWanted(),
     });
     const loop = new Loop({
@@ -199,17 +205,12 @@ class NodeRun {
       now: monotonicNow,
       resolve: resolveHostPort,
       keep: (key, value) => store.values.put(key, value),
-      log: this.#log,
+      log,
       onDefect: (error) => this.#defect(error),
     });
     this.#closers.push(() => loop.close());
-    deliver((path, bytes) => loop.input({ type: "datagram", path, bytes }));
-    const reach = Promise.withResolvers<Reach>();
-    const context = openContext(shared, loop, {
-      reach: async (peer, options) => await (await reach.promise).peer(peer, options),
-      onDefect: (error) => this.#defect(error),
-    });
-    await this.#compose(context, networks, reach.resolve);
+    this.#onDatagram = (path, bytes) => loop.input({ type: "datagram", path, bytes });
+    return loop;
   }
 
   async #compose(
@@ -234,7 +235,8 @@ class NodeRun {
     tellNetworks(context.loop, networks);
     await standing.start();
     this.#unlessEnded();
-    const made = await this.#enterNetwork(context, networks, standing);
+    const alias = () => this.#alias;
+    const made = await enterNetwork(this.#options, { context, networks, standing, alias });
     this.#unlessEnded();
     for (const role of standing.roles) networks.requireRole(role);
     const limits = this.#options.relay;
@@ -269,7 +271,7 @@ class NodeRun {
     }
     this.#serveApi(node, standing);
     this.#options.onReady(this.#ready(node, standing, made));
-    this.#step({ type: "wake" });
+    this.#linger.step({ type: "wake" });
   }
 
   /** Leaves a start that a signal has ended: what was opened is closed, and nothing is said. */
@@ -313,82 +315,6 @@ class NodeRun {
     });
   }
 
-  // Opening --------------------------------------------------------------------------------------
-
-  async #openNet(store: Store): Promise<{
-    net: NetHost;
-    deliver: (receive: (path: Path, bytes: Uint8Array) => void) => void;
-  }> {
-    const library = await assetPath("libomerta_net.so", this.#paths.dir);
-    let receive: (path: Path, bytes: Uint8Array) => void = () => {};
-    const open = (port: number) =>
-      openNet({
-        port,
-        streamSocket: this.#paths.streamSocket,
-        library,
-        onDatagram: (path, bytes) => receive(path, bytes),
-        onEvent: (event) => this.#onEvent(event),
-      });
-    const net = this.#openPort(store, open);
-    this.#closers.push(() => net.close());
-    store.values.put("port", net.port);
-    return { net, deliver: (to) => receive = to };
-  }
-
-  /** The port that was asked for; else the last one, and where that is taken, any. */
-  #openPort(store: Store, open: (port: number) => NetHost): NetHost {
-    if (this.#options.port !== null) return open(this.#options.port);
-    const last = store.values.get("port");
-    if (typeof last !== "number") return open(this.#options.roles.relay ? RELAY_PORT : 0);
-    try {
-      return open(last);
-    } catch (error) {
-      const isTaken = error instanceof OmertaError && error.code === "port-taken";
-      if (!isTaken || this.#options.roles.relay) throw error;
-      this.#log.warn("the last UDP port is taken: another one is used", { port: last });
-      return open(0);
-    }
-  }
-
-  /** Redeems the invite, or lets a relay without a network begin one. */
-  async #enterNetwork(
-    context: Context,
-    networks: Networks,
-    standing: Standing,
-  ): Promise<{ created: boolean; invite: string | null }> {
-    const { invite, roles, signal } = this.#options;
-    if (invite === null && (roles.relay || roles.provider)) networks.requireSound();
-    if (invite !== null) {
-      readInvite(invite, wallNowMs());
-      const alias = () => this.#alias;
-      await joinNetwork({ context, networks, alias }, invite, signal);
-    } else if (networks.list().length === 0 && roles.relay) {
-      const joined = networks.create(FIRST_NETWORK);
-      if (!this.#options.showsInvite) return { created: true, invite: null };
-      try {
-        const made = makeInvite(networks, standing, joined, INVITE_FIRST);
-        if (made.lanOnly) this.#warnLanOnly();
-        return { created: true, invite: made.text };
-      } catch (error) {
-        if (!(error instanceof OmertaError) || error.code !== "invite-unreachable") throw error;
-        this.#warnLanOnly();
-        return { created: true, invite: null };
-      }
-    } else if (networks.list().length === 0 && roles.provider) {
-      throw new OmertaError("no-network", "A provider needs a network to lend in", {
-        hint: "Give an invite: 'omerta provider --join -' takes it from stdin.",
-      });
-    }
-    return { created: false, invite: null };
-  }
-
-  #warnLanOnly(): void {
-    this.#log.warn(
-      "no public address is known here: invites lead to this LAN only. Behind a 1:1 " +
-        "NAT, as in most clouds, give the public one with --advertise HOST",
-    );
-  }
-
   /** The provider ends, its VMs do not: their owner on this machine is told until when. */
   #letGo(provider: Provider): void {
     for (const { id, deadline } of provider.living()) {
@@ -424,15 +350,11 @@ class NodeRun {
       loop: context.loop,
       tunnels,
       nameOf: (tunnel) => consumer.tunnels.nameOf(tunnel),
-      hold: (name, open) => this.#step({ type: "hold", name, open }),
+      hold: (name, open) => this.#linger.step({ type: "hold", name, open }),
       defect: (error, where) => this.#defect(error, where),
       log: this.#log,
     });
-    const judge = setInterval(() => {
-      networks.refresh();
-      judgeMembers(context, peers, networks);
-    }, JUDGE_MS);
-    this.#closers.push(() => clearInterval(judge));
+    this.#closers.push(judgeMembers(context, peers, networks));
   }
 
   /** A relay came (back): peers with a tunnel get their second path through it. */
@@ -459,12 +381,12 @@ class NodeRun {
         this.#yields = true;
         end();
       },
-      hold: (name, open) => this.#step({ type: "hold", name, open }),
-      expect: (ms) => this.#step({ type: "expect", ms }),
+      hold: (name, open) => this.#linger.step({ type: "hold", name, open }),
+      expect: (ms) => this.#linger.step({ type: "expect", ms }),
     });
     const api = createApi(table, {
       onDefect: (method, error) => this.#defect(error, method),
-      onCalls: (running) => this.#step({ type: "calls", running }),
+      onCalls: (running) => this.#linger.step({ type: "calls", running }),
     });
     const server = serveUnix(this.#paths.socket, (request) => api.fetch(request));
     this.#options.signal.addEventListener("abort", end, { once: true });
@@ -488,7 +410,7 @@ class NodeRun {
   #ready(
     node: NodeParts,
     standing: Standing,
-    made: { readonly created: boolean; readonly invite: string | null },
+    made: Entered,
   ): NodeReadyDoc {
     return {
       node: { id: node.context.identity.id, alias: this.#alias },
@@ -501,17 +423,6 @@ class NodeRun {
   }
 
   // Inside ---------------------------------------------------------------------------------------
-
-  #step(input: LingerIn): void {
-    const out: LingerOut[] = [];
-    this.#linger.handle(input, monotonicNow(), out);
-    if (out.length > 0) return this.#ended.resolve();
-    clearTimeout(this.#lingerTimer);
-    const at = this.#linger.wakeup()?.at;
-    if (at === undefined) return;
-    const waitMs = Math.max(0, at - monotonicNow());
-    this.#lingerTimer = setTimeout(() => this.#step({ type: "wake" }), waitMs);
-  }
 
   /** One event that meets a defect must not keep the native library's next ones from coming. */
   #onEvent(event: NetEvent): void {
@@ -532,43 +443,4 @@ class NodeRun {
   #defect(error: unknown, where = ""): void {
     this.#log.error(`a defect of omerta ${where}`, { error });
   }
-}
-
-/** Tells the node machine now, and at every change, by which keys members and joiners may come. */
-function tellNetworks(loop: LoopOfRooms, networks: Networks): void {
-  let known = new Set<NetworkId>();
-  const tell = () => {
-    const [keys, refused] = [networks.acceptedKeys(), networks.refusedKeys()];
-    loop.input({ type: "keys", keys, refused });
-    const joined = networks.list();
-    for (const each of joined) {
-      const [key, payload] = [networks.key(each), networks.shown(each)];
-      loop.input({ type: "network", network: each.row.id, key, payload });
-    }
-    const now = new Set(joined.map(({ row }) => row.id));
-    for (const network of known.difference(now)) loop.input({ type: "network-gone", network });
-    known = now;
-  };
-  networks.onChange(tell);
-  tell();
-}
-
-/** Ends the sessions of members whose certificate holds no longer. */
-function judgeMembers(context: Context, peers: Peers, networks: Networks): void {
-  for (const peer of peers.connected()) {
-    const why = peers.reasonToLeave(peer, networks);
-    if (why === undefined) continue;
-    context.log.warn("a member's certificate holds no longer", { peer, why });
-    context.loop.input({ type: "disconnect", peer, kind: "epoch" });
-  }
-}
-
-/** `OMERTA_DIRECT=never` keeps peers on the relay through which they were reached. */
-function isDirectWanted(): boolean {
-  return Deno.env.get("OMERTA_DIRECT") !== "never";
-}
-
-function logLevel(): LogLevel {
-  const asked = Deno.env.get("OMERTA_LOG");
-  return asked === "debug" || asked === "warn" || asked === "error" ? asked : "info";
 }
