@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { earlier, type Instant, type Path, type PeerKey, type Random } from "../base/mod.ts";
+import { after, earlier, type Instant, type Path, type PeerKey, type Random } from "../base/mod.ts";
 import { generateKeyPair, type Identity, identityFromSeed, type KeyPair } from "../crypto/mod.ts";
 import { encodeShown, type Grant, type Member } from "../membership/mod.ts";
 import { type NodeIn, NodeMachine, type NodeOut } from "../node/mod.ts";
@@ -87,9 +87,14 @@ export class Host implements InterfaceOwner, NativeHost {
   readonly #listeners = new Set<(output: NodeOut<Member>) => void>();
   readonly #inputs: NodeIn[] = [];
   readonly #tunnels = new Map<number, TunnelEnd>();
+  /** Who waits for a session. */
+  readonly #reaching = new Map<number, (reached: boolean) => void>();
   /** What the node had kept, by part and key. */
   readonly #kept = new Map<string, unknown>();
   #interfaces: Interface[] = [];
+  /** How often the node began. */
+  #life = 0;
+  readonly #beginners: (() => void)[] = [];
   /** For when the next look at the machine is in the heap. */
   #armedAt = Infinity;
   #lastToken = 0;
@@ -124,6 +129,11 @@ export class Host implements InterfaceOwner, NativeHost {
     return this.clock.local(this.#world.now);
   }
 
+  /** Its own wall clock, Unix milliseconds. */
+  get wallMs(): number {
+    return this.clock.wallMs(this.#world.now);
+  }
+
   /** What it shows of its membership. */
   get shown(): Uint8Array {
     return encodeShown({ certificate: this.certificate, alias: null });
@@ -145,6 +155,21 @@ export class Host implements InterfaceOwner, NativeHost {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Has `begin` done now, and again whenever the node begins anew. */
+  whenBegun(begin: () => void): void {
+    this.#beginners.push(begin);
+    if (this.isUp) begin();
+  }
+
+  /** Has something done in `ms` of its own clock, unless the node ends before. */
+  later(ms: number, act: () => void): void {
+    const life = this.#life;
+    const at = this.clock.world(after(this.now, ms));
+    this.#world.events.push(at, this.origin.lot, () => {
+      if (this.isUp && this.#life === life) act();
+    });
+  }
+
   /** A number for a request of the host's. */
   nextToken(): number {
     return ++this.#lastToken;
@@ -162,20 +187,16 @@ export class Host implements InterfaceOwner, NativeHost {
     this.#arm();
   }
 
-  /** Begins a session with a host, at an address that a person names. */
-  connect(to: Host): void {
+  /** Gets a session with a host; `done` hears whether there is one, unless the node ends before. */
+  reach(to: Host, done: (reached: boolean) => void): void {
     const { key } = this.#world.membership;
-    const [address] = to.addresses;
-    if (address === undefined) return;
-    this.take({
-      type: "connect",
-      token: this.nextToken(),
-      peer: to.identity.id,
-      path: asPath(address),
-      named: "person",
-      key,
-      payload: this.shown,
-    });
+    const [path] = to.addresses;
+    if (path === undefined) return done(false);
+    const token = this.nextToken();
+    this.#reaching.set(token, done);
+    const peer = to.identity.id;
+    const shown = { key, payload: this.shown };
+    this.take({ type: "connect", token, peer, path: asPath(path), named: "person", ...shown });
   }
 
   /** Has the paths to a peer matter that much. */
@@ -198,6 +219,8 @@ export class Host implements InterfaceOwner, NativeHost {
   /** Loses everything but its keys and what it kept, and is gone until `restart`. */
   crash(): void {
     this.isUp = false;
+    this.#life++;
+    this.#reaching.clear();
   }
 
   /** Begins anew with the same key. */
@@ -207,6 +230,7 @@ export class Host implements InterfaceOwner, NativeHost {
     for (const [id, end] of this.#tunnels) this.native.tunnelOpen(id, end);
     this.isUp = true;
     this.#begin();
+    for (const begin of this.#beginners) begin();
   }
 
   /** The host is somewhere else now; the node hears of it where `notices`. */
@@ -263,12 +287,22 @@ export class Host implements InterfaceOwner, NativeHost {
       case "routes":
         this.#route(output);
         break;
+      case "connected":
+      case "connect-failed":
+        this.#reached(output.token, output.type === "connected");
+        break;
       case "keep":
         this.#kept.set(`${output.part} ${output.key}`, output.value);
         break;
       default:
     }
     for (const listener of [...this.#listeners]) listener(output);
+  }
+
+  #reached(token: number, reached: boolean): void {
+    const done = this.#reaching.get(token);
+    this.#reaching.delete(token);
+    done?.(reached);
   }
 
   #route({ peer, active, standby, accept, patienceMs }: Out<"routes">): void {
@@ -331,7 +365,7 @@ export class Host implements InterfaceOwner, NativeHost {
       identity: this.identity,
       staticKey: this.#staticKey,
       random: this.random,
-      verifyPeer: this.#world.membership.verifier(() => this.clock.wallMs(this.#world.now)),
+      verifyPeer: this.#world.membership.verifier(() => this.wallMs),
       direct: this.#options.direct ?? true,
     });
   }

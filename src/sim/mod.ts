@@ -5,6 +5,7 @@
  */
 export * from "./chance.ts";
 export * from "./clock.ts";
+export * from "./fleet.ts";
 export * from "./heap.ts";
 export * from "./host.ts";
 export * from "./interface.ts";
@@ -14,9 +15,11 @@ export * from "./nat.ts";
 export * from "./nat_box.ts";
 export * from "./native.ts";
 export * from "./network.ts";
+export * from "./provider.ts";
 export * from "./realm.ts";
 export * from "./world.ts";
 export * from "./meters.ts";
+export * from "./renter.ts";
 export * from "./report.ts";
 export type * from "./scenario.ts";
 export * from "./scenarios/mod.ts";

@@ -101,7 +101,7 @@ export class Stage {
     const [from, to] = [this.host(action.from), this.host(action.to)];
     const label = action.type === "reach" ? action.as ?? null : null;
     this.pairs.push(new PairMeter(this.world, from, to, label));
-    from.connect(to);
+    from.reach(to, () => {});
   }
 
   #tunnel({ from, to, everyMs }: Extract<Action, { type: "tunnel" }>): void {
