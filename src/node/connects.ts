@@ -1,18 +1,23 @@
 /**
- * Handshakes that were asked for, by token, until each has ended: whoever's handshake comes through
- * first, and by whatever path, ends all that were meant for the same peer.
+ * Sessions that are to be begun: what may be sent where nobody has proved to be yet, and whose token a
+ * handshake ends. Whoever's handshake comes through first, and by whatever path, ends all that were meant
+ * for the same peer.
  *
  * @module
  */
 import {
   BoundedMap,
+  type Instant,
   type NetworkId,
   type NodeId,
   type Path,
+  type PeerKey,
   type SessionKind,
 } from "../base/mod.ts";
 import type { Namer } from "../path/mod.ts";
-import type { SessionKey } from "../session/mod.ts";
+import type { FailReason, SessionIn, SessionKey } from "../session/mod.ts";
+import type { Gate } from "./gate.ts";
+import type { ConnectFailure } from "./types.ts";
 
 /** Handshakes that wait for their end. The session core bounds them too. */
 const CONNECTS_MAX = 1_024;
@@ -28,21 +33,47 @@ export interface Connect {
   readonly payload: Uint8Array;
 }
 
-/** What tells which connects are meant. */
-interface Ended {
+/** How a connect ended. */
+export type ConnectEnd =
+  | { readonly ok: true; readonly peer: PeerKey }
+  | { readonly ok: false; readonly reason: ConnectFailure; readonly detail: string | null };
+
+/** What tells which connects a handshake meant. */
+interface Handshake {
   readonly network: NetworkId;
   readonly kind: SessionKind;
   /** `null` where it never came to one. */
   readonly path: Path | null;
 }
 
+/** On what connects stand. */
+export interface ConnectsGround<Turn> {
+  readonly gate: Gate;
+  /** Whether peers are seen on loopback. */
+  hasLoopback(): boolean;
+  /** Begins a handshake. */
+  begin(input: Extract<SessionIn, { type: "connect" }>, turn: Turn): void;
+  ended(token: number, end: ConnectEnd, turn: Turn): void;
+}
+
 /** The connects under way. */
-export class Connects {
+export class Connects<Turn> {
+  readonly #ground: ConnectsGround<Turn>;
   readonly #open = new BoundedMap<number, Connect>(CONNECTS_MAX, "refuse");
 
-  /** Notes one; false where too many are under way. */
-  begin(connect: Connect): boolean {
-    return this.#open.set(connect.token, connect);
+  constructor(ground: ConnectsGround<Turn>) {
+    this.#ground = ground;
+  }
+
+  /** Begins one, where its address may be tried. */
+  begin(connect: Connect, turn: Turn): void {
+    const { token, peer, path, named, key, payload } = connect;
+    const { gate, hasLoopback, begin, ended } = this.#ground;
+    const fail = (reason: "unwanted" | "busy") =>
+      ended(token, { ok: false, reason, detail: null }, turn);
+    if (!gate.admits(path, named, hasLoopback)) return fail("unwanted");
+    if (!this.#open.set(token, connect)) return fail("busy");
+    begin({ type: "connect", peer, path, key, payload }, turn);
   }
 
   /** Nobody waits for it any more. */
@@ -50,30 +81,51 @@ export class Connects {
     this.#open.delete(token);
   }
 
-  /** Who named a path, at best, and for whose sake something is sent there. */
-  intent(path: Path): { readonly named: Namer; readonly by: string } {
+  /** Whether a message of our own handshake may go where nobody has proved to be; if so, it counts. */
+  mayKnock(
+    path: Path,
+    opening: { readonly bytes: number; readonly message: "hello" | "finish" },
+    now: Instant,
+  ): boolean {
     const meant = [...this.#open.values()].filter((connect) => connect.path === path);
     const named = meant.some((connect) => connect.named === "person") ? "person" : "record";
-    return { named, by: meant[0]?.peer ?? "" };
+    return this.#ground.gate.take({ path, named, by: meant[0]?.peer ?? "", ...opening }, now);
   }
 
-  /** The tokens that a session with `node` ends. */
-  established(up: Ended & { readonly node: NodeId; readonly initiator: boolean }): number[] {
-    return this.#take(
-      ({ peer, path }) => peer === up.node || (peer === null && up.initiator && path === up.path),
-      up,
-    );
+  /** A session is there. */
+  established(
+    up: Handshake & {
+      readonly peer: PeerKey;
+      readonly node: NodeId;
+      readonly initiator: boolean;
+    },
+    turn: Turn,
+  ): void {
+    const isMeant = ({ peer, path }: Connect) =>
+      peer === up.node || (peer === null && up.initiator && path === up.path);
+    for (const token of this.#take(isMeant, up)) {
+      this.#ground.ended(token, { ok: true, peer: up.peer }, turn);
+    }
   }
 
-  /** The tokens that a handshake's failure ends. */
-  failed(failed: Ended & { readonly peer: NodeId | null }): number[] {
-    return this.#take(
-      ({ peer, path }) => peer === failed.peer && (peer !== null || path === failed.path),
-      failed,
-    );
+  /** A handshake of ours came to nothing. */
+  failed(
+    failed: Handshake & {
+      readonly peer: NodeId | null;
+      readonly reason: FailReason;
+      readonly detail?: string;
+    },
+    turn: Turn,
+  ): void {
+    const { reason, detail = null } = failed;
+    const isMeant = ({ peer, path }: Connect) =>
+      peer === failed.peer && (peer !== null || path === failed.path);
+    for (const token of this.#take(isMeant, failed)) {
+      this.#ground.ended(token, { ok: false, reason, detail }, turn);
+    }
   }
 
-  #take(isMeant: (connect: Connect) => boolean, { network, kind }: Ended): number[] {
+  #take(isMeant: (connect: Connect) => boolean, { network, kind }: Handshake): number[] {
     const tokens = [...this.#open.values()]
       .filter((connect) => connect.key.network === network && connect.key.kind === kind)
       .filter(isMeant)

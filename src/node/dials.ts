@@ -15,15 +15,13 @@ import {
   type Dialed,
   type NetworkId,
   type Path,
-  type PeerKey,
   Timers,
   type Wakeup,
 } from "../base/mod.ts";
 import type { SessionKey } from "../session/mod.ts";
 import { parsePath } from "../wire/mod.ts";
-import type { Connect } from "./connects.ts";
+import type { Connect, ConnectEnd } from "./connects.ts";
 import type { Moment } from "./turn.ts";
-import type { ConnectFailure } from "./types.ts";
 
 /** Dials under way. Guess: more than relays of all networks; one more fails as `busy`. */
 const DIALS_MAX = 1_024;
@@ -40,11 +38,6 @@ export interface NetworkKey {
   /** Our certificate. */
   readonly payload: Uint8Array;
 }
-
-/** How a connect ended. */
-export type ConnectEnd =
-  | { readonly ok: true; readonly peer: PeerKey }
-  | { readonly ok: false; readonly reason: ConnectFailure; readonly detail: string | null };
 
 /** On what dials stand. */
 export interface DialGround<Owner, Turn> {

@@ -22,31 +22,24 @@ import {
   type NodeId,
   type Path,
   type PeerKey,
-  type Random,
   type SessionKind,
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
 import { type PathIn, PathMachine, type PathOut, PING, PONG } from "../path/mod.ts";
-import {
-  type SessionIn,
-  SessionMachine,
-  type SessionOptions,
-  type SessionOut,
-} from "../session/mod.ts";
+import { type SessionIn, SessionMachine, type SessionOut } from "../session/mod.ts";
 import { isRelayed, MESSAGE } from "../wire/mod.ts";
 import { RPC_RESEND_MS, type RpcIn, RpcMachine, type RpcOut } from "../rpc/mod.ts";
 import { CallBudget } from "./call_budget.ts";
 import { CandidateExchange, type ExchangeIn, type ExchangeOut } from "./candidate_exchange.ts";
-import { type Connect, Connects } from "./connects.ts";
-import type { ConnectEnd } from "./dials.ts";
+import { type ConnectEnd, Connects } from "./connects.ts";
 import { Gate } from "./gate.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { type Mounted, PartHost } from "./parts.ts";
 import { encodeBody, encodeRefusal, isCallName } from "./protocol/mod.ts";
 import { Turn } from "./turn.ts";
-import type { NodeIn, NodeOut } from "./types.ts";
+import type { Granted, NodeIn, NodeOptions, NodeOut } from "./types.ts";
 import { NodeView } from "./views.ts";
 
 /**
@@ -59,19 +52,6 @@ const INVITE_PATHS_MAX = 1_024;
 /** First wait for an acknowledgement of a call's piece, in round trips. Guess: some for variation. */
 const RESEND_RTTS = 1.5;
 
-/** What the node must know of a member. */
-export interface Granted {
-  /** What its certificate grants, such as `relay`. */
-  readonly grants: readonly string[];
-}
-
-/** With what a node machine is made. */
-export interface NodeOptions<Member extends Granted> extends SessionOptions<Member> {
-  readonly random: Random;
-  /** False: a peer that was reached through a relay stays there. Default: true. */
-  readonly direct?: boolean;
-}
-
 /** The machine of a whole node. */
 export class NodeMachine<Member extends Granted> implements Machine<NodeIn, NodeOut<Member>> {
   /** What is known of peers and of ourselves. */
@@ -82,7 +62,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
   readonly #paths: PathMachine;
   readonly #own = new OwnAddresses();
   readonly #budget = new CallBudget();
-  readonly #connects = new Connects();
+  readonly #connects: Connects<Turn<Member>>;
   readonly #keepAlive = new KeepAlive();
   /** The proven path of each invite session: those have no path machine. */
   readonly #invitePaths = new BoundedMap<PeerKey, Path>(INVITE_PATHS_MAX, "evict-oldest");
@@ -101,6 +81,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     this.#paths = new PathMachine(options.random, this.#gate.budget);
     const [sessions, paths, own, gate] = [this.#sessions, this.#paths, this.#own, this.#gate];
     this.view = new NodeView({ sessions, paths, own, gate });
+    this.#connects = this.#connecting();
     this.#parts = this.#host();
     this.#exchange = this.#mountExchange();
   }
@@ -120,7 +101,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       case "datagram":
         return this.#session({ type: "datagram", path: input.path, bytes: input.bytes }, turn);
       case "connect":
-        return this.#connect(input, turn);
+        return this.#connects.begin(input, turn);
       case "disconnect":
         return this.#session({ type: "close", peer: input.peer, kind: input.kind }, turn);
       case "call":
@@ -190,7 +171,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       isConnected: (peer) => this.view.isConnected(peer),
       admits: (path, named) => this.view.mayOpen(path, named),
       rpc: (input, turn) => this.#call(input, turn),
-      connect: (connect, turn) => this.#connect(connect, turn),
+      connect: (connect, turn) => this.#connects.begin(connect, turn),
       cancel: (token) => this.#connects.cancel(token),
       say: (output, turn) => void turn.out.push(output),
     });
@@ -219,13 +200,13 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
 
   // Connecting -------------------------------------------------------------------------------
 
-  #connect(connect: Connect, turn: Turn<Member>): void {
-    const { token, peer, path, named, key, payload } = connect;
-    const fail = (reason: "unwanted" | "busy") =>
-      this.#connectEnded(token, { ok: false, reason, detail: null }, turn);
-    if (!this.view.mayOpen(path, named)) return fail("unwanted");
-    if (!this.#connects.begin(connect)) return fail("busy");
-    this.#session({ type: "connect", peer, path, key, payload }, turn);
+  #connecting(): Connects<Turn<Member>> {
+    return new Connects<Turn<Member>>({
+      gate: this.#gate,
+      hasLoopback: () => this.#paths.hasLoopback(),
+      begin: (input, turn) => this.#session(input, turn),
+      ended: (token, end, turn) => this.#connectEnded(token, end, turn),
+    });
   }
 
   /** The host's tokens are positive, those of parts negative. */
@@ -255,7 +236,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       case "received":
         return this.#onReceived(output, turn);
       case "failed":
-        return this.#onFailed(output, turn);
+        return this.#connects.failed(output, turn);
       case "closed":
         return this.#onClosed(output, turn);
       default:
@@ -268,20 +249,9 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     { path, bytes, ttl = 0, opens }: Extract<SessionOut<Member>, { type: "transmit" }>,
     turn: Turn<Member>,
   ): void {
-    if (
-      opens !== undefined && !this.#mayKnock(path, { bytes: bytes.length, message: opens }, turn)
-    ) {
-      return;
-    }
+    const opening = opens && { bytes: bytes.length, message: opens };
+    if (opening && !this.#connects.mayKnock(path, opening, turn.now)) return;
     turn.out.push({ type: "transmit", path, bytes, ttl });
-  }
-
-  #mayKnock(
-    path: Path,
-    opening: { readonly bytes: number; readonly message: "hello" | "finish" },
-    { now }: Turn<Member>,
-  ): boolean {
-    return this.#gate.take({ path, ...this.#connects.intent(path), ...opening }, now);
   }
 
   #onEstablished(
@@ -298,17 +268,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       this.#path({ type: "demand", peer, demand: this.#keepAlive.of(peer) }, turn);
     } else if (proven) this.#invitePaths.set(peer, path);
     turn.out.push({ type: "peer-up", peer, kind, member, path, initiator, renewed });
-    // A connect to a named peer is over whoever's handshake came through first.
-    for (const token of this.#connects.established(up)) {
-      this.#connectEnded(token, { ok: true, peer }, turn);
-    }
-  }
-
-  #onFailed(failed: Extract<SessionOut<Member>, { type: "failed" }>, turn: Turn<Member>): void {
-    const { reason, detail = null } = failed;
-    for (const token of this.#connects.failed(failed)) {
-      this.#connectEnded(token, { ok: false, reason, detail }, turn);
-    }
+    this.#connects.established(up, turn);
   }
 
   #onReceived(

@@ -31,7 +31,8 @@ import {
   type Wakeup,
 } from "../base/mod.ts";
 import type { RpcIn, RpcOut, RpcResult } from "../rpc/mod.ts";
-import { type ConnectEnd, type DialGround, Dials } from "./dials.ts";
+import type { ConnectEnd } from "./connects.ts";
+import { type DialGround, Dials } from "./dials.ts";
 import {
   BODY_BYTES_MAX,
   type CallName,

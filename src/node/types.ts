@@ -3,9 +3,15 @@
  *
  * @module
  */
-import type { NetworkId, NodeId, Path, PeerKey, SessionKind } from "../base/mod.ts";
+import type { NetworkId, NodeId, Path, PeerKey, Random, SessionKind } from "../base/mod.ts";
 import type { Demand, Namer } from "../path/mod.ts";
-import type { CloseReason, FailReason, SessionIn, SessionKey } from "../session/mod.ts";
+import type {
+  CloseReason,
+  FailReason,
+  SessionIn,
+  SessionKey,
+  SessionOptions,
+} from "../session/mod.ts";
 import type { RpcResult } from "../rpc/mod.ts";
 import type { PartSaid } from "./parts.ts";
 import type { CallName } from "./protocol/mod.ts";
@@ -164,3 +170,16 @@ export type NodeOut<Member> =
   | PartSaid
   /** The addresses at which peers see us changed. */
   | { readonly type: "endpoints"; readonly addresses: readonly string[] };
+
+/** What the node must know of a member. */
+export interface Granted {
+  /** What its certificate grants, such as `relay`. */
+  readonly grants: readonly string[];
+}
+
+/** With what a node machine is made. */
+export interface NodeOptions<Member extends Granted> extends SessionOptions<Member> {
+  readonly random: Random;
+  /** False: a peer that was reached through a relay stays there. Default: true. */
+  readonly direct?: boolean;
+}
