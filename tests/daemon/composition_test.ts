@@ -7,6 +7,7 @@ import type { NodeId } from "../../src/base/mod.ts";
 import {
   CLOCK_SLACK_MS,
   type Grant,
+  GRANTS,
   type Role,
   signRecord,
   signRevocation,
@@ -17,7 +18,7 @@ import { type WholeNode, withWholeNode } from "./whole_node.ts";
 
 /** The words of one who asks for everything, in the order in which they are asked. */
 const ATTEMPTS = {
-  "redeem": () => ({ s: new Uint8Array(32) }),
+  "redeem": ({ secret = new Uint8Array(32) }) => ({ s: secret }),
   "renew": ({ node, who }) => ({ c: node.certificate(who.identity.id, { grants: ["rent"] }) }),
   "ping": () => ({}),
   "path.candidates": () => ({ addresses: [] }),
@@ -62,38 +63,57 @@ interface Attempt {
   readonly node: WholeNode;
   readonly who: Speaker;
   readonly nobody: NodeId;
+  /** Of the invite by which it came; a member came by none. */
+  readonly secret?: Uint8Array;
 }
 
 const NO_VM = "2222222222222222";
 const SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPLhIw0nOIqxzyMTZ6vUtBjJLy3rcCcvcWmO/6oKWpeA";
 
-/** What every member gets; "done" is an answer. */
-const ANYBODY: Readonly<Record<CallName, string>> = {
-  "redeem": "invite-unknown",
-  "renew": "done",
-  "ping": "done",
-  "path.candidates": "done",
-  "record.publish": "done",
-  "record.list": "done",
-  "relay.allocate": "unreachable",
-  "relay.offer": "not-allowed",
-  "vm.reserve": "not-allowed",
-  "vm.create": "not-allowed",
-  "vm.status": "done",
-  "vm.renew": "done",
-  "vm.extend": "not-found",
-  "vm.release": "not-found",
-  "vm.event": "done",
+/** What a call comes to; "done" is an answer, else the code of the refusal. */
+interface Row {
+  /** For every member. */
+  readonly member: string;
+  /** For a member with that grant, where it is another. */
+  readonly by?: Readonly<Partial<Record<Grant, string>>>;
+  /** For one who has an invite and is no member yet. */
+  readonly invite: string;
+}
+
+const REFUSED = "not-allowed";
+
+/** Every call of the protocol. */
+const TABLE: Readonly<Record<CallName, Row>> = {
+  "redeem": { member: "invite-unknown", invite: "done" },
+  "renew": { member: "done", invite: REFUSED },
+  "ping": { member: "done", invite: REFUSED },
+  "path.candidates": { member: "done", invite: REFUSED },
+  "record.publish": { member: "done", invite: REFUSED },
+  "record.list": { member: "done", invite: REFUSED },
+  "relay.allocate": { member: "unreachable", invite: REFUSED },
+  "relay.offer": { member: REFUSED, by: { relay: "done" }, invite: REFUSED },
+  "vm.reserve": { member: REFUSED, by: { rent: "done" }, invite: REFUSED },
+  "vm.create": { member: REFUSED, by: { rent: "not-found" }, invite: REFUSED },
+  "vm.status": { member: "done", invite: REFUSED },
+  "vm.renew": { member: "done", invite: REFUSED },
+  "vm.extend": { member: "not-found", invite: REFUSED },
+  "vm.release": { member: "not-found", invite: REFUSED },
+  "vm.event": { member: "done", invite: REFUSED },
 };
 
-/** What a grant changes. */
-const BY_GRANT: Readonly<Record<Grant | "nothing", Partial<Record<CallName, string>>>> = {
-  nothing: {},
-  rent: { "vm.reserve": "done", "vm.create": "not-found" },
-  provide: {},
-  relay: { "relay.offer": "done" },
-  admit: {},
+const NAMES = Object.keys(CALLS) as CallName[];
+
+/** Members by their grants. */
+const MEMBERS: Readonly<Record<string, readonly Grant[]>> = {
+  "no grant": [],
+  ...Object.fromEntries(GRANTS.map((grant) => [`the grant ${grant}`, [grant]])),
+  "all grants": GRANTS,
 };
+
+/** What a member with those grants gets. */
+function expected({ member, by = {} }: Row, grants: readonly Grant[]): string {
+  return grants.flatMap((grant) => by[grant] ?? []).at(0) ?? member;
+}
 
 function record(node: WholeNode, who: Speaker, roles: readonly Role[]): Uint8Array {
   return signRecord(who.identity, {
@@ -113,30 +133,70 @@ function record(node: WholeNode, who: Speaker, roles: readonly Role[]): Uint8Arr
 // The native library is loaded once in a process, and stays: here, before any test looks for leaks.
 await withWholeNode(() => Promise.resolve());
 
-async function attempt(at: Attempt, name: CallName): Promise<string> {
-  return codeOf(await at.who.call(at.node.key, name, ATTEMPTS[name](at)));
+/** What each call comes to, one after another. */
+async function attempts(at: Attempt): Promise<Record<string, string>> {
+  const got: Record<string, string> = {};
+  for (const name of NAMES) got[name] = await attempt(at, name);
+  return got;
 }
+
+async function attempt(at: Attempt, name: CallName): Promise<string> {
+  const kind = at.secret === undefined ? "epoch" : "invite";
+  return codeOf(await at.who.call(at.node.key, name, ATTEMPTS[name](at), kind));
+}
+
+function wanted(of: (row: Row) => string): Record<string, string> {
+  return Object.fromEntries(NAMES.map((name) => [name, of(TABLE[name])]));
+}
+
+Deno.test("every call of the protocol has its row in the tables here, and no other has", () => {
+  assert.deepEqual(Object.keys(TABLE).sort(), NAMES.toSorted());
+  assert.deepEqual(Object.keys(ATTEMPTS).sort(), NAMES.toSorted());
+});
 
 Deno.test("a whole node gives each grant what it permits, and no more", async () => {
   await withWholeNode(async (node) => {
     await node.start();
     const nobody = node.speaker().identity.id;
-    for (const [grant, changed] of Object.entries(BY_GRANT)) {
-      const grants = grant === "nothing" ? [] : [grant as Grant];
+    for (const [with_, grants] of Object.entries(MEMBERS)) {
       const who = await node.member({ grants });
-      const got: Record<string, string> = {};
-      for (const name of Object.keys(CALLS) as CallName[]) {
-        got[name] = await attempt({ node, who, nobody }, name);
-      }
-      assert.deepEqual(got, { ...ANYBODY, ...changed }, `a member with ${grant}`);
+      const got = await attempts({ node, who, nobody });
+      assert.deepEqual(got, wanted((row) => expected(row, grants)), `a member with ${with_}`);
       for (const [role, needed] of [["provider", "provide"], ["relay", "relay"]] as const) {
         const published = await who.call(node.key, "record.publish", {
           record: record(node, who, [role]),
         });
-        const expected = grant === needed ? "done" : "not-allowed";
-        assert.equal(codeOf(published), expected, `a record as ${role} by one with ${grant}`);
+        const expected = grants.includes(needed) ? "done" : "not-allowed";
+        assert.equal(codeOf(published), expected, `a record as ${role} by one with ${with_}`);
       }
     }
+  });
+});
+
+Deno.test("a whole node lets the holder of an invite redeem it, and nothing else", async () => {
+  await withWholeNode(async (node) => {
+    const [secret, another] = [node.invite(["rent"]), node.invite(["rent", "relay"])];
+    await node.start();
+    const nobody = node.speaker().identity.id;
+    const who = await node.joiner(secret);
+    const stolen = await who.call(node.key, "redeem", { s: another }, "invite");
+    assert.equal(codeOf(stolen), "done", "the secret is the right, wherever it is shown");
+    const got = await attempts({ node, who, nobody, secret });
+    assert.deepEqual(got, wanted(({ invite }) => invite));
+    await assert.rejects(node.joiner(new Uint8Array(32).fill(9)), /timeout/, "no such invite");
+  });
+});
+
+Deno.test("a whole node refuses a call that it does not know, and goes on", async () => {
+  await withWholeNode(async (node) => {
+    await node.start();
+    const who = await node.member({ grants: GRANTS });
+    for (const name of ["vm.steal", "x", "constructor"]) {
+      const refused = await who.call(node.key, name as CallName, {});
+      assert.ok("code" in refused, name);
+      assert.notEqual(refused.code, "internal", name);
+    }
+    assert.equal(codeOf(await who.call(node.key, "ping", {})), "done");
   });
 });
 

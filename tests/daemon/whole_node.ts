@@ -5,7 +5,7 @@
  * @module
  */
 import { type NetworkId, type NodeId, type PeerKey, peerKey } from "../../src/base/mod.ts";
-import { type Identity, identityFromSeed } from "../../src/crypto/mod.ts";
+import { type Identity, identityFromSeed, systemRandom } from "../../src/crypto/mod.ts";
 import { runNode } from "../../src/daemon/mod.ts";
 import { statePaths } from "../../src/host/state/state.ts";
 import { openStore, type Store } from "../../src/host/store/mod.ts";
@@ -14,6 +14,8 @@ import {
   type EpochKey,
   epochSecrets,
   type Grant,
+  InviteBook,
+  inviteSecrets,
   issueCertificate,
 } from "../../src/membership/mod.ts";
 import { Speaker } from "../e2e/lab/speaker.ts";
@@ -135,6 +137,32 @@ export class WholeNode {
     });
   }
 
+  /** Makes an invite, while the node does not run; its secret. */
+  invite(grants: readonly Grant[]): Uint8Array {
+    const nowMs = Date.now();
+    const row = new InviteBook().make({ grants, uses: 1, lifeMs: 60_000 }, systemRandom, nowMs);
+    const secret = Uint8Array.fromHex(row.secret);
+    const { id, createdAtMs, expiresAtMs, uses: usesMax } = row;
+    const { network } = this;
+    const kept = { id, network, secret, grants, createdAtMs, expiresAtMs, usesMax };
+    const fresh = { revokedAtMs: null, label: null, redeemed: 0, redeemedAtMs: null };
+    this.keep((store) => store.invites.put({ ...kept, ...fresh }));
+    return secret;
+  }
+
+  /** One who holds an invite, with the session that this opens. @throws {Error} where it does not. */
+  async joiner(secret: Uint8Array): Promise<Speaker> {
+    const speaker = this.speaker();
+    const { network } = this;
+    await speaker.connect({
+      peer: this.id,
+      path: asPath(`127.0.0.1:${this.#port}`),
+      key: { ...inviteSecrets(secret), network, kind: "invite" },
+      payload: encodeShown({ certificate: null, alias: null }),
+    });
+    return speaker;
+  }
+
   /** A member with a session. */
   async member(wish: Wish = {}): Promise<Speaker> {
     const speaker = this.speaker();
@@ -184,7 +212,7 @@ function start(dir: string, told: Told): Promise<void> {
     alias: null,
     provider: {
       maxVms: 1_000,
-      cpu: 1,
+      cpu: 8,
       memoryBytes: null,
       storageBytes: null,
       maxLeaseMs: null,

@@ -126,12 +126,12 @@ export class NodeCalls implements Calls {
   }
 
   async #handle(name: string, body: Uint8Array, caller: Caller): Promise<object> {
+    if (caller.kind === "invite" && name !== "redeem") {
+      throw new OmertaError("not-allowed", "An invite's session only redeems the invite");
+    }
     const handler = isCallName(name) ? this.#handlers.get(name) : undefined;
     if (!isCallName(name) || handler === undefined) {
       throw new OmertaError("unsupported", `The peer does not serve ${JSON.stringify(name)}`);
-    }
-    if (caller.kind === "invite" && name !== "redeem") {
-      throw new OmertaError("not-allowed", "An invite's session only redeems the invite");
     }
     const question = parseQuestion(name, body);
     if (!question.ok) throw new OmertaError("refused", "The question is malformed");
