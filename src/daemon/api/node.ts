@@ -36,18 +36,19 @@ export function nodeMethods(
     },
     "node.stop": {
       input: NOTHING,
-      run: async () => {
-        const views = await node.provider?.views() ?? [];
-        end();
-        return {
-          pid: Deno.pid,
-          vms: views.map(({ vm }) => ({
-            id: vm.id,
-            owner: splitPeerKey(vm.owner).node,
-            lease_expires_at: leaseEnd(node, vm.deadline),
-          })),
-        };
-      },
+      run: () =>
+        later(() => {
+          const living = node.provider?.living() ?? [];
+          end();
+          return {
+            pid: Deno.pid,
+            vms: living.map((vm) => ({
+              id: vm.id,
+              owner: splitPeerKey(vm.owner).node,
+              lease_expires_at: leaseEnd(node, vm.deadline),
+            })),
+          };
+        }),
     },
   };
 }
