@@ -20,6 +20,7 @@ import {
   type Random,
   seededRandom,
 } from "../../src/base/mod.ts";
+import { EventHeap } from "../../src/sim/mod.ts";
 import { PathMachine } from "../../src/path/mod.ts";
 import type { PathIn, PathOut, Target } from "../../src/path/mod.ts";
 import { asPath } from "../../src/wire/mod.ts";
@@ -80,12 +81,6 @@ export class End {
   }
 }
 
-interface Event {
-  readonly at: Instant;
-  readonly order: number;
-  readonly act: () => void;
-}
-
 /** The two machines with their clock. */
 export class Pair {
   now = 0 as Instant;
@@ -95,8 +90,7 @@ export class Pair {
   /** `a` drives the upgrade. */
   readonly a: End;
   readonly b: End;
-  #events: Event[] = [];
-  #order = 0;
+  readonly #events = new EventHeap<() => void>();
   /** Which NAT lets in what comes from the other end. */
   readonly #opened = new Set<End>();
 
@@ -177,20 +171,14 @@ export class Pair {
   }
 
   #later(ms: number, act: () => void): void {
-    this.#events.push({ at: after(this.now, ms), order: this.#order++, act });
+    this.#events.push(after(this.now, ms), 0, act);
   }
 
   #next(): { at: Instant; act: () => void } | undefined {
-    const [first] = this.#events.toSorted((x, y) => x.at - y.at || x.order - y.order);
+    const at = this.#events.nextAt();
     const timer = this.#timer();
-    if (first !== undefined && (timer === undefined || first.at <= timer.at)) {
-      const act = () => {
-        this.#events = this.#events.filter((event) => event !== first);
-        first.act();
-      };
-      return { at: first.at, act };
-    }
-    return timer;
+    if (at === undefined || (timer !== undefined && timer.at < at)) return timer;
+    return { at, act: () => this.#events.pop()?.() };
   }
 
   #timer(): { at: Instant; why: string; act: () => void } | undefined {

@@ -30,6 +30,7 @@ import {
   type SessionOut,
 } from "../../src/session/mod.ts";
 import { asPath, CONTROL, MESSAGE } from "../../src/wire/mod.ts";
+import { Chance, EventHeap } from "../../src/sim/mod.ts";
 import { type RpcIn, RpcMachine, type RpcOut } from "../../src/rpc/mod.ts";
 
 export const bytes = (...values: number[]) => Uint8Array.from(values);
@@ -163,8 +164,6 @@ export class Node {
 }
 
 interface Flight {
-  readonly at: Instant;
-  readonly order: number;
   readonly to: Path;
   readonly from: Path;
   readonly bytes: Uint8Array;
@@ -182,11 +181,12 @@ export class World {
   /** Looks at datagrams; `false` drops one. */
   filter: (flight: Flight) => boolean = () => true;
   readonly #nodes = new Map<Path, Node>();
-  #flights: Flight[] = [];
-  #order = 0;
+  readonly #flights = new EventHeap<Flight>();
+  readonly #chance: Chance;
 
   constructor(seed = 1) {
     this.random = seededRandom(seed);
+    this.#chance = new Chance(seed, "weather");
     this.network = generateIdentity(this.random).identity.id as string as NetworkId;
     this.gate = gateOf(this.network, 7);
   }
@@ -214,9 +214,9 @@ export class World {
   }
 
   transmit(from: Path, to: Path, datagram: Uint8Array): void {
-    this.wire.push({ at: this.now, order: 0, from, to, bytes: datagram });
+    this.wire.push({ from, to, bytes: datagram });
     this.#fly(from, to, datagram);
-    if (this.#chance() < this.weather.duplication) this.#fly(from, to, datagram);
+    if (this.#chance.happens(this.weather.duplication)) this.#fly(from, to, datagram);
   }
 
   /** Delivers datagrams and timers until a moment, in order. */
@@ -245,18 +245,18 @@ export class World {
   }
 
   #fly(from: Path, to: Path, datagram: Uint8Array): void {
-    if (this.#chance() < this.weather.loss) return;
+    if (this.#chance.happens(this.weather.loss)) return;
     const { min, max } = this.weather.delayMs;
-    const at = after(this.now, Math.round(min + this.#chance() * (max - min)));
-    this.#flights.push({ at, order: this.#order++, from, to, bytes: datagram });
+    const at = after(this.now, Math.round(min + this.#chance.draw() * (max - min)));
+    this.#flights.push(at, 0, { from, to, bytes: datagram });
   }
 
   #next(end: Instant): { at: Instant; act: () => void } | undefined {
-    const events = [...this.#nodes.values()].flatMap((node) => this.#timers(node));
-    const first = this.#flights.toSorted((a, b) => a.at - b.at || a.order - b.order)[0];
-    if (first !== undefined) events.push({ at: first.at, act: () => this.#deliver(first) });
-    const due = events.filter((event) => event.at <= end).toSorted((a, b) => a.at - b.at);
-    return due[0];
+    const timers = [...this.#nodes.values()].flatMap((node) => this.#timers(node));
+    const at = this.#flights.nextAt();
+    const flights = at === undefined ? [] : [{ at, act: () => this.#deliver() }];
+    const due = [...timers, ...flights].filter((event) => event.at <= end);
+    return due.toSorted((a, b) => a.at - b.at)[0];
   }
 
   #timers(node: Node): { at: Instant; act: () => void }[] {
@@ -268,16 +268,11 @@ export class World {
     ];
   }
 
-  #deliver(flight: Flight): void {
-    this.#flights = this.#flights.filter((other) => other !== flight);
-    if (!this.filter(flight)) return;
+  #deliver(): void {
+    const flight = this.#flights.pop();
+    if (flight === undefined || !this.filter(flight)) return;
     const node = this.#nodes.get(flight.to);
     node?.take({ type: "datagram", path: flight.from, bytes: flight.bytes });
-  }
-
-  #chance(): number {
-    const [high = 0, low = 0] = this.random.bytes(2);
-    return (high * 256 + low) / 65536;
   }
 }
 
