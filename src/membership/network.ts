@@ -35,7 +35,12 @@ import { EPOCH_MAX, nothingRevoked } from "./certificate.ts";
 import { bytesOf, integerOf, readFields, textOf } from "./fields.ts";
 import { keyOfId } from "./ids.ts";
 import { decodeLink, encodeLink, type LinkReason } from "./link.ts";
-import { REVOCATION_BYTES_MAX, type RevocationBook, verifyRevocation } from "./revocation.ts";
+import {
+  type Revocation,
+  REVOCATION_BYTES_MAX,
+  type RevocationBook,
+  verifyRevocation,
+} from "./revocation.ts";
 
 /** How every exported network begins. */
 export const NETWORK_PREFIX = "omerta://network/";
@@ -73,8 +78,8 @@ export interface AuthorityNetwork {
 
 /** What an export holds. */
 export interface NetworkExport extends AuthorityNetwork {
-  /** Signed revocations, verified. */
-  readonly revocations: readonly Uint8Array[];
+  /** Verified; those that were not are left out. */
+  readonly revocations: readonly Revocation[];
 }
 
 /** Why a text is no exported network. */
@@ -126,9 +131,10 @@ export function importNetwork(text: string, nowMs: number): Result<NetworkExport
   const read = readExport(map.value);
   if (!read.ok) return read;
   const { network } = read.value;
-  const revocations = read.value.revocations.filter((bytes) =>
-    verifyRevocation(bytes, { network, nowMs, isRevoked: nothingRevoked }).ok
-  );
+  const revocations = read.value.revocations.flatMap((bytes) => {
+    const verified = verifyRevocation(bytes, { network, nowMs, isRevoked: nothingRevoked });
+    return verified.ok ? [verified.value] : [];
+  });
   return ok({ ...read.value, revocations });
 }
 
@@ -156,7 +162,11 @@ const FIELDS = {
   x: readRevocations,
 };
 
-function readExport(map: CborMap): Result<NetworkExport, "unknown-version" | "bad-field"> {
+interface UnverifiedExport extends AuthorityNetwork {
+  readonly revocations: readonly Uint8Array[];
+}
+
+function readExport(map: CborMap): Result<UnverifiedExport, "unknown-version" | "bad-field"> {
   if (typeof map["v"] === "number" && map["v"] > 1) return fail("unknown-version");
   const fields = readFields(map, FIELDS, "refuse");
   if (!fields.ok) return fields;

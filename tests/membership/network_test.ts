@@ -74,7 +74,7 @@ Deno.test("an exported network comes back whole, with its revocations", () => {
   if (!imported.ok) throw new Error(imported.reason);
   const { revocations, ...same } = imported.value;
   deepStrictEqual(same, home);
-  deepStrictEqual(revocations, bookOf(alice, eve).list().map(({ bytes }) => bytes));
+  deepStrictEqual(revocations, bookOf(alice, eve).list());
 });
 
 Deno.test("older epochs travel too, newest first, four at most", () => {
@@ -88,7 +88,7 @@ Deno.test("revocations in an export that others signed are left out", () => {
   const forged = signRevocation({ by: otherAuthority, ...order });
   const right = signRevocation({ by: authority, ...order });
   const imported = importNetwork(linkOf({ x: [forged, right, new Uint8Array(3)] }), NOON);
-  deepStrictEqual(imported.ok && imported.value.revocations, [right]);
+  deepStrictEqual(imported.ok && imported.value.revocations.map(({ bytes }) => bytes), [right]);
 });
 
 Deno.test("a text that is no exported network is refused for its own reason", () => {

@@ -3,17 +3,22 @@
  *
  * @module
  */
-import type { MeshStatusResult, NatDoc, PeerDoc } from "../../api/nouns/mesh.ts";
+import {
+  MESH_PING,
+  type MeshStatusResult,
+  type NatDoc,
+  type PeerDoc,
+} from "../../api/nouns/mesh.ts";
 import type { ApiTable } from "../../api/server.ts";
 import { OmertaError, type PeerKey, peerKey, splitPeerKey, VERSION } from "../../base/mod.ts";
 import { processMemoryBytes } from "../../host/system.ts";
 import { endpointDocs } from "../run/endpoints.ts";
 import { resolvePeer } from "../renting/market.ts";
-import { knownPeers, networkDocs, type NodeParts } from "../run/node.ts";
+import { knownPeers, type NodeParts } from "../run/node.ts";
+import { networkDocs } from "./network_docs.ts";
 import { pingPeer } from "../mesh/pinging.ts";
 import { timestampOrNull } from "../../host/time.ts";
 import { NETWORK, NOTHING } from "../../api/nouns/common.ts";
-import { MESH_PING } from "../../api/nouns/mesh.ts";
 import { later, type TableParts } from "./parts.ts";
 
 /** All methods about the mesh. */

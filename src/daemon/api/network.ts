@@ -6,9 +6,9 @@
 import type { ApiTable } from "../../api/server.ts";
 import { OmertaError, splitPeerKey } from "../../base/mod.ts";
 import { INVITE_STANDARD } from "../networks/inviting.ts";
-import { joinNetwork } from "../networks/joining.ts";
+import { joinNetwork, readInvite } from "../networks/joining.ts";
 import { requireLeavable } from "../networks/leaving.ts";
-import { makeInvite, networkDocs } from "../run/node.ts";
+import { makeInvite } from "../run/node.ts";
 import { timestamp, timestampOrNull } from "../../host/time.ts";
 import { NETWORK, NOTHING } from "../../api/nouns/common.ts";
 import {
@@ -19,11 +19,18 @@ import {
   NETWORK_LEAVE,
   NETWORK_REVOKE,
 } from "../../api/nouns/network.ts";
+import {
+  inviteDoc,
+  joinedDoc,
+  networkDetailsDoc,
+  networkDoc,
+  networkDocs,
+} from "./network_docs.ts";
 import { later, type TableParts } from "./parts.ts";
 
 /** All methods about networks. */
 export function networkMethods(parts: TableParts): ApiTable {
-  return { ...belongingMethods(parts), ...authorityMethods(parts) };
+  return { ...belongingMethods(parts), ...invitingMethods(parts), ...authorityMethods(parts) };
 }
 
 /** Belonging to networks. */
@@ -37,7 +44,7 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
         const make = () => makeInvite(networks, standing, joined, INVITE_STANDARD);
         const made = invite ? orUnreachable(make) : null;
         return Promise.resolve({
-          network: networks.document(joined),
+          network: joinedDoc(networks, joined),
           invite: made?.text ?? null,
           invite_id: made?.row.id ?? null,
           expires_at: timestampOrNull(made?.row.expiresAtMs ?? null),
@@ -50,9 +57,13 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
       input: NETWORK_JOIN,
       run: async (input, { signal, progress }) => {
         progress("asking who made the invite");
-        const parts = { context, networks, alias };
-        const { joined, isNew } = await joinNetwork(parts, input.invite, signal);
-        return { network: networks.document(joined), joined: isNew };
+        const invite = readInvite(input.invite, context.wallMs());
+        const { joined, isNew } = await joinNetwork(
+          { ...context, networks, alias },
+          invite,
+          signal,
+        );
+        return { network: joinedDoc(networks, joined), joined: isNew };
       },
     },
     "network.list": {
@@ -61,17 +72,18 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
     },
     "network.show": {
       input: NETWORK,
-      run: ({ network }) => later(() => ({ network: networks.details(networks.require(network)) })),
+      run: ({ network }) =>
+        later(() => ({ network: networkDetailsDoc(networks, networks.require(network)) })),
     },
     "network.leave": {
       input: NETWORK_LEAVE,
       run: ({ network, force }) =>
         later(() => {
           const unsound = networks.leaveUnsound(network);
-          if (unsound !== undefined) return { network: unsound };
+          if (unsound !== undefined) return { network: networkDoc(unsound) };
           const joined = networks.require(network);
           if (!force) requireLeavable(context, joined);
-          const document = networks.document(joined);
+          const document = joinedDoc(networks, joined);
           for (const peer of node.peers.connected()) {
             if (splitPeerKey(peer).network !== joined.row.id) continue;
             context.loop.input({ type: "disconnect", peer, kind: "epoch" });
@@ -83,8 +95,8 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
   };
 }
 
-/** Inviting, and handing the authority over. */
-function authorityMethods({ node, standing, options }: TableParts): ApiTable {
+/** Inviting. */
+function invitingMethods({ node, standing, options }: TableParts): ApiTable {
   const { networks } = node;
   return {
     "network.invite": {
@@ -95,7 +107,7 @@ function authorityMethods({ node, standing, options }: TableParts): ApiTable {
           const order = { grants, uses, lifeMs: expiresMs };
           const { text, row, lanOnly } = makeInvite(networks, standing, joined, order);
           return {
-            network: networks.document(joined),
+            network: joinedDoc(networks, joined),
             invite: text,
             invite_id: row.id,
             expires_at: timestamp(row.expiresAtMs),
@@ -109,7 +121,10 @@ function authorityMethods({ node, standing, options }: TableParts): ApiTable {
       run: ({ network }) =>
         later(() => {
           const joined = networks.require(network);
-          return { network: networks.document(joined), invites: networks.invites(joined) };
+          return {
+            network: joinedDoc(networks, joined),
+            invites: networks.invites(joined).map(inviteDoc),
+          };
         }),
     },
     "network.revoke": {
@@ -118,15 +133,21 @@ function authorityMethods({ node, standing, options }: TableParts): ApiTable {
         later(() => {
           const joined = networks.require(network);
           const id = networks.revokeInvite(joined, target);
-          return { network: networks.document(joined), revoked: { kind: "invite", id } };
+          return { network: joinedDoc(networks, joined), revoked: { kind: "invite", id } };
         }),
     },
+  };
+}
+
+/** Handing the authority over. */
+function authorityMethods({ node: { networks } }: TableParts): ApiTable {
+  return {
     "network.export": {
       input: NETWORK,
       run: ({ network }) =>
         later(() => {
           const joined = networks.require(network);
-          return { network: networks.document(joined), export: networks.export(joined) };
+          return { network: joinedDoc(networks, joined), export: networks.export(joined) };
         }),
     },
     "network.import": {
@@ -134,7 +155,10 @@ function authorityMethods({ node, standing, options }: TableParts): ApiTable {
       run: (input) =>
         later(() => {
           const joined = networks.import(input.export);
-          return { network: networks.document(joined), entries: networks.entries(joined).length };
+          return {
+            network: joinedDoc(networks, joined),
+            entries: networks.entries(joined).length,
+          };
         }),
     },
   };

@@ -17,7 +17,7 @@ import {
 import { parseAddress } from "../../wire/mod.ts";
 import { attempt } from "../../host/attempt.ts";
 import type { Context } from "../context.ts";
-import type { Joined } from "../networks/network_loading.ts";
+import type { Joined } from "../networks/joined.ts";
 
 /** A record is told again long before it expires. */
 export const PUBLISH_EVERY_MS = RECORD_LIFE_MS / 3;

@@ -20,7 +20,7 @@ import type { Context } from "../context.ts";
 import type { CallOptions } from "../ports.ts";
 import type { Networks } from "../networks/networks.ts";
 import { noRelay } from "../networks/network_errors.ts";
-import type { Joined } from "../networks/network_loading.ts";
+import type { Joined } from "../networks/joined.ts";
 import { noteSighting } from "./offers.ts";
 import type { Peers } from "./peers.ts";
 import type { Relays } from "./relays.ts";

@@ -20,7 +20,7 @@ import type { Namer } from "../../path/mod.ts";
 import type { Context } from "../context.ts";
 import type { LoopEvent } from "../run/loop.ts";
 import type { Networks } from "../networks/networks.ts";
-import type { Joined } from "../networks/network_loading.ts";
+import type { Joined } from "../networks/joined.ts";
 import { type OwnFacts, OwnRecords, PUBLISH_EVERY_MS } from "./own_record.ts";
 import type { Peers } from "./peers.ts";
 

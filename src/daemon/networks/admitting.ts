@@ -20,37 +20,37 @@ import {
   type MemberEntry,
   renew,
 } from "../../membership/mod.ts";
-import { admissionAnswer, type Answer } from "../../node/mod.ts";
+import { admissionAnswer, type Answer, type Question } from "../../node/mod.ts";
 import { JoinBudget } from "./join_budget.ts";
-import type { Context } from "../context.ts";
 import type { Caller } from "../ports.ts";
 import { redeemError } from "./network_errors.ts";
+import type { NetworksParts } from "./parts.ts";
 
 /** A renewal is written down where it moves the end by as much. Guess: a member renews in 15 days. */
 const RENEWAL_WRITTEN_MS = 86_400_000;
 
 /** Admits and renews. */
 export class Admitting {
-  readonly #context: Pick<Context, "store" | "log" | "now" | "wallMs">;
+  readonly #parts: Pick<NetworksParts, "store" | "log" | "now" | "wallMs">;
   readonly #joins = new JoinBudget();
 
-  constructor(context: Pick<Context, "store" | "log" | "now" | "wallMs">) {
-    this.#context = context;
+  constructor(parts: Pick<NetworksParts, "store" | "log" | "now" | "wallMs">) {
+    this.#parts = parts;
   }
 
   /** A joiner redeems an invite. @throws {OmertaError} why not. */
   redeem(
     admitter: Admitter,
     { peer, source }: Caller,
-    question: { readonly s: Uint8Array },
+    question: Question<"redeem">,
   ): Answer<"redeem"> {
     const { node: subject } = splitPeerKey(peer);
-    const request = { subject, secret: question.s, nowMs: this.#context.wallMs() };
+    const request = { subject, secret: question.s, nowMs: this.#parts.wallMs() };
     const judged = judgeAdmission(admitter, request);
     if (!judged.ok) throw redeemError(judged.reason);
     const taken = this.#joins.take(
       { invite: judged.value.id, source: source ?? null },
-      this.#context.now(),
+      this.#parts.now(),
     );
     if (!taken.ok) throw tooMany(taken.retryMs);
     if (!admitter.members.hasRoom(subject)) throw full();
@@ -58,7 +58,7 @@ export class Admitting {
     if (!admitted.ok) throw redeemError(admitted.reason);
     const { invite, word } = admitted.value;
     this.#keep(admitter, subject, invite.id);
-    this.#context.log.info("admitted a member", { node: subject, invite: invite.id });
+    this.#parts.log.info("admitted a member", { node: subject, invite: invite.id });
     return admissionAnswer(word);
   }
 
@@ -66,10 +66,10 @@ export class Admitting {
   renew(
     admitter: Admitter,
     { peer }: Caller,
-    question: { readonly c: Uint8Array },
+    question: Question<"renew">,
   ): Answer<"renew"> {
     const { node: subject } = splitPeerKey(peer);
-    const nowMs = this.#context.wallMs();
+    const nowMs = this.#parts.wallMs();
     const renewed = renew(admitter, { subject, certificate: question.c, nowMs });
     if (!renewed.ok) {
       throw new OmertaError(
@@ -83,7 +83,7 @@ export class Admitting {
 
   /** Forgets invites and members that are over for good. */
   sweep({ network, invites, members }: Admitter): void {
-    const { store, wallMs } = this.#context;
+    const { store, wallMs } = this.#parts;
     const goneInvites = invites.sweep(wallMs());
     const goneMembers = members.sweep(wallMs());
     if (goneInvites.length + goneMembers.length === 0) return;
@@ -94,7 +94,7 @@ export class Admitting {
   }
 
   #keep({ network, invites, members }: Admitter, subject: NodeId, id: string): void {
-    const { store, wallMs } = this.#context;
+    const { store, wallMs } = this.#parts;
     const atMs = wallMs();
     const invite = invites.get(id);
     if (invite === undefined) return;
@@ -118,10 +118,10 @@ export class Admitting {
   /** Nobody whom another node admitted is in the book; then there is nothing to forget either. */
   #extend({ network, members }: Admitter, subject: NodeId): void {
     const entry = members.get(subject);
-    const expiresAtMs = this.#context.wallMs() + CERTIFICATE_LIFE_MS;
+    const expiresAtMs = this.#parts.wallMs() + CERTIFICATE_LIFE_MS;
     if (entry === undefined || expiresAtMs - entry.expiresAtMs < RENEWAL_WRITTEN_MS) return;
     members.put({ ...entry, expiresAtMs });
-    this.#context.store.members.put({ network, ...entry, expiresAtMs });
+    this.#parts.store.members.put({ network, ...entry, expiresAtMs });
   }
 }
 

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { InviteDoc } from "../../api/nouns/network.ts";
 import { type NamedNode, OmertaError } from "../../base/mod.ts";
 import {
   type Admitter,
@@ -13,10 +12,9 @@ import {
   isLanOnlyInvite,
   resolveName,
 } from "../../membership/mod.ts";
-import type { Context } from "../context.ts";
 import { requireAdmitter, unreachableInvite, whichOf } from "./network_errors.ts";
-import type { Joined } from "./network_loading.ts";
-import { timestamp, timestampOrNull } from "../../host/time.ts";
+import type { Joined } from "./joined.ts";
+import type { NetworksParts } from "./parts.ts";
 
 /** What an invite is made with. */
 export interface InviteOrder {
@@ -49,21 +47,21 @@ export interface MadeInvite {
   readonly lanOnly: boolean;
 }
 
-/** Makes, lists and ends invites. */
+/** Makes and ends invites. */
 export class Inviting {
-  readonly #context: Pick<Context, "store" | "identity" | "random" | "wallMs">;
+  readonly #parts: Pick<NetworksParts, "store" | "identity" | "random" | "wallMs">;
 
-  constructor(context: Pick<Context, "store" | "identity" | "random" | "wallMs">) {
-    this.#context = context;
+  constructor(parts: Pick<NetworksParts, "store" | "identity" | "random" | "wallMs">) {
+    this.#parts = parts;
   }
 
   /** Makes an invite and writes it down. @throws {OmertaError} `invite-unreachable`, `not-allowed`. */
   make(joined: Joined, order: InviteOrder): MadeInvite {
     const admitter = requireAdmitter(joined);
     if (order.addresses.length + order.relays.length === 0) throw unreachableInvite();
-    const nowMs = this.#context.wallMs();
+    const nowMs = this.#parts.wallMs();
     const row = this.#makeInvite(admitter, order, nowMs);
-    this.#context.store.invites.put({
+    this.#parts.store.invites.put({
       id: row.id,
       network: joined.row.id,
       secret: Uint8Array.fromHex(row.secret),
@@ -79,7 +77,7 @@ export class Inviting {
     const invite = {
       network: joined.row.id,
       name: joined.row.name,
-      admitter: this.#context.identity.id,
+      admitter: this.#parts.identity.id,
       addresses: order.addresses,
       relays: order.relays,
       secret: Uint8Array.fromHex(row.secret),
@@ -87,19 +85,6 @@ export class Inviting {
       expiresAtMs: row.expiresAtMs,
     };
     return { text: encodeInvite(invite), row, lanOnly: isLanOnlyInvite(invite) };
-  }
-
-  /** All invites, the ones that are over too. */
-  list(joined: Joined): InviteDoc[] {
-    return requireAdmitter(joined).invites.list().map((row) => ({
-      id: row.id,
-      grants: row.grants,
-      created_at: timestamp(row.createdAtMs),
-      expires_at: timestamp(row.expiresAtMs),
-      uses: row.uses,
-      redeemed: row.redeemed,
-      revoked_at: timestampOrNull(row.revokedAtMs),
-    }));
   }
 
   /** Ends an invite, named by its id or a prefix of it; returns its whole id. */
@@ -112,18 +97,18 @@ export class Inviting {
         hint: "See 'omerta network invites'. Members cannot be removed yet.",
       });
     }
-    const nowMs = this.#context.wallMs();
+    const nowMs = this.#parts.wallMs();
     const revoked = invites.revoke(found.value.id, nowMs);
-    const row = this.#context.store.invites.get({ id: found.value.id });
+    const row = this.#parts.store.invites.get({ id: found.value.id });
     if (row !== undefined && revoked.ok) {
-      this.#context.store.invites.put({ ...row, revokedAtMs: revoked.value.revokedAtMs });
+      this.#parts.store.invites.put({ ...row, revokedAtMs: revoked.value.revokedAtMs });
     }
     return found.value.id;
   }
 
   #makeInvite(admitter: Admitter, order: InviteOrder, nowMs: number): InviteRow {
     try {
-      return admitter.invites.make(order, this.#context.random, nowMs);
+      return admitter.invites.make(order, this.#parts.random, nowMs);
     } catch (error) {
       if (error instanceof RangeError) throw new OmertaError("usage", error.message);
       throw error;

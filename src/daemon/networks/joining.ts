@@ -13,19 +13,23 @@ import {
   inviteTextError,
   parseInvite,
 } from "../../membership/mod.ts";
-import type { Context } from "../context.ts";
+import type { Log } from "../../host/log.ts";
+import type { Calls, Clock, Sessions } from "../ports.ts";
 import { isRedeemReason, noAdmitter, redeemError } from "./network_errors.ts";
 import type { Networks } from "./networks.ts";
-import type { Joined } from "./network_loading.ts";
+import type { Joined } from "./joined.ts";
 import { timestamp } from "../../host/time.ts";
 
 /** Addresses of an admitter that are tried at once. Source: the session core's bound. */
 const PATHS_MAX = 4;
 
 /** What joining needs. */
-export interface JoiningParts {
-  readonly context: Context;
+export interface JoiningParts extends Pick<Clock, "wallMs"> {
   readonly networks: Networks;
+  readonly sessions: Sessions;
+  readonly calls: Pick<Calls, "call">;
+  readonly log: Pick<Log, "warn">;
+  /** How this node calls itself. */
   alias(): string | null;
 }
 
@@ -44,15 +48,14 @@ export function readInvite(text: string, nowMs: number): Invite {
  * Joins, or finds that the network was joined before; then nobody is contacted, unless the invite
  * gives more than the membership has, or leads where nobody is known: then that node is met first.
  *
- * @throws {OmertaError} what is wrong with the invite, `unreachable`.
+ * @throws {OmertaError} why the invite is not redeemed, `unreachable`, `refused`.
  */
 export async function joinNetwork(
   parts: JoiningParts,
-  text: string,
+  invite: Invite,
   signal: AbortSignal,
 ): Promise<{ joined: Joined; isNew: boolean }> {
-  const { networks, context } = parts;
-  const invite = readInvite(text, context.wallMs());
+  const { networks } = parts;
   const known = networks.get(invite.network);
   if (known !== undefined && !givesMore(invite, known)) {
     await learn(parts, { invite, known, signal });
@@ -67,28 +70,28 @@ export async function joinNetwork(
 }
 
 async function redeem(
-  { context, networks, alias }: JoiningParts,
+  parts: JoiningParts,
   invite: Invite,
   signal: AbortSignal,
 ): Promise<Joined> {
+  const { networks, sessions, calls } = parts;
   const { network, admitter, secret } = invite;
   const paths = await pathsOf(invite);
   const key = { ...inviteSecrets(secret), network, kind: "invite" as const };
-  const payload = encodeShown({ certificate: null, alias: alias() });
-  const { loop } = context;
+  const payload = encodeShown({ certificate: null, alias: parts.alias() });
   try {
     await Promise.any(
       paths.map((path) =>
-        loop.connect({ peer: admitter, path, named: "person", key, payload }, { signal })
+        sessions.connect({ peer: admitter, path, named: "person", key, payload }, { signal })
       ),
     );
     const peer = peerKey(network, admitter);
-    const answer = await loop.call(peer, "redeem", { s: secret }, { signal, kind: "invite" });
+    const answer = await calls.call(peer, "redeem", { s: secret }, { signal, kind: "invite" });
     return networks.finishJoining(network, answer, { admitter, entries: entriesOf(invite) });
   } catch (error) {
-    throw notJoined(invite, error, context.wallMs());
+    throw notJoined(invite, error, parts.wallMs());
   } finally {
-    loop.input({ type: "disconnect", peer: peerKey(network, admitter), kind: "invite" });
+    sessions.disconnect(peerKey(network, admitter), "invite");
   }
 }
 
@@ -115,7 +118,7 @@ async function pathsOf({ addresses }: Invite): Promise<Path[]> {
  * says nothing. Without any other place to enter, that it was not met is an error.
  */
 async function learn(
-  { context, networks }: JoiningParts,
+  { networks, sessions, log, wallMs }: JoiningParts,
   { invite, known, signal }: { invite: Invite; known: Joined; signal: AbortSignal },
 ): Promise<void> {
   const { admitter: peer, addresses } = invite;
@@ -126,14 +129,14 @@ async function learn(
     const paths = await pathsOf(invite);
     await Promise.any(
       paths.map((path) =>
-        context.loop.connect({ peer, path, named: "person", key, payload }, { signal })
+        sessions.connect({ peer, path, named: "person", key, payload }, { signal })
       ),
     );
     networks.learnEntry(known, entry);
   } catch (error) {
     const isNeeded = signal.aborted || networks.entries(known).length === 0;
-    if (isNeeded) throw notJoined(invite, error, context.wallMs());
-    context.log.warn("nobody answers where the invite leads: its addresses are not kept");
+    if (isNeeded) throw notJoined(invite, error, wallMs());
+    log.warn("nobody answers where the invite leads: its addresses are not kept");
   }
 }
 

@@ -4,8 +4,9 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
-import type { Context } from "../context.ts";
-import type { Joined } from "./network_loading.ts";
+import type { Store } from "../../host/store/mod.ts";
+import type { Clock } from "../ports.ts";
+import type { Joined } from "./joined.ts";
 
 /** VMs that an error names; the others are counted. */
 const NAMED_MAX = 3;
@@ -16,7 +17,7 @@ const NAMED_MAX = 3;
  * @throws {OmertaError} `refused` where the authority lives here, and where VMs live in it.
  */
 export function requireLeavable(
-  { store, wallMs }: Pick<Context, "store" | "wallMs">,
+  { store, wallMs }: Pick<Clock, "wallMs"> & { readonly store: Pick<Store, "rentals" | "hosted"> },
   { row, admitter }: Pick<Joined, "row" | "admitter">,
 ): void {
   const { id: network, name } = row;

@@ -3,11 +3,9 @@
  *
  * @module
  */
-import type { NetworkDoc } from "../../api/nouns/network.ts";
 import { OmertaError } from "../../base/mod.ts";
-import type { NetworkRow } from "../../host/store/mod.ts";
 import type { Admitter, RedeemReason } from "../../membership/mod.ts";
-import type { Joined } from "./network_loading.ts";
+import type { Joined } from "./joined.ts";
 
 /** That an invite could not be redeemed by anybody. */
 export function unreachableInvite(): OmertaError {
@@ -56,10 +54,6 @@ export function notAuthority(name: string): OmertaError {
   return new OmertaError("not-allowed", `The authority of ${name} does not live on this node`, {
     hint: "Ask on the node that made the network: it invites and exports.",
   });
-}
-
-export function unsoundDocument({ id, name, epoch }: NetworkRow): NetworkDoc {
-  return { id, name, epoch, enabled: false, members: 0, grants: [] };
 }
 
 /** That no relay of a network answers. */

@@ -8,7 +8,7 @@ import { type FoundProvider, offerOf } from "../../market/mod.ts";
 import { type NameReason, type NodeRecord, thingsNamed } from "../../membership/mod.ts";
 import type { Context } from "../context.ts";
 import { noProvider, noRelay } from "../networks/network_errors.ts";
-import type { Joined } from "../networks/network_loading.ts";
+import type { Joined } from "../networks/joined.ts";
 import type { Networks } from "../networks/networks.ts";
 import type { Peers } from "../mesh/peers.ts";
 import type { Relays } from "../mesh/relays.ts";

@@ -43,8 +43,8 @@ export async function enterNetwork(
   const { invite, roles, signal } = options;
   const { context, networks, alias } = parts;
   if (invite !== null) {
-    readInvite(invite, context.wallMs());
-    await joinNetwork({ context, networks, alias }, invite, signal);
+    const read = readInvite(invite, context.wallMs());
+    await joinNetwork({ ...context, networks, alias }, read, signal);
     return NOTHING_MADE;
   }
   if (roles.relay || roles.provider) networks.requireSound();

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { NetworkDoc } from "../../api/nouns/network.ts";
 import type { NodeInfoResult } from "../../api/nouns/node.ts";
 import type { Capabilities, Role } from "../../membership/mod.ts";
 import type { RunNodeOptions } from "../options.ts";
@@ -16,7 +15,7 @@ import { advertisedAddresses, lanAddresses, ownAddresses, publicAddresses } from
 import type { Networks } from "../networks/networks.ts";
 import type { InviteOrder, MadeInvite } from "../networks/inviting.ts";
 import { unreachableInvite } from "../networks/network_errors.ts";
-import type { Joined } from "../networks/network_loading.ts";
+import type { Joined } from "../networks/joined.ts";
 import type { Peers } from "../mesh/peers.ts";
 import type { Provider } from "../lending/provider.ts";
 import type { Reach } from "../mesh/reach.ts";
@@ -147,11 +146,6 @@ export function makeInvite(
   if (addresses.length === 0) throw unreachableInvite();
   // A joiner is no member yet, and relays serve members: hints of relays come with the mesh.
   return networks.invite(joined, { ...order, addresses, relays: [] });
-}
-
-/** The networks as documents. */
-export function networkDocs(networks: Networks): NetworkDoc[] {
-  return networks.documents();
 }
 
 /** Who runs. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { OmertaError, type PeerKey, peerKey } from "../../../src/base/mod.ts";
 import { generateIdentity } from "../../../src/crypto/mod.ts";
 import { Networks } from "../../../src/daemon/networks/networks.ts";
-import type { Joined } from "../../../src/daemon/networks/network_loading.ts";
+import type { Joined } from "../../../src/daemon/networks/joined.ts";
 import type { Peers } from "../../../src/daemon/mesh/peers.ts";
 import { Reach } from "../../../src/daemon/mesh/reach.ts";
 import type { NamedEntry, Relays } from "../../../src/daemon/mesh/relays.ts";

@@ -42,8 +42,10 @@ function withParties(test: (parties: Parties) => Promise<void>): () => Promise<v
         return founder.redeem({ peer: joiner, kind: "invite" }, question);
       });
       stand.onConnect = () => admitter;
-      const parts = { context: stand.context, networks, alias: () => "joiner" };
-      const join = (text = invite, signal = NEVER) => joinNetwork(parts, text, signal);
+      const parts = { ...stand.context, networks, alias: () => "joiner" };
+      const join = async (text = invite, signal = NEVER) => {
+        return await joinNetwork(parts, readInvite(text, stand.wallMs()), signal);
+      };
       try {
         await test({ founder, admitter, invite, stand, networks, join });
         await settle();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { VmId } from "../../../src/base/mod.ts";
 import { requireLeavable } from "../../../src/daemon/networks/leaving.ts";
 import { Networks } from "../../../src/daemon/networks/networks.ts";
-import type { Joined } from "../../../src/daemon/networks/network_loading.ts";
+import type { Joined } from "../../../src/daemon/networks/joined.ts";
 import type { HostedRow, RentalRow } from "../../../src/host/store/mod.ts";
 import { ROWS } from "../../host/store/rows.ts";
 import { withDirectory } from "../../host/scratch.ts";

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { type NamedNode, OmertaError, type PeerKey, peerKey } from "../../../src/base/mod.ts";
 import { Networks } from "../../../src/daemon/networks/networks.ts";
-import type { Joined } from "../../../src/daemon/networks/network_loading.ts";
+import { networkDetailsDoc } from "../../../src/daemon/api/network_docs.ts";
+import type { Joined } from "../../../src/daemon/networks/joined.ts";
 import {
   type Invite,
   issueCertificate,
@@ -111,7 +112,7 @@ Deno.test(
   "who makes a network holds every grant in it, and admits",
   withParties(({ founder }) => {
     const home = founder.networks.create("home");
-    const details = founder.networks.details(home);
+    const details = networkDetailsDoc(founder.networks, home);
     assert.deepEqual([details.name, details.authority, details.members], ["home", true, 1]);
     assert.deepEqual(details.grants.toSorted(), ["admit", "provide", "relay", "rent"]);
     assert.equal(founder.changes, 1);
@@ -132,9 +133,9 @@ Deno.test(
       ORDER.addresses,
     ]);
     const member = join(joiner, founder, home, invite.secret);
-    assert.deepEqual(joiner.networks.details(member).grants, ["rent", "provide"]);
-    assert.equal(joiner.networks.details(member).authority, false);
-    assert.equal(founder.networks.document(home).members, 2);
+    assert.deepEqual(networkDetailsDoc(joiner.networks, member).grants, ["rent", "provide"]);
+    assert.equal(networkDetailsDoc(joiner.networks, member).authority, false);
+    assert.equal(founder.networks.summary(home).members, 2);
     assert.deepEqual(joiner.networks.key(member), founder.networks.key(home));
     const [entry] = joiner.networks.entries(member);
     assert.deepEqual(entry, { id: founder.stand.identity.id, addresses: ORDER.addresses });
@@ -150,7 +151,7 @@ Deno.test(
     const { secret } = read(text, founder.stand.wallMs());
     for (let i = 0; i < 3; i++) join(joiner, founder, home, secret);
     assert.equal(founder.networks.invites(home)[0]?.redeemed, 1);
-    assert.equal(founder.networks.document(home).members, 2);
+    assert.equal(founder.networks.summary(home).members, 2);
     assert.throws(() => join(third, founder, home, secret), code("invite-used-up"));
   }),
 );
@@ -400,14 +401,20 @@ Deno.test(
   withParties((parties) => {
     const { founder, joiner, third } = parties;
     const { home, member, secret } = joined(parties);
-    const before = [founder.networks.details(home), joiner.networks.details(member)];
+    const before = [
+      networkDetailsDoc(founder.networks, home),
+      networkDetailsDoc(joiner.networks, member),
+    ];
     const keys = founder.networks.acceptedKeys();
     founder.restart();
     joiner.restart();
     const [again] = founder.networks.list();
     const [memberAgain] = joiner.networks.list();
     assert.ok(again && memberAgain);
-    const after = [founder.networks.details(again), joiner.networks.details(memberAgain)];
+    const after = [
+      networkDetailsDoc(founder.networks, again),
+      networkDetailsDoc(joiner.networks, memberAgain),
+    ];
     assert.deepEqual(after, before);
     assert.deepEqual(founder.networks.acceptedKeys(), keys);
     assert.equal(founder.networks.invites(again)[0]?.redeemed, 1);
@@ -510,7 +517,7 @@ Deno.test(
     joiner.networks.leave(joiner.networks.require(null));
     assert.equal(join(joiner, third, moved, secret).row.id, home.row.id);
     third.restart();
-    assert.equal(third.networks.details(third.networks.require("home")).authority, true);
+    assert.equal(networkDetailsDoc(third.networks, third.networks.require("home")).authority, true);
   }),
 );
 
@@ -742,7 +749,7 @@ Deno.test(
     const { home, member, secret } = joined(parties);
     join(third, founder, home, secret);
     const count = () => [
-      founder.networks.document(founder.networks.require("home")).members,
+      founder.networks.summary(founder.networks.require("home")).members,
       founder.stand.store.members.count(),
     ];
     assert.deepEqual(count(), [3, 2]);
@@ -844,14 +851,14 @@ Deno.test(
     for (const end of ["leave", "join"] as const) {
       third.stand.store.networks.put(member.row); // what is there once identity.key was moved away
       third.restart();
-      assert.deepEqual(third.networks.documents().map(({ enabled }) => enabled), [false]);
+      assert.deepEqual(third.networks.summaries().map(({ isEnabled }) => isEnabled), [false]);
       const { logged } = third.stand;
       assert.match(logged.at(-1) ?? "", /^warn The membership of home .*another identity/);
       assert.equal(third.networks.get(home.row.id), undefined);
       if (end === "leave") assert.equal(third.networks.leaveUnsound(null)?.id, home.row.id);
       else assert.equal(join(third, founder, home, secret).row.id, home.row.id);
     }
-    assert.deepEqual(third.networks.documents().map(({ enabled }) => enabled), [true]);
+    assert.deepEqual(third.networks.summaries().map(({ isEnabled }) => isEnabled), [true]);
     assert.equal(joiner.networks.require("home"), member);
   }),
 );
