@@ -5,6 +5,8 @@
  *   the inner parts through their `mod.ts`;
  * - `omerta/pure-core`: no clock, timer, randomness, network, file or foreign package in a core;
  * - `omerta/rooms`: a room of `src/daemon/` enters only the rooms that the table here allows;
+ * - `omerta/host-only`: the runtime and its timers are used in `host/`, `daemon/run/` and `cli/` only, and
+ *   only `daemon/run/` names the loop;
  * - `omerta/path-text`: only `src/wire/path.ts` looks into, or puts together, the text of a path;
  * - `omerta/use-cases`: a room of use cases stands on ports: no runtime, clock or timer of its own, no
  *   document of the API, never the context whole;
@@ -69,6 +71,27 @@ const USE_CASES = new Set(["lending"]);
 /** Globals by which a use case would do by itself what a port does for it. */
 const PORTS_HAVE = new Set([
   ..."Deno setTimeout setInterval clearTimeout clearInterval performance Date crypto".split(" "),
+]);
+
+/** Who stands at the runtime: its files, processes and timers. */
+const AT_RUNTIME = /^src\/(host|cli|daemon\/run)\//;
+/** What the runtime has and a port hands on. */
+const RUNTIME_HAS = new Set("Deno setTimeout setInterval clearTimeout clearInterval".split(" "));
+/** The loop, of which only `daemon/run/` knows. */
+const LOOP_FILE = "run/loop.ts";
+/** Files that still use the runtime, or name the loop. */
+const NOT_YET_MOVED = new Set([
+  "src/daemon/context.ts",
+  "src/daemon/mesh/peers.ts",
+  "src/daemon/mesh/reach.ts",
+  "src/daemon/mesh/relay_service.ts",
+  "src/daemon/mesh/relays.ts",
+  "src/daemon/mesh/offers.ts",
+  "src/daemon/renting/bringing_up.ts",
+  "src/daemon/renting/consumer.ts",
+  "src/daemon/renting/market.ts",
+  "src/daemon/renting/rented_tunnels.ts",
+  "src/daemon/renting/reserving.ts",
 ]);
 
 /** Lines of a file: beyond that it is two. */
@@ -227,10 +250,38 @@ const useCases: Deno.lint.Rule = {
         if (PORTS_HAVE.has(node.name) && !isPropertyName(node)) refuse(node, node.name);
       },
       MemberExpression(node) {
-        const { object, property } = node;
-        const isTimeout = object.type === "Identifier" && object.name === "AbortSignal" &&
-          property.type === "Identifier" && property.name === "timeout";
-        if (isTimeout) refuse(node, "AbortSignal.timeout");
+        if (isTimeout(node)) refuse(node, "AbortSignal.timeout");
+      },
+    };
+  },
+};
+
+/** `AbortSignal.timeout`, a timer by another name. */
+function isTimeout({ object, property }: Deno.lint.MemberExpression): boolean {
+  return object.type === "Identifier" && object.name === "AbortSignal" &&
+    property.type === "Identifier" && property.name === "timeout";
+}
+
+const hostOnly: Deno.lint.Rule = {
+  create(context: Context) {
+    const path = projectPath(context.filename);
+    const part = partOf(context.filename);
+    if (part === undefined || AT_RUNTIME.test(path) || NOT_YET_MOVED.has(path)) return {};
+    if (USE_CASES.has(roomOf(path) ?? "")) return {}; // use-cases is stricter
+    const refuse = (node: Node, what: string) =>
+      context.report({ node, message: `${what} is for host/, daemon/run/ and cli/` });
+    return {
+      ...onImports((specifier, node) => {
+        const target = specifier === undefined ? undefined : targetOf(context.filename, specifier);
+        const isLoop = target?.part === "daemon" && target.file === LOOP_FILE;
+        if (isLoop) context.report({ node, message: "only daemon/run/ names the loop" });
+      }),
+      Identifier(node) {
+        if (part in PURE || isPropertyName(node)) return; // pure-core says it
+        if (RUNTIME_HAS.has(node.name)) refuse(node, node.name);
+      },
+      MemberExpression(node) {
+        if (isTimeout(node)) refuse(node, "AbortSignal.timeout");
       },
     };
   },
@@ -408,6 +459,7 @@ const plugin: Deno.lint.Plugin = {
     arrows,
     rooms,
     "use-cases": useCases,
+    "host-only": hostOnly,
     "pure-core": pureCore,
     "path-text": pathText,
     "function-length": functionLength,

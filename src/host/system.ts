@@ -8,6 +8,9 @@ import type { Instant, Random } from "../base/mod.ts";
 /** Most bytes of one `getRandomValues`. Source: Web Cryptography API §10.1.1. */
 const RANDOM_BYTES_MAX = 65_536;
 
+/** The process that this is. */
+export const OWN_PID: number = Deno.pid;
+
 /** The system's own randomness: for keys. */
 export const systemRandom: Random = {
   bytes(count) {

@@ -132,7 +132,7 @@ Deno.test("pure-core leaves the outer parts alone", () => {
   for (const part of ["host", "api", "cli", "daemon"]) {
     assertClean(
       `src/${part}/a.ts`,
-      `import "node:fs"; Deno.exit(Date.now()); async function f() {}`,
+      `import "node:fs"; console.log(Date.now()); async function f() {}`,
     );
   }
 });
@@ -214,4 +214,25 @@ Deno.test("use-cases lets a room of use cases stand on ports only", () => {
   }
   assertClean(file, `import type { Clock } from "../ports.ts"; const t = clock.now();`);
   assertClean(file, `const s = AbortSignal.any(all); const row = { Date: 1 };`);
+});
+
+Deno.test("host-only keeps the runtime, its timers and the loop where they belong", () => {
+  const sources = [
+    `const a = Deno.pid;`,
+    `setTimeout(() => {}, 1);`,
+    `type Timer = ReturnType<typeof setInterval>;`,
+    `const s = AbortSignal.timeout(5);`,
+  ];
+  for (const source of sources) {
+    for (const file of ["src/api/server.ts", "src/daemon/api/node.ts", "src/daemon/outward.ts"]) {
+      assertFlags(file, source, "host-only");
+    }
+    for (const file of ["src/host/a.ts", "src/daemon/run/a.ts", "src/cli/a.ts", "tests/a.ts"]) {
+      assertClean(file, source);
+    }
+  }
+  const loop = `import type { Loop } from "../run/loop.ts";`;
+  assertFlags("src/daemon/api/mesh.ts", loop, "host-only");
+  assertClean("src/daemon/run/calls.ts", `import type { Loop } from "./loop.ts";`);
+  assertClean("src/daemon/api/mesh.ts", `import { a } from "../run/node.ts"; a.Deno;`);
 });

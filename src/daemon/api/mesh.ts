@@ -11,7 +11,7 @@ import {
 } from "../../api/nouns/mesh.ts";
 import type { ApiTable } from "../../api/server.ts";
 import { OmertaError, type PeerKey, peerKey, splitPeerKey, VERSION } from "../../base/mod.ts";
-import { processMemoryBytes } from "../../host/system.ts";
+import { OWN_PID, processMemoryBytes } from "../../host/system.ts";
 import { endpointDocs } from "../run/endpoints.ts";
 import { resolvePeer } from "../renting/market.ts";
 import { knownPeers, type NodeParts } from "../run/node.ts";
@@ -80,7 +80,7 @@ function meshStatus({ node, standing, alias }: TableParts): MeshStatusResult {
       roles: standing.roles,
       port: context.net.port,
       uptime_s: Math.round((context.wallMs() - standing.startedAtMs) / 1_000),
-      pid: Deno.pid,
+      pid: OWN_PID,
     },
     networks: networkDocs(networks),
     nat: { ipv4: nat("ipv4"), ipv6: nat("ipv6") },

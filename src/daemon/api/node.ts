@@ -5,6 +5,7 @@
  */
 import type { ApiTable } from "../../api/server.ts";
 import { splitPeerKey } from "../../base/mod.ts";
+import { OWN_PID } from "../../host/system.ts";
 import { yieldRefusal } from "../../node/mod.ts";
 import { nodeInfo } from "../run/node.ts";
 import { NOTHING } from "../../api/nouns/common.ts";
@@ -28,7 +29,7 @@ export function nodeMethods(
       run: (asked) =>
         later(() => {
           const busy = linger.busy();
-          const refusal = yieldRefusal({ mode, pid: Deno.pid, state, busy }, asked);
+          const refusal = yieldRefusal({ mode, pid: OWN_PID, state, busy }, asked);
           if (refusal !== undefined) throw refusal;
           yieldNode();
           return { yielding: true as const };
@@ -41,7 +42,7 @@ export function nodeMethods(
           const living = node.provider?.living() ?? [];
           end();
           return {
-            pid: Deno.pid,
+            pid: OWN_PID,
             vms: living.map((vm) => ({
               id: vm.id,
               owner: splitPeerKey(vm.owner).node,
