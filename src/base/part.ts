@@ -70,7 +70,10 @@ export type Ask<Calls extends CallShapes> = Each<
   }
 >;
 
-/** How a question ended: `failed` where nobody answered in time, the session ended, or it was nonsense. */
+/**
+ * How a question ended. `failed`: nobody answered in time (`timeout`), there is no session or it ended
+ * (`gone`), too many calls are under way (`busy`), or what was said cannot be read (`malformed`).
+ */
 export type Answered<Calls extends CallShapes> = Each<
   {
     [Name in keyof Calls]: {
@@ -159,7 +162,10 @@ export type Dialed =
   | {
     readonly type: "dial-failed";
     readonly token: number;
-    /** Of the session's reasons, or `unwanted`: nothing may be sent there, or not now. */
+    /**
+     * Of the session's reasons; `unwanted`: nothing may be sent there, or not now; `unresolved`: no name
+     * of an address is known; `no-network`: we are no member there; `busy`: too many are dialed.
+     */
     readonly reason: string;
     readonly detail: string | null;
   };
