@@ -1,6 +1,6 @@
 /**
- * The size of a VM: one type from the command line through the call to the helper, checked at every
- * edge by the same ranges and carried unchanged.
+ * The size of a VM, and for how long it is lent: one type from the command line through the call to the
+ * helper, checked at every edge by the same ranges and carried unchanged.
  *
  * @module
  */
@@ -33,6 +33,12 @@ export const VM_SIZE_RANGES = {
    */
   storageBytes: { min: 16 * MIB, max: 2 ** 44 },
 } as const;
+
+/**
+ * How long a lease or a life may be, in milliseconds. Least: the command line's contract. Most: a year, a
+ * guess, so that sums of times stay far from any limit.
+ */
+export const VM_TIME_RANGE_MS = { min: 30_000, max: 365 * 86_400_000 } as const;
 
 /** Why a VM cannot have a size. */
 export type VmSizeReason = "bad-cpu" | "bad-memory" | "bad-storage";

@@ -4,13 +4,10 @@
  *
  * @module
  */
-import { OmertaError } from "../base/mod.ts";
+import { OmertaError, VM_SIZE_RANGES, VM_TIME_RANGE_MS } from "../base/mod.ts";
 import type { ProviderOptions } from "../daemon/options.ts";
 import { type FlagValues, list, maybe, toggle } from "./command.ts";
 import { duration, oneOf, size, sizeOrNone, wholeId, wholeNumber } from "./values.ts";
-
-const MIB = 1024 * 1024;
-const DAY_MS = 86_400_000;
 
 /** What is lent, to whom, and how. */
 export const LEND_FLAGS = {
@@ -23,22 +20,22 @@ export const LEND_FLAGS = {
   memory: maybe(
     "S",
     "memory to lend, with what running a VM takes (default: half of it)",
-    size({ min: 128 * MIB, max: 2 ** 50 }),
+    size({ min: VM_SIZE_RANGES.memoryBytes.min, max: 2 ** 50 }),
   ),
   storage: maybe(
     "S",
     "disk to lend; 0: none (default: half of what is free)",
-    sizeOrNone({ min: 16 * MIB, max: 2 ** 50 }),
+    sizeOrNone({ min: VM_SIZE_RANGES.storageBytes.min, max: 2 ** 50 }),
   ),
   maxLease: maybe(
     "T",
     "longest lease; longer wishes are cut (default: 24h)",
-    duration({ min: 30_000, max: 365 * DAY_MS }),
+    duration(VM_TIME_RANGE_MS),
   ),
   maxLife: maybe(
     "T",
     "longest life of a VM, whatever its owner renews (default: 24h)",
-    duration({ min: 30_000, max: 365 * DAY_MS }),
+    duration(VM_TIME_RANGE_MS),
   ),
   perOwner: maybe(
     "N",

@@ -14,17 +14,13 @@ import {
   ok,
   type PeerKey,
   type Result,
+  VM_TIME_RANGE_MS,
   type VmId,
 } from "../base/mod.ts";
 import { RESERVATION_MS } from "./host_book.ts";
 import { type HostVm, isEndReason, isLeased } from "./host_vm.ts";
 import type { Policy } from "./policy.ts";
-import {
-  checkRequirements,
-  isRequestKey,
-  LEASE_ASKED_MS_MIN,
-  type Requirements,
-} from "./requirements.ts";
+import { checkRequirements, isRequestKey, type Requirements } from "./requirements.ts";
 import { isVmState } from "./vm_state.ts";
 
 /** The same moment on the monotonic and on the wall clock. */
@@ -120,7 +116,7 @@ function isRequirements(json: unknown): json is Requirements {
     typeof storageBytes === "number" && typeof image === "string" && typeof leaseMs === "number" &&
     // A lease is stored as granted: a policy may have cut it below what may be asked.
     Number.isSafeInteger(leaseMs) && leaseMs > 0 &&
-    checkRequirements({ cpu, memoryBytes, storageBytes, image, leaseMs: LEASE_ASKED_MS_MIN }).ok;
+    checkRequirements({ cpu, memoryBytes, storageBytes, image, leaseMs: VM_TIME_RANGE_MS.min }).ok;
 }
 
 function hasItsTimes(state: HostVm["state"], lifeEndsAtMs: unknown): boolean {

@@ -9,6 +9,7 @@ import {
   fail,
   ok,
   type Result,
+  VM_TIME_RANGE_MS,
   type VmSize,
   type VmSizeReason,
   vmSizeSentence,
@@ -69,9 +70,6 @@ export function imageDigestOf(image: string): string | null {
   return /^sha256:([0-9a-f]{64})$/.exec(image)?.[1] ?? null;
 }
 
-/** The shortest lease that may be asked for. Source: the command line's contract. */
-export const LEASE_ASKED_MS_MIN = 30_000;
-
 /** Names of images and their hashes: nothing that could leave a directory or end a line. */
 const IMAGE = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
@@ -84,7 +82,7 @@ export function checkRequirements(wanted: Requirements): Result<Requirements, Re
   if (!size.ok) return size;
   if (!IMAGE.test(wanted.image)) return fail("bad-image");
   const { leaseMs } = wanted;
-  return Number.isSafeInteger(leaseMs) && leaseMs >= LEASE_ASKED_MS_MIN
+  return Number.isSafeInteger(leaseMs) && leaseMs >= VM_TIME_RANGE_MS.min
     ? ok(wanted)
     : fail("bad-lease");
 }

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import { memoryMib, VM_SIZE_RANGES, type VmSize } from "../base/mod.ts";
-import { LEASE_MS_MIN, LIFE_MS_MAX } from "./limits.ts";
+import { memoryMib, VM_SIZE_RANGES, VM_TIME_RANGE_MS, type VmSize } from "../base/mod.ts";
 
 /** What to launch. All paths are absolute. */
 export interface LaunchSpec {
@@ -60,8 +59,8 @@ export function launchSpec(spec: LaunchSpec): string {
     ["accel", spec.accel],
     ...(spec.disk === undefined ? [] : [["disk", absolute("disk", spec.disk)] as const]),
     ...rateFields(spec.rates),
-    ["lease_ms", whole("leaseMs", spec.leaseMs, LEASE_MS_MIN, LIFE_MS_MAX)],
-    ["life_ms", whole("lifeMs", spec.lifeMs, 1, LIFE_MS_MAX)],
+    ["lease_ms", whole("leaseMs", spec.leaseMs, VM_TIME_RANGE_MS.min, VM_TIME_RANGE_MS.max)],
+    ["life_ms", whole("lifeMs", spec.lifeMs, 1, VM_TIME_RANGE_MS.max)],
   ];
   const text = fields.map(([key, value]) => `${key}=${value}\n`).join("");
   if (new TextEncoder().encode(text).length > LAUNCH_SPEC_BYTES_MAX) {

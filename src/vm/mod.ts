@@ -9,6 +9,5 @@ export * from "./guest_kind.ts";
 export * from "./guest_seed.ts";
 export * from "./host_key.ts";
 export * from "./launch_spec.ts";
-export * from "./limits.ts";
 export * from "./manifest.ts";
 export * from "./public_key.ts";

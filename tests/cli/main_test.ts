@@ -1,8 +1,6 @@
 /** A command line, run against a fake terminal and a fake node. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { OmertaError } from "../../src/base/mod.ts";
-import { LEASE_RANGE } from "../../src/cli/commands/consumer_request.ts";
-import { LEASE_MS_MIN, LIFE_MS_MAX } from "../../src/vm/limits.ts";
 import type { MeshPingResult } from "../../src/api/nouns/mesh.ts";
 import type { NodeReadyDoc } from "../../src/api/nouns/node.ts";
 import type { RunNodeOptions } from "../../src/daemon/options.ts";
@@ -247,10 +245,6 @@ Deno.test("sizes and times beyond what any VM has are told with the limit", asyn
     ok(stderr.includes(limit), stderr);
     deepStrictEqual(node.calls, []);
   }
-});
-
-Deno.test("the limits of a request's lease are those of a VM", () => {
-  deepStrictEqual(LEASE_RANGE, { min: LEASE_MS_MIN, max: LIFE_MS_MAX });
 });
 
 Deno.test("an invite is made where a terminal or --json shows it, and nowhere else", async () => {

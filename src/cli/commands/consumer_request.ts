@@ -4,7 +4,7 @@
  * @module
  */
 import type { ConsumerRequestInput, VmDoc } from "../../api/nouns/consumer.ts";
-import { formatDuration, OmertaError, VM_SIZE_RANGES } from "../../base/mod.ts";
+import { formatDuration, OmertaError, VM_SIZE_RANGES, VM_TIME_RANGE_MS } from "../../base/mod.ts";
 import type { Terminal } from "../../host/terminal.ts";
 import type { Invocation } from "../invocation.ts";
 import { also, command, type FlagValues, list, maybe, option, toggle } from "../command.ts";
@@ -28,9 +28,6 @@ import { requestLines, vmTable } from "../vm_text.ts";
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
-
-/** What may be asked for. Source: `src/vm/limits.ts`; a test compares. */
-export const LEASE_RANGE = { min: 30_000, max: 365 * 24 * HOUR_MS } as const;
 
 /** Longest public key file. Source: an RSA key of 16384 bits has 2.8 KB; guess beyond. */
 const KEY_FILE_BYTES_MAX = 16_384;
@@ -67,7 +64,7 @@ const FLAGS = {
     shown: "micro",
   }),
   lease: option("T", "how long it outlives our last sign of life, from 30s", {
-    parse: duration(LEASE_RANGE),
+    parse: duration(VM_TIME_RANGE_MS),
     initial: HOUR_MS,
     shown: "1h",
   }),
