@@ -38,6 +38,7 @@ import { KeepAlive } from "./keep_alive.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { type Mounted, PartHost } from "./parts.ts";
 import { encodeBody, encodeRefusal, isCallName } from "./protocol/mod.ts";
+import { RelayParts } from "./relay_parts.ts";
 import { Turn } from "./turn.ts";
 import type { Granted, NodeIn, NodeOptions, NodeOut } from "./types.ts";
 import { NodeView } from "./views.ts";
@@ -70,6 +71,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
   readonly #gate: Gate;
   readonly #parts: PartHost<Turn<Member>>;
   readonly #exchange: Mounted<ExchangeIn>;
+  readonly #relays: RelayParts<Turn<Member>>;
 
   constructor(options: NodeOptions<Member>) {
     this.#direct = options.direct ?? true;
@@ -79,11 +81,17 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     const resendMs = (peer: PeerKey, kind: SessionKind) => this.#resendMs(peer, kind);
     this.#calls = new RpcMachine({ random: options.random, resendMs });
     this.#paths = new PathMachine(options.random, this.#gate.budget);
-    const [sessions, paths, own, gate] = [this.#sessions, this.#paths, this.#own, this.#gate];
-    this.view = new NodeView({ sessions, paths, own, gate });
     this.#connects = this.#connecting();
     this.#parts = this.#host();
     this.#exchange = this.#mountExchange();
+    this.#relays = this.#mountRelays(options);
+    this.view = new NodeView({
+      sessions: this.#sessions,
+      paths: this.#paths,
+      own: this.#own,
+      gate: this.#gate,
+      relays: this.#relays.view,
+    });
   }
 
   handle(input: NodeIn, now: Instant, out: NodeOut<Member>[]): void {
@@ -111,16 +119,22 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
         return this.#call(input, turn);
       case "answer":
         return this.#call(input, turn);
-      case "vouch":
-        return this.#exchange.input(input);
       case "local":
         return this.#onLocal(input, turn);
       case "keys":
         return this.#session(input, turn);
       case "network":
-        return this.#parts.networks.network(input.network, input);
+        this.#parts.networks.network(input.network, input);
+        return this.#relays.network(input.network, input.entries);
       case "network-gone":
+        this.#relays.networkGone(input.network);
         return this.#parts.networks.networkGone(input.network);
+      case "relay-serve":
+      case "relay-used":
+      case "relay-records":
+      case "relay-wanted":
+      case "relay-saw":
+        return this.#relays.input(input);
       case "resolved":
         return this.#parts.resolved(input.token, input.addresses, turn);
       case "use":
@@ -161,7 +175,13 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     const { peer, use } = input;
     if (input.type === "use") this.#keepAlive.use(peer, use, input.demand);
     else this.#keepAlive.drop(peer, use);
-    this.#path({ type: "demand", peer, demand: this.#keepAlive.of(peer) }, turn);
+    this.#demand(peer, turn);
+  }
+
+  #demand(peer: PeerKey, turn: Turn<Member>): void {
+    const demand = this.#keepAlive.of(peer);
+    this.#path({ type: "demand", peer, demand }, turn);
+    this.#relays.demand(peer, demand);
   }
 
   // Parts ------------------------------------------------------------------------------------
@@ -195,6 +215,19 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       part,
       serves: ["path.candidates"],
       onOutput: (punch, turn) => this.#path(punch, turn),
+    });
+  }
+
+  #mountRelays({ random }: NodeOptions<Member>): RelayParts<Turn<Member>> {
+    return new RelayParts(this.#parts, {
+      self: this.#self,
+      random,
+      hasRelayedPath: (peer) => this.#paths.hasRelayed(peer),
+      use: (output, turn) =>
+        this.#onUse(output.type === "claim" ? { ...output, type: "use" } : output, turn),
+      addPath: (peer, path, turn) => this.#path({ type: "add-path", peer, path }, turn),
+      vouch: (peer, address) => this.#exchange.input({ type: "vouch", peer, address }),
+      say: (output, turn) => void turn.out.push(output),
     });
   }
 
@@ -265,7 +298,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       this.view.noteUp(peer, member, path);
       this.#parts.peer({ type: "peer-up", peer, grants: member.grants, renewed });
       this.#path({ type: "peer-up", peer, path, proven, punch }, turn);
-      this.#path({ type: "demand", peer, demand: this.#keepAlive.of(peer) }, turn);
+      this.#demand(peer, turn);
     } else if (proven) this.#invitePaths.set(peer, path);
     turn.out.push({ type: "peer-up", peer, kind, member, path, initiator, renewed });
     this.#connects.established(up, turn);

@@ -3,7 +3,15 @@
  *
  * @module
  */
-import type { NetworkId, NodeId, Path, PeerKey, Random, SessionKind } from "../base/mod.ts";
+import type {
+  NamedNode,
+  NetworkId,
+  NodeId,
+  Path,
+  PeerKey,
+  Random,
+  SessionKind,
+} from "../base/mod.ts";
 import type { Demand, Namer } from "../path/mod.ts";
 import type {
   CloseReason,
@@ -14,6 +22,7 @@ import type {
 } from "../session/mod.ts";
 import type { RpcResult } from "../rpc/mod.ts";
 import type { PartSaid } from "./parts.ts";
+import type { RelayIn, RelaySaid } from "./relay_parts.ts";
 import type { CallName } from "./protocol/mod.ts";
 
 /** The addresses of our own interfaces. */
@@ -65,8 +74,6 @@ export type NodeIn =
     readonly body: Uint8Array;
   }
   | { readonly type: "add-path"; readonly peer: PeerKey; readonly path: Path }
-  /** A relay saw the peer at `address`: that candidate is vouched for. */
-  | { readonly type: "vouch"; readonly peer: PeerKey; readonly address: string }
   /** A use of a name of its own, such as `VM abcd…`, needs the peer's paths that much. */
   | {
     readonly type: "use";
@@ -83,14 +90,17 @@ export type NodeIn =
     readonly advertised: readonly string[];
   }
   | Extract<SessionIn, { type: "keys" }>
-  /** We are a member of a network, or show ourselves otherwise there: parts dial by that. */
+  /** We are a member of a network, show ourselves otherwise there, or enter it elsewhere. */
   | {
     readonly type: "network";
     readonly network: NetworkId;
     readonly key: SessionKey;
     /** Our certificate, as it is shown. */
     readonly payload: Uint8Array;
+    /** Where it is entered, as persons said: relays mostly. */
+    readonly entries: readonly NamedNode[];
   }
+  | RelayIn
   | { readonly type: "network-gone"; readonly network: NetworkId }
   /** What `resolve` asked for: canonical addresses of each name, in the order of the names. */
   | {
@@ -168,6 +178,8 @@ export type NodeOut<Member> =
   }
   /** `keep`, `tell` and `resolve` of parts. */
   | PartSaid
+  /** What this node forwards as a relay, and the relays that it has itself. */
+  | RelaySaid
   /** The addresses at which peers see us changed. */
   | { readonly type: "endpoints"; readonly addresses: readonly string[] };
 

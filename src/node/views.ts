@@ -18,6 +18,7 @@ import type { SessionMachine, SessionStats } from "../session/mod.ts";
 import { hopOf, isRelayed, pathSource } from "../wire/mod.ts";
 import type { Gate } from "./gate.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
+import type { RelayView } from "./relay_parts.ts";
 
 /** Peers whose last sight is remembered, and addresses whose node is; the oldest gives way. Guess. */
 const SEEN_MAX = 4_096;
@@ -28,6 +29,7 @@ interface Sources<Member> {
   readonly paths: Pick<PathMachine, "active" | "rttMs" | "views" | "hasLoopback">;
   readonly own: Pick<OwnAddresses, "observed" | "judgeNat">;
   readonly gate: Pick<Gate, "admits">;
+  readonly relays: RelayView;
 }
 
 /** The views of a node; `NodeMachine` tells it who comes and goes. */
@@ -41,6 +43,11 @@ export class NodeView<Member> {
 
   constructor(sources: Sources<Member>) {
     this.#sources = sources;
+  }
+
+  /** What is known of relays. */
+  get relays(): RelayView {
+    return this.#sources.relays;
   }
 
   /** A member's session began. */

@@ -116,6 +116,11 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     return this.#peers.get(peer)?.active ?? null;
   }
 
+  /** Whether some path to the peer leads through a relay, proven or not. */
+  hasRelayed(peer: PeerKey): boolean {
+    return [...this.#peers.get(peer)?.paths.all() ?? []].some(({ relayed }) => relayed);
+  }
+
   /** Whether the peer has proved to be there. */
   isProven(peer: PeerKey, path: Path): boolean {
     return (this.#peers.get(peer)?.paths.get(path)?.provenAt ?? null) !== null;

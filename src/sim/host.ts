@@ -334,7 +334,7 @@ export class Host implements InterfaceOwner, NativeHost {
   #begin(): void {
     const { key, network: { network } } = this.#world.membership;
     this.take({ type: "keys", keys: this.accepted });
-    this.take({ type: "network", network, key, payload: this.shown });
+    this.take({ type: "network", network, key, payload: this.shown, entries: [] });
     this.#tellLocal();
   }
 

@@ -6,12 +6,14 @@
  */
 import assert from "node:assert/strict";
 import {
+  type NetworkId,
   type NodeId,
   OmertaError,
   type PeerKey,
   peerKey,
   type Random,
   seededRandom,
+  splitPeerKey,
 } from "../../src/base/mod.ts";
 import {
   generateIdentity,
@@ -26,6 +28,7 @@ import { statePaths } from "../../src/host/state/state.ts";
 import { openStore, type Store } from "../../src/host/store/mod.ts";
 import type { Answer, CallName, NodeIn, Question } from "../../src/node/mod.ts";
 import type { Namer } from "../../src/path/mod.ts";
+import type { HomeRelay } from "../../src/relay/mod.ts";
 import { withDirectory } from "../host/scratch.ts";
 import { FakeTime, settle } from "./fake_time.ts";
 
@@ -72,6 +75,8 @@ export class Stand {
   readonly answers = new Map<string, (args: unknown) => unknown>();
   readonly ports = new FakeCalls();
   readonly views: FakeViews;
+  /** The relays that are there. */
+  readonly home: HomeRelay[] = [];
   store: Store;
   context: Context;
   readonly #time: FakeTime;
@@ -175,6 +180,11 @@ export class Stand {
         activePath: (peer: PeerKey) => this.paths.get(peer) ?? null,
         pathsOf: () => [],
         mayOpen: (path: string) => this.mayOpen(path),
+        relays: {
+          connected: (network: NetworkId) =>
+            this.home.filter(({ peer }) => splitPeerKey(peer).network === network),
+          isCutOff: () => this.home.length === 0,
+        },
       },
       listen: (listener: (event: LoopEvent) => void) => {
         this.#listeners.add(listener);

@@ -10,7 +10,7 @@ import {
   type PeerDoc,
 } from "../../api/nouns/mesh.ts";
 import type { ApiTable } from "../../api/server.ts";
-import { OmertaError, type PeerKey, peerKey, splitPeerKey, VERSION } from "../../base/mod.ts";
+import { type PeerKey, peerKey, splitPeerKey, VERSION } from "../../base/mod.ts";
 import { OWN_PID, processMemoryBytes } from "../../host/system.ts";
 import { endpointDocs } from "../run/endpoints.ts";
 import { resolvePeer } from "../renting/market.ts";
@@ -20,6 +20,7 @@ import { pingPeer } from "../mesh/pinging.ts";
 import { timestampOrNull } from "../../host/time.ts";
 import { NETWORK, NOTHING } from "../../api/nouns/common.ts";
 import { later, type TableParts } from "./parts.ts";
+import { relayStatus } from "./relay.ts";
 
 /** All methods about the mesh. */
 export function meshMethods(parts: TableParts): ApiTable {
@@ -51,10 +52,8 @@ export function meshMethods(parts: TableParts): ApiTable {
       input: NOTHING,
       run: () =>
         later(() => {
-          if (node.relay !== null) return node.relay.status();
-          throw new OmertaError("no-node", "The node of this state is no relay", {
-            hint: "Start one with 'omerta relay'.",
-          });
+          const { loop, net } = context;
+          return relayStatus(loop.machine.relays, () => net.command("relay.stats", {}));
         }),
     },
   };

@@ -21,7 +21,6 @@ import type { CallOptions } from "../ports.ts";
 import type { Networks } from "../networks/networks.ts";
 import { noRelay } from "../networks/network_errors.ts";
 import type { Joined } from "../networks/joined.ts";
-import { noteSighting } from "./offers.ts";
 import type { Peers } from "./peers.ts";
 import type { Relays } from "./relays.ts";
 import { orAborted } from "../../host/waiting.ts";
@@ -105,16 +104,6 @@ export class Reach {
     return await orAborted(connect, AbortSignal.any(signals), lateOr);
   }
 
-  /** Adds a relayed path to a peer whose only path is direct, so that a second one is warm. */
-  async addRelayedPath(peer: PeerKey): Promise<void> {
-    for (const relay of this.#relaysFor(peer, undefined)) {
-      const path = await this.#allocate(relay, peer).catch(() => undefined);
-      if (path === undefined) continue;
-      this.#context.loop.input({ type: "add-path", peer, path });
-      return;
-    }
-  }
-
   #begin(peer: PeerKey): Promise<void> {
     const opening = this.#open(peer).finally(() => this.#underWay.delete(peer));
     this.#underWay.set(peer, opening);
@@ -180,8 +169,7 @@ export class Reach {
       { peer: node },
       options,
     );
-    const { loop } = this.#context;
-    noteSighting({ loop, peers: this.#peers }, relay, { peer, address });
+    this.#context.loop.input({ type: "relay-saw", relay, peer, address });
     const at = this.#context.loop.machine.activePath(relay);
     if (at === null) throw new OmertaError("unreachable", "The relay went away");
     return relayedPath(at, session);

@@ -195,6 +195,7 @@ export class Networks {
   addEntry(joined: Joined, entry: NamedNode): void {
     const entries = entriesFirst(this.entries(joined), [entry]);
     this.#book.update(joined, { bootstrap: { entries } });
+    this.#book.changed();
   }
 
   // Joining, staying, leaving --------------------------------------------------------------------

@@ -51,7 +51,7 @@ export function openMarket(
         addresses: [address],
         named: "person",
       });
-      await relays.enter(joined, {
+      networks.addEntry(joined, {
         id: connected.split("/")[1] as NodeId,
         addresses: [address],
       });

@@ -16,7 +16,7 @@ import { attempt } from "../../host/attempt.ts";
 import type { Log } from "../../host/log.ts";
 import type { NetHost } from "../../host/net/net.ts";
 import type { Member } from "../../membership/mod.ts";
-import type { NodeIn, NodeMachine, NodeOut, NodeView } from "../../node/mod.ts";
+import type { NodeIn, NodeMachine, NodeOut, NodeView, RelaySaid } from "../../node/mod.ts";
 import type { RpcResult } from "../../rpc/mod.ts";
 import type { CallOptions, Connect, Sessions } from "../ports.ts";
 import { connectError } from "./call_errors.ts";
@@ -33,10 +33,12 @@ const CONNECT_TIMEOUT_MS = 8_000;
 const CALL_GRACE_MS = 1_000;
 
 /** What the loop tells besides calls. */
-export type LoopEvent = Extract<
-  NodeOut<Member>,
-  { readonly type: "peer-up" | "peer-down" | "moved" | "endpoints" }
->;
+export type LoopEvent =
+  | Extract<
+    NodeOut<Member>,
+    { readonly type: "peer-up" | "peer-down" | "moved" | "endpoints" }
+  >
+  | RelaySaid;
 
 /** A call of a peer that no part serves. */
 export type Request = Extract<NodeOut<Member>, { readonly type: "request" }>;

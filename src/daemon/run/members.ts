@@ -12,8 +12,12 @@ import type { Networks } from "../networks/networks.ts";
 /** How often certificates of connected members are judged again. Source: requirement S02 (60 s). */
 const JUDGE_MS = 30_000;
 
-/** Tells the node machine now, and at every change, by which keys members and joiners may come. */
-export function tellNetworks(loop: Pick<LoopOfRooms, "input">, networks: Networks): void {
+/**
+ * Tells the node machine now, and at every change, by which keys members and joiners may come; and from
+ * when the returned function is called, where networks are entered.
+ */
+export function tellNetworks(loop: Pick<LoopOfRooms, "input">, networks: Networks): () => void {
+  let isEntered = false;
   let known = new Set<NetworkId>();
   const tell = () => {
     const [keys, refused] = [networks.acceptedKeys(), networks.refusedKeys()];
@@ -21,7 +25,8 @@ export function tellNetworks(loop: Pick<LoopOfRooms, "input">, networks: Network
     const joined = networks.list();
     for (const each of joined) {
       const [key, payload] = [networks.key(each), networks.shown(each)];
-      loop.input({ type: "network", network: each.row.id, key, payload });
+      const entries = isEntered ? networks.entries(each) : [];
+      loop.input({ type: "network", network: each.row.id, key, payload, entries });
     }
     const now = new Set(joined.map(({ row }) => row.id));
     for (const network of known.difference(now)) loop.input({ type: "network-gone", network });
@@ -29,6 +34,10 @@ export function tellNetworks(loop: Pick<LoopOfRooms, "input">, networks: Network
   };
   networks.onChange(tell);
   tell();
+  return () => {
+    isEntered = true;
+    tell();
+  };
 }
 
 /** Judges all certificates again and again; what is returned ends that. */

@@ -19,7 +19,6 @@ import type { Joined } from "../networks/joined.ts";
 import type { Peers } from "../mesh/peers.ts";
 import type { Provider } from "../lending/provider.ts";
 import type { Reach } from "../mesh/reach.ts";
-import type { RelayService } from "../mesh/relay_service.ts";
 import type { OwnFacts } from "../mesh/own_record.ts";
 import type { Relays } from "../mesh/relays.ts";
 import type { RentingParts } from "../renting/renting.ts";
@@ -35,7 +34,6 @@ export interface NodeParts {
   readonly tunnels: Tunnels;
   readonly consumer: Consumer;
   readonly market: RentingParts["market"];
-  readonly relay: RelayService | null;
   readonly provider: Provider | null;
   readonly accelerator: AcceleratorVerdict | null;
 }

@@ -42,14 +42,16 @@ import { openMarket } from "../renting/market.ts";
 import { apiTable } from "../api/mod.ts";
 import { netEvents } from "./net_events.ts";
 import { Networks } from "../networks/networks.ts";
-import { takeOffer } from "../mesh/offers.ts";
 import { networkDocs } from "../api/network_docs.ts";
 import { type NodeParts, ownFacts, Standing } from "./node.ts";
 import { type OpenedProvider, openProvider } from "./open_provider.ts";
 import { Peers } from "../mesh/peers.ts";
 import type { Provider } from "../lending/provider.ts";
 import { Reach } from "../mesh/reach.ts";
-import { RelayService } from "../mesh/relay_service.ts";
+import { Directory } from "../mesh/directory.ts";
+import { driveRelay } from "./relay_driver.ts";
+import { keepRenewed } from "../networks/renewing.ts";
+import { relayLimits } from "../../relay/mod.ts";
 import { Relays } from "../mesh/relays.ts";
 import { SshKeys } from "../../host/ssh_keys.ts";
 import { Tunnels } from "../streams/tunnels.ts";
@@ -225,26 +227,24 @@ class NodeRun {
     let provider: Provider | null = null;
     let accelerator: AcceleratorVerdict | null = null;
     const facts = () => ownFacts(this.#alias, standing, provider, accelerator);
-    const relays = new Relays(context, { networks, peers, facts });
+    const relays = new Relays(context, { networks, facts });
     const reach = new Reach(context, { networks, peers, relays });
     reaches(reach);
     const tunnels = new Tunnels(context.net);
     const market = openMarket(context, { networks, peers, relays });
     const consumer = this.#openConsumer(context, { reach, tunnels, market, peers });
     this.#closers.push(() => relays.close(), () => consumer.close());
-    this.#serveMembers(context, networks, peers);
-    tellNetworks(context.loop, networks);
+    this.#serveMembers(context, networks);
+    driveRelay(context);
+    keepRenewed({ ...context, networks });
+    const enterNetworks = tellNetworks(context.loop, networks);
     await standing.start();
     this.#unlessEnded();
     const alias = () => this.#alias;
     const made = await enterNetwork(this.#options, { context, networks, standing, alias });
     this.#unlessEnded();
     for (const role of standing.roles) networks.requireRole(role);
-    const limits = this.#options.relay;
-    const relay = this.#options.roles.relay
-      ? new RelayService(context, { networks, peers, limits })
-      : null;
-    if (relay !== null) this.#closers.push(() => relay.close());
+    if (this.#options.roles.relay) this.#openRelay(context, networks, peers);
     if (this.#options.roles.provider) {
       ({ provider, accelerator } = await this.#openProvider(context, relays));
       this.#unlessEnded();
@@ -258,12 +258,11 @@ class NodeRun {
       tunnels,
       consumer,
       market,
-      relay,
       provider,
       accelerator,
     };
     this.#follow(node);
-    relays.keep();
+    enterNetworks();
     consumer.resume();
     if (this.#options.mode === "foreground") {
       const limits = [AbortSignal.timeout(ANNOUNCE_MS), this.#options.signal];
@@ -278,6 +277,12 @@ class NodeRun {
   /** Leaves a start that a signal has ended: what was opened is closed, and nothing is said. */
   #unlessEnded(): void {
     this.#options.signal.throwIfAborted();
+  }
+
+  #openRelay(context: Context, networks: Networks, peers: Peers): void {
+    const directory = new Directory(context, { networks, peers });
+    this.#closers.push(() => directory.close());
+    context.loop.input({ type: "relay-serve", limits: relayLimits(this.#options.relay) });
   }
 
   async #openProvider(context: Context, relays: Relays): Promise<OpenedProvider> {
@@ -327,10 +332,9 @@ class NodeRun {
 
   // Serving --------------------------------------------------------------------------------------
 
-  #serveMembers({ loop }: Context, networks: Networks, peers: Peers): void {
+  #serveMembers({ loop }: Context, networks: Networks): void {
     loop.serve("redeem", (caller, question) => networks.redeem(caller, question));
     loop.serve("renew", (caller, question) => networks.renew(caller, question));
-    loop.serve("relay.offer", ({ peer }, offer) => takeOffer({ loop, peers }, peer, offer));
   }
 
   #follow(node: NodeParts): void {
@@ -338,7 +342,6 @@ class NodeRun {
     context.loop.listen((event) => {
       if (event.type === "peer-up" && event.kind === "epoch") {
         consumer.onPeerUp(event.peer);
-        if (!event.renewed && peers.holds(event.peer, "relay")) this.#warmPaths(node);
       }
       if (event.type === "peer-down" && event.kind === "epoch") {
         consumer.tunnels.onPeerDown(event.peer);
@@ -356,15 +359,6 @@ class NodeRun {
       log: this.#log,
     });
     this.#closers.push(judgeMembers(context, peers, networks));
-  }
-
-  /** A relay came (back): peers with a tunnel get their second path through it. */
-  #warmPaths({ consumer, context, reach }: NodeParts): void {
-    for (const peer of consumer.tunnels.busyPeers()) {
-      const paths = context.loop.machine.pathsOf(peer, context.now());
-      if (paths.length === 0 || paths.some(({ relayed }) => relayed)) continue;
-      this.#background("keep a second path warm", () => reach.addRelayedPath(peer));
-    }
   }
 
   #serveApi(node: NodeParts, standing: Standing): void {

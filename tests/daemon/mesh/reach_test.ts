@@ -233,16 +233,3 @@ Deno.test(
     assert.equal(rig.stand.called("vm.status").length, 3);
   }),
 );
-
-Deno.test(
-  "a second path is made through the first relay that can",
-  withReach(async (rig) => {
-    rig.stand.answer("relay.allocate", (_question, relay) => {
-      if (relay === rig.relays[0]) throw new OmertaError("unreachable", "not registered here");
-      return { session: 2, address: DIRECT };
-    });
-    await rig.reach.addRelayedPath(rig.peer);
-    const added = rig.stand.inputs.filter(({ type }) => type === "add-path");
-    assert.deepEqual(added, [{ type: "add-path", peer: rig.peer, path: THROUGH[1] }]);
-  }),
-);

@@ -4,16 +4,11 @@ import { OmertaError, type PeerKey, peerKey } from "../../../src/base/mod.ts";
 import { generateIdentity, type Identity, identityFromSeed } from "../../../src/crypto/mod.ts";
 import { Networks } from "../../../src/daemon/networks/networks.ts";
 import type { Joined } from "../../../src/daemon/networks/joined.ts";
-import { Peers } from "../../../src/daemon/mesh/peers.ts";
 import { Relays } from "../../../src/daemon/mesh/relays.ts";
 import {
-  type Grant,
-  issueCertificate,
   type Member,
   RECORD_LIFE_MS,
-  renewalDueMs,
   signRecord,
-  verifyCertificate,
   verifyRecord,
 } from "../../../src/membership/mod.ts";
 import type { FakeTime } from "../fake_time.ts";
@@ -41,57 +36,45 @@ class Rig {
     this.#authority = identityFromSeed(authoritySeed);
     this.relay = generateIdentity(stand.random).identity;
     this.peer = peerKey(id, this.relay.id);
-    const peers = new Peers(stand.context);
     const facts = () => ({
       alias: this.alias,
       roles: [],
       addresses: [],
       capabilities: {},
     });
-    this.relays = new Relays(stand.context, { networks: this.networks, peers, facts });
+    this.relays = new Relays(stand.context, { networks: this.networks, facts });
     stand.answer("record.publish", () => ({}));
     stand.answer("record.list", () => ({ records: [], next: null }));
   }
 
-  /** Enters the network at the relay. */
-  enter(addresses: readonly string[] = [RELAY_AT]): Promise<void> {
-    return this.relays.enter(this.joined, { id: this.relay.id, addresses });
-  }
-
-  /** The relay answers from now on. */
-  open(grants: readonly Grant[] = ["relay"]): void {
-    this.stand.onConnect = ({ path }) => {
-      this.up(path, grants);
-      return this.peer;
-    };
-  }
-
-  up(path = RELAY_AT, grants: readonly Grant[] = ["relay"], renewed = false): void {
-    this.stand.connected.add(this.peer);
-    this.stand.paths.set(this.peer, path);
+  /** The relay is there. */
+  up(): void {
+    const { peer } = this;
     const { row: { id: network } } = this.joined;
     const member: Member = {
       network,
       node: this.relay.id,
       kind: "epoch",
       alias: null,
-      grants,
+      grants: ["relay"],
       certificate: null,
     };
-    const up = { type: "peer-up", peer: this.peer, kind: "epoch", path: asPath(path) } as const;
-    this.stand.emit({ ...up, member, initiator: true, renewed });
+    const path = asPath(RELAY_AT);
+    const up = { type: "peer-up", peer, kind: "epoch", path } as const;
+    this.stand.emit({ ...up, member, initiator: true, renewed: false });
+    this.stand.home.splice(0, 1, { peer, path });
+    this.tell();
   }
 
   down(): void {
-    this.stand.connected.delete(this.peer);
-    this.stand.paths.delete(this.peer);
-    const { peer } = this;
-    this.stand.emit({ type: "peer-down", peer, kind: "epoch", reason: "lost", detail: null });
+    this.stand.home.length = 0;
+    this.tell();
   }
 
-  /** Where sessions were begun since the last look. */
-  tried(): string[] {
-    return this.stand.connects.splice(0).map(({ path }) => path);
+  /** The relays are told. */
+  tell(isTrying = false): void {
+    const home = [...this.stand.home];
+    this.stand.emit({ type: "relays", network: this.joined.row.id, home, isTrying });
   }
 
   /** A record of somebody in this network. */
@@ -115,41 +98,6 @@ class Rig {
       ...more,
     });
   }
-
-  /** Makes this node a plain member, admitted by the relay. */
-  becomeMember(): void {
-    const { row } = this.joined;
-    const certificate = issueCertificate({
-      issuer: this.#authority,
-      network: row.id,
-      subject: this.stand.identity.id,
-      grants: ["rent"],
-      epoch: 1,
-      nowMs: this.stand.wallMs(),
-    });
-    const checks = { network: row.id, nowMs: this.stand.wallMs(), isRevoked: () => false };
-    const verified = verifyCertificate(certificate, checks);
-    assert.ok(verified.ok);
-    Object.assign(this.joined, {
-      row: { ...row, authoritySeed: null, admitter: this.relay.id, certificate },
-      certificate: verified.value,
-      admitter: null,
-    });
-  }
-
-  /** Another certificate, by the same authority, from now on. */
-  renewed() {
-    const { row } = this.joined;
-    const c = issueCertificate({
-      issuer: this.#authority,
-      network: row.id,
-      subject: this.stand.identity.id,
-      grants: ["rent"],
-      epoch: 1,
-      nowMs: this.stand.wallMs(),
-    });
-    return { c, m: row.name, q: row.epoch, k: row.epochKey };
-  }
 }
 
 function withRelays(test: (rig: Rig) => Promise<void>): () => Promise<void> {
@@ -164,12 +112,10 @@ function withRelays(test: (rig: Rig) => Promise<void>): () => Promise<void> {
 }
 
 Deno.test(
-  "a relay that the node enters by is connected, and told our record",
+  "a relay that is there is told our record",
   withRelays(async (rig) => {
-    rig.open();
-    const entered = rig.enter();
+    rig.up();
     await rig.time.advance(200);
-    await entered;
     assert.deepEqual(rig.relays.connected(rig.joined.row.id), [rig.peer]);
     const [published] = rig.stand.called("record.publish");
     const checks = { network: rig.joined.row.id, nowMs: rig.stand.wallMs() };
@@ -181,50 +127,9 @@ Deno.test(
 );
 
 Deno.test(
-  "who answers without the grant to relay is no relay",
-  withRelays(async (rig) => {
-    rig.open(["rent"]);
-    rig.enter();
-    await rig.time.advance(200);
-    assert.deepEqual(rig.relays.connected(rig.joined.row.id), []);
-    assert.deepEqual(rig.stand.called("record.publish"), []);
-  }),
-);
-
-Deno.test(
-  "a relay that does not answer is tried ever more rarely, and soon after it was there",
-  withRelays(async (rig) => {
-    rig.enter().catch(() => {});
-    await rig.time.advance(4_000);
-    assert.equal(rig.tried().length, 6); // at 0, then after 0.1, 0.25, 0.5, 1 and 2 s
-    await rig.time.advance(60_000);
-    assert.equal(rig.tried().length, 4);
-    rig.open();
-    await rig.time.advance(15_100);
-    assert.deepEqual(rig.tried(), [RELAY_AT]);
-    rig.down();
-    await rig.time.advance(50);
-    assert.deepEqual(rig.tried(), [RELAY_AT], "at once");
-  }),
-);
-
-Deno.test(
-  "a relay whose address changed is tried at the new one",
-  withRelays(async (rig) => {
-    rig.enter().catch(() => {});
-    await rig.time.advance(500);
-    rig.tried();
-    rig.enter(["203.0.113.2:9000"]).catch(() => {});
-    await rig.time.advance(5_000);
-    assert.deepEqual([...new Set(rig.tried())], ["203.0.113.2:9000"]);
-  }),
-);
-
-Deno.test(
   "changes in quick order are told once, and a record is told again before it is over",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(1_000);
     const before = rig.stand.called("record.publish").length;
     for (let i = 0; i < 10; i++) {
@@ -241,8 +146,7 @@ Deno.test(
 Deno.test(
   "a record that says what it said is neither signed nor kept nor told again",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(1_000);
     const told = () => rig.stand.called("record.publish").length;
     const number = () => rig.stand.store.values.get("record-seq");
@@ -252,7 +156,8 @@ Deno.test(
       await rig.time.advance(1_000);
     }
     assert.deepEqual([told(), number()], before);
-    rig.down(); // a relay that comes back may have begun anew
+    rig.down();
+    rig.up(); // a relay that comes back may have begun anew
     await rig.time.advance(1_000);
     assert.equal(told(), 1 + Number(before[0]));
     assert.equal(number(), before[1]);
@@ -267,8 +172,7 @@ Deno.test(
 Deno.test(
   "no peer that sees us elsewhere all the time keeps what changed from being told",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(1_000);
     const told = () => rig.stand.called("record.publish").length;
     const before = told();
@@ -285,8 +189,7 @@ Deno.test(
   "a record that a relay did not take is told it again",
   withRelays(async (rig) => {
     rig.stand.answer("record.publish", () => Promise.reject(new OmertaError("unreachable", "no")));
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(1_000);
     const before = rig.stand.called("record.publish").length;
     rig.relays.publishSoon();
@@ -298,8 +201,7 @@ Deno.test(
 Deno.test(
   "each record has a higher number than the one before, also after the clock went back",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(500);
     rig.stand.wallSkewMs = -86_400_000;
     rig.relays.publishSoon();
@@ -319,8 +221,7 @@ Deno.test(
 Deno.test(
   "a directory is read page by page, and what is forged or foreign in it is left out",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(200);
     const [one, two, eve] = [1, 2, 3].map(() => generateIdentity(rig.stand.random).identity);
     assert.ok(one && two && eve);
@@ -343,8 +244,7 @@ Deno.test(
 Deno.test(
   "records of another time are left out, and that they came is known until the next look",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(200);
     const { id } = rig.joined.row;
     const records = [rig.record(generateIdentity(rig.stand.random).identity)];
@@ -360,8 +260,7 @@ Deno.test(
 Deno.test(
   "a directory without end is read to a limit",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(200);
     rig.stand.answer("record.list", () => ({ records: [], next: rig.relay.id }));
     await rig.relays.refresh(rig.joined.row.id, NEVER);
@@ -372,8 +271,7 @@ Deno.test(
 Deno.test(
   "a record that is known is not asked for",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(200);
     const other = generateIdentity(rig.stand.random).identity;
     const peer = peerKey(rig.joined.row.id, other.id);
@@ -389,8 +287,7 @@ Deno.test(
 Deno.test(
   "another node with this node's key is noticed",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(200);
     const own = rig.joined.records.get(rig.stand.identity.id, rig.stand.wallMs());
     assert.ok(own);
@@ -402,108 +299,56 @@ Deno.test(
 );
 
 Deno.test(
-  "a certificate at half of its life is renewed at the admitter, also in a session that lasts",
+  "waiting for relays ends when one is there, when none can be, or when it is given up",
   withRelays(async (rig) => {
-    rig.becomeMember();
-    rig.open();
-    rig.enter();
+    const { id: network } = rig.joined.row;
+    const wanted = () => rig.stand.inputs.filter(({ type }) => type === "relay-wanted").length;
+    const controller = new AbortController();
+    const given = rig.relays.ready(network, controller.signal);
+    assert.equal(wanted(), 1);
+    rig.tell(true);
+    controller.abort();
+    await given;
+    const vain = rig.relays.ready(network, NEVER);
+    rig.tell();
+    await vain;
+    const waited = rig.relays.ready(network, NEVER);
+    rig.up();
+    await waited;
+    await rig.relays.ready(network, NEVER);
+    assert.equal(wanted(), 3, "nothing is wanted where one is there");
     await rig.time.advance(200);
-    rig.stand.answer("renew", () => rig.renewed());
-    rig.up(RELAY_AT, ["relay"], true);
-    await rig.time.advance(100);
-    assert.deepEqual(rig.stand.called("renew"), []);
-    const { notAfterMs } = rig.joined.certificate;
-    rig.stand.wallSkewMs = renewalDueMs(rig.joined.certificate) - rig.stand.wallMs() + 1_000;
-    rig.up(RELAY_AT, ["relay"], true);
-    await rig.time.advance(100);
-    assert.equal(rig.stand.called("renew").length, 1);
-    assert.ok(rig.joined.certificate.notAfterMs > notAfterMs);
   }),
 );
 
 Deno.test(
-  "a relay that only a record names is tried as records are",
+  "those that say that they are relays are told to the node",
   withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
+    rig.up();
     await rig.time.advance(200);
     const { id: network } = rig.joined.row;
     const eve = generateIdentity(rig.stand.random).identity;
     const said = { roles: ["relay"], addresses: ["198.51.100.7:9"] } as const;
-    const records = [rig.record(eve, 1, network, said)];
+    const records = [
+      rig.record(eve, 1, network, said),
+      rig.record(generateIdentity(rig.stand.random).identity),
+    ];
     rig.stand.answer("record.list", () => ({ records, next: null }));
     await rig.relays.refresh(network, NEVER);
-    rig.stand.onConnect = () => Promise.reject(new OmertaError("unreachable", "nobody"));
-    rig.relays.keep();
-    await rig.time.advance(1_000);
-    const named = new Set(rig.stand.connects.map(({ path, named }) => `${path} ${named}`));
-    assert.deepEqual([...named], [`${RELAY_AT} person`, "198.51.100.7:9 record"]);
+    const told = rig.stand.inputs.flatMap((each) =>
+      each.type === "relay-records" ? each.relays : []
+    );
+    assert.deepEqual(told.map(({ id, addresses }) => [id, addresses]), [[eve.id, said.addresses]]);
   }),
 );
 
 Deno.test(
-  "a member that says in its record that it is a relay, and is none, is not kept as one",
+  "a directory that is closed tells nothing any more",
   withRelays(async (rig) => {
-    const { relay, peer } = rig;
-    const { id: network } = rig.joined.row;
-    rig.up("198.51.100.7:9", ["rent"]);
-    rig.stand.connected.delete(peer);
-    const said = { roles: ["relay"], addresses: ["198.51.100.7:9"] } as const;
-    const record = verifyRecord(rig.record(relay, 1, network, said), {
-      network,
-      nowMs: rig.stand.wallMs(),
-    });
-    assert.ok(record.ok);
-    rig.joined.records.put(record.value, rig.stand.wallMs());
-    rig.relays.keep();
-    await rig.time.advance(1_000);
-    assert.deepEqual(rig.tried(), []);
-  }),
-);
-
-Deno.test(
-  "a network that was left has no relays",
-  withRelays(async (rig) => {
-    rig.open();
-    rig.enter();
-    await rig.time.advance(200);
-    rig.networks.leave(rig.joined);
-    rig.down();
-    rig.tried();
-    await rig.time.advance(60_000);
-    assert.deepEqual(rig.tried(), []);
-  }),
-);
-
-Deno.test(
-  "waiting for relays ends when the first is there, or when it is given up",
-  withRelays(async (rig) => {
-    const answers = Promise.withResolvers<PeerKey>();
-    rig.stand.onConnect = () => answers.promise;
-    rig.enter().catch(() => {});
-    await rig.time.advance(50);
-    const controller = new AbortController();
-    const given = rig.relays.ready(rig.joined.row.id, controller.signal);
-    controller.abort();
-    await given;
-    const waited = rig.relays.ready(rig.joined.row.id, NEVER);
     rig.up();
-    answers.resolve(rig.peer);
-    await waited;
-    await rig.time.advance(200);
-  }),
-);
-
-Deno.test(
-  "relays that are closed try and tell nothing any more",
-  withRelays(async (rig) => {
-    rig.stand.onConnect = () => Promise.reject(new OmertaError("unreachable", "nobody"));
-    rig.enter().catch(() => {});
-    await rig.time.advance(150);
     rig.relays.close();
-    rig.tried();
     rig.relays.publishSoon();
     await rig.time.advance(60_000);
-    assert.deepEqual(rig.tried(), []);
+    assert.deepEqual(rig.stand.called("record.publish"), []);
   }),
 );
