@@ -98,12 +98,18 @@ export function diskFull(path: string, cause: unknown): OmertaError {
   });
 }
 
+/** What is read of a file at once, in bytes. */
+const PIECE_BYTES = 2 ** 20;
+
 /** SHA-256 of a file's content in hex, read in pieces. */
 export async function hashFile(path: string): Promise<string> {
   const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
-  const file = await Deno.open(path, { read: true });
-  for await (const piece of file.readable) hash.update(piece);
+  using file = await Deno.open(path);
+  const piece = new Uint8Array(PIECE_BYTES);
+  for (let count = await file.read(piece); count !== null; count = await file.read(piece)) {
+    hash.update(piece.subarray(0, count));
+  }
   return hash.digest("hex");
 }
 

@@ -52,9 +52,6 @@ export interface GuestPlan extends TunnelEnd {
   readonly control: string;
 }
 
-/** What the data path is to open. */
-export type TunnelPlan = DevicePlan | GuestPlan;
-
 /**
  * The renter's end of a tunnel.
  *

@@ -5,6 +5,7 @@
  * @module
  */
 import type { NetworkId } from "../../base/mod.ts";
+import { watchClock } from "../../host/system.ts";
 import type { Context, LoopOfRooms } from "../context.ts";
 import type { Peers } from "../mesh/peers.ts";
 import type { Networks } from "../networks/networks.ts";
@@ -42,7 +43,12 @@ export function tellNetworks(loop: Pick<LoopOfRooms, "input">, networks: Network
 
 /** Judges all certificates again and again; what is returned ends that. */
 export function judgeMembers(context: Context, peers: Peers, networks: Networks): () => void {
+  const stepMs = watchClock();
   const timer = setInterval(() => {
+    const byMs = stepMs();
+    if (byMs !== 0) {
+      context.log.warn("this machine's clock was set", { by_s: Math.round(byMs / 1_000) });
+    }
     networks.refresh();
     endSessions(context, peers, networks);
   }, JUDGE_MS);

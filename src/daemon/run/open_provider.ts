@@ -9,10 +9,10 @@ import type { Accelerator } from "../../host/vm/accelerator.ts";
 import { isConfined, LEAST_CONFINEMENT } from "../../host/vm/confinement.ts";
 import { DryRunner } from "../../host/vm/dry_runner.ts";
 import { type MachineGauge, openMachineGauge } from "../../host/vm/gauge.ts";
-import type { ConfinementLevel } from "../../host/vm/helper.ts";
 import { type Images, openImages } from "../../host/vm/images.ts";
 import { type OpenedRunner, openRunner } from "../../host/vm/open_runner.ts";
 import {
+  type Confinement,
   lendingPolicy,
   type LendingWish,
   type MachineSize,
@@ -108,7 +108,7 @@ function sizeOf({ store }: Context, gauge: MachineGauge): MachineSize {
 function followVerdict(
   provider: Provider,
   { kind, confinement }: Accelerator,
-  least: ConfinementLevel,
+  least: Confinement,
 ): void {
   provider.setPolicy({
     ...provider.policy,

@@ -16,7 +16,8 @@
  */
 import type { Log } from "../log.ts";
 import type { Store } from "../store/mod.ts";
-import type { ConfinementLevel, ProbeVerdict } from "./helper.ts";
+import type { Confinement } from "../../market/mod.ts";
+import type { ProbeVerdict } from "./helper.ts";
 
 /** How long a guest under KVM may take to its marker at the start. Source: vm research §0.1 (3 s). */
 const PROBE_MS = 3_000;
@@ -35,7 +36,7 @@ export interface AcceleratorVerdict {
   /** What a person can do for a better one; `null`: nothing is known. */
   readonly remedy: string | null;
   readonly confinement: {
-    readonly level: ConfinementLevel;
+    readonly level: Confinement;
     readonly missing: readonly string[];
   };
 }

@@ -5,18 +5,15 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
-import type { ConfinementLevel } from "./helper.ts";
+import { type Confinement, CONFINEMENTS } from "../../market/mod.ts";
 import type { AcceleratorVerdict } from "./accelerator.ts";
 
-/** How well QEMU is confined, weakest first. */
-export const CONFINEMENT_LEVELS = ["basic", "landlock", "namespaces", "full"] as const;
-
 /** Below it, an escape from QEMU is an escape into the owner's account: nothing is lent unasked. */
-export const LEAST_CONFINEMENT: ConfinementLevel = "namespaces";
+export const LEAST_CONFINEMENT: Confinement = "namespaces";
 
 /** Whether `level` is at least `least`. */
-export function isConfined(level: ConfinementLevel, least: ConfinementLevel): boolean {
-  return CONFINEMENT_LEVELS.indexOf(level) >= CONFINEMENT_LEVELS.indexOf(least);
+export function isConfined(level: Confinement, least: Confinement): boolean {
+  return CONFINEMENTS.indexOf(level) >= CONFINEMENTS.indexOf(least);
 }
 
 /** What a person can do about what is missing; `userNamespaces`: the switch that forbids them. */
@@ -40,7 +37,7 @@ export function confinementRemedy(
 /** @throws {OmertaError} `weak-isolation` where QEMU is confined worse than its owner accepts. */
 export function requireConfinement(
   { level, missing }: AcceleratorVerdict["confinement"],
-  accepted: ConfinementLevel | null,
+  accepted: Confinement | null,
   remedy: string | null,
 ): void {
   const least = accepted ?? LEAST_CONFINEMENT;

@@ -5,12 +5,10 @@
  * @module
  */
 import { isErrorCode, OmertaError } from "../../base/mod.ts";
+import { type Confinement, CONFINEMENTS } from "../../market/mod.ts";
 
 /** Where a VM is in its life: `ready` is what the guest says of itself. */
 export type HelperState = "starting" | "running" | "ready" | "stopping" | "gone";
-
-/** How well QEMU is confined, best first; see `ffi/vm/README.md`. */
-export type ConfinementLevel = "full" | "namespaces" | "landlock" | "basic";
 
 /** What a helper tells of its VM. */
 export interface HelperStatus {
@@ -26,7 +24,7 @@ export interface HelperStatus {
   /** From the start of QEMU until the guest said that it is ready. */
   readonly bootMs: number | null;
   readonly accel: "kvm" | "tcg";
-  readonly level: ConfinementLevel;
+  readonly level: Confinement;
   /** The parts of the jail that this system did not give, such as `user-ns`. */
   readonly missing: readonly string[];
   /** The version of Landlock that bounds QEMU; 0: none. */
@@ -52,7 +50,7 @@ export interface ProbeVerdict {
   readonly bootMs: number | null;
   readonly qemu: string;
   readonly tscKhz: number;
-  readonly level: ConfinementLevel;
+  readonly level: Confinement;
   readonly missing: readonly string[];
   /** The version of Landlock that bounds QEMU; 0: none. */
   readonly landlockAbi: number;
@@ -65,7 +63,6 @@ export interface HelperExit {
 }
 
 const STATES = ["starting", "running", "ready", "stopping", "gone"] as const;
-const LEVELS = ["full", "namespaces", "landlock", "basic"] as const;
 const ACCELS = ["kvm", "tcg"] as const;
 const REASONS = ["lease", "life", "stop", "guest-exit", "qemu-died", "disk", "error"] as const;
 const TROUBLES = ["disk"] as const;
@@ -92,7 +89,7 @@ export function parseStatus(fields: Fields): HelperStatus {
     lifeLeftMs: count(fields, "life_left_ms"),
     bootMs: countOrNull(fields, "boot_ms"),
     accel: oneOf(fields, "accel", ACCELS),
-    level: oneOf(fields, "level", LEVELS),
+    level: oneOf(fields, "level", CONFINEMENTS),
     missing: texts(fields, "missing"),
     landlockAbi: count(fields, "landlock_abi"),
     attached: fields["attached"] === true,
@@ -111,7 +108,7 @@ export function parseVerdict(fields: Fields): ProbeVerdict {
     bootMs: countOrNull(fields, "boot_ms"),
     qemu: text(fields, "qemu"),
     tscKhz: count(fields, "tsc_khz"),
-    level: oneOf(fields, "level", LEVELS),
+    level: oneOf(fields, "level", CONFINEMENTS),
     missing: texts(fields, "missing"),
     landlockAbi: count(fields, "landlock_abi"),
   };

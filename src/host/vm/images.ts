@@ -14,6 +14,7 @@
  */
 import { createHash } from "node:crypto";
 import { OmertaError, toHex } from "../../base/mod.ts";
+import { hashFile } from "../files.ts";
 import {
   type GuestKind,
   guestKind,
@@ -58,7 +59,6 @@ export interface ImageSources {
 }
 
 const MANIFEST = "manifest.json";
-const CHUNK_BYTES = 2 ** 20;
 const NEW_PREFIX = ".new-";
 
 /** Opens the images of a state directory; nothing is read or written before `find`. */
@@ -214,21 +214,11 @@ async function contentProblem(directory: string, file: ImageFile): Promise<strin
   try {
     const info = await Deno.lstat(path);
     if (!info.isFile || info.size !== file.bytes) return wrong;
-    return await sha256OfFile(path) === file.sha256 ? undefined : wrong;
+    return await hashFile(path) === file.sha256 ? undefined : wrong;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return wrong;
     throw readError(path, error);
   }
-}
-
-async function sha256OfFile(path: string): Promise<string> {
-  using file = await Deno.open(path);
-  const hash = createHash("sha256");
-  const chunk = new Uint8Array(CHUNK_BYTES);
-  for (let count = await file.read(chunk); count !== null; count = await file.read(chunk)) {
-    hash.update(chunk.subarray(0, count));
-  }
-  return toHex(hash.digest());
 }
 
 async function putAside(

@@ -5,6 +5,7 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
+import type { Confinement } from "../../market/mod.ts";
 import { assetPath } from "../assets.ts";
 import type { Log } from "../log.ts";
 import { checkSocketPath, type StatePaths } from "../state/state.ts";
@@ -12,7 +13,7 @@ import type { Store } from "../store/mod.ts";
 import { findExecutable } from "../system.ts";
 import { Accelerator } from "./accelerator.ts";
 import { confinementRemedy, requireConfinement } from "./confinement.ts";
-import { type ConfinementLevel, probeKvm } from "./helper.ts";
+import { probeKvm } from "./helper.ts";
 import type { Images, VerifiedImage } from "./images.ts";
 import { kvmAccess, kvmCircumstances, kvmRemedy, userNamespaceRemedy } from "./kvm.ts";
 import { QemuRunner } from "./qemu_runner.ts";
@@ -25,7 +26,7 @@ export interface OpenRunner {
   readonly log: Log;
   readonly images: Images;
   /** The least confinement with which anything is run. */
-  readonly least: ConfinementLevel;
+  readonly least: Confinement;
   wallMs(): number;
   /** The accelerator, or the confinement, became another one. */
   onVerdict(): void;
@@ -109,7 +110,7 @@ async function fingerprint(path: string): Promise<string> {
 function sayConfinement(
   log: Log,
   confinement: Accelerator["confinement"],
-  least: ConfinementLevel,
+  least: Confinement,
 ): void {
   const { level, missing } = confinement;
   const remedy = confinementRemedy(missing, userNamespaceRemedy());

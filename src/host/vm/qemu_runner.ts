@@ -13,7 +13,6 @@ import { writeFileAtomic } from "../files.ts";
 import type { Images } from "./images.ts";
 import type { Log } from "../log.ts";
 import {
-  type ConfinementLevel,
   connectHelper,
   type HelperClient,
   type HelperExit,
@@ -24,7 +23,7 @@ import {
 } from "./helper.ts";
 import { helperOf, killHelper, untilHelperGone } from "./helper_kill.ts";
 import { residentBytes } from "../system.ts";
-import type { EndReason } from "../../market/mod.ts";
+import type { Confinement, EndReason } from "../../market/mod.ts";
 import { launchSpec, type Seed } from "../../vm/mod.ts";
 import { isConfined } from "./confinement.ts";
 import {
@@ -49,9 +48,9 @@ export interface QemuRunnerParts {
   readonly qemu: string;
   /** By what VMs are run now, and how QEMU is confined: both may become better while a node runs. */
   accelerator(): "kvm" | "tcg";
-  confinement(): ConfinementLevel;
+  confinement(): Confinement;
   /** The least confinement with which a VM may run. */
-  readonly least: ConfinementLevel;
+  readonly least: Confinement;
   /** A VM could not be started under KVM. */
   doubt(): void;
   readonly images: Images;
@@ -73,7 +72,7 @@ export class QemuRunner implements VmRunner {
     return this.#parts.accelerator();
   }
 
-  get confinement(): ConfinementLevel {
+  get confinement(): Confinement {
     return this.#parts.confinement();
   }
 
@@ -236,7 +235,7 @@ class HelpedVm implements RunningVm {
   }
 
   /** How its QEMU is confined. */
-  get level(): ConfinementLevel {
+  get level(): Confinement {
     return this.#last()?.level ?? "basic";
   }
 

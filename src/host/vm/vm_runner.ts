@@ -6,8 +6,7 @@
  * @module
  */
 import type { VmId } from "../../base/mod.ts";
-import type { ConfinementLevel } from "./helper.ts";
-import type { EndReason, Requirements } from "../../market/mod.ts";
+import type { Confinement, EndReason, Requirements } from "../../market/mod.ts";
 import type { Seed } from "../../vm/mod.ts";
 
 /** What to start. */
@@ -56,7 +55,7 @@ export interface RunningVm {
 export interface VmRunner {
   readonly accelerator: "kvm" | "tcg" | null;
   /** How well QEMU is confined here; `null` in a dry run. */
-  readonly confinement: ConfinementLevel | null;
+  readonly confinement: Confinement | null;
   /** Starts a machine; `happens` is told what becomes of it. */
   start(vm: VmStart, happens: (happening: VmHappening) => void): Promise<RunningVm>;
   /**
