@@ -67,7 +67,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The rooms of use cases: they decide, and what is done is done by the ports that they are handed. */
-const USE_CASES = new Set(["lending"]);
+const USE_CASES = new Set(["lending", "networks", "streams"]);
 /** Globals by which a use case would do by itself what a port does for it. */
 const PORTS_HAVE = new Set([
   ..."Deno setTimeout setInterval clearTimeout clearInterval performance Date crypto".split(" "),
