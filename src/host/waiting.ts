@@ -52,14 +52,3 @@ export async function within<T>(
     clearTimeout(timer);
   }
 }
-
-/** Waits so long. @throws the signal's reason, where it is aborted before. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  try {
-    await orAborted(promise, signal);
-  } finally {
-    clearTimeout(timer);
-  }
-}

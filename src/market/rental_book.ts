@@ -16,7 +16,7 @@
  * ```
  *
  * A beat comes at a third of the shortest lease that lives: leases are renewed, releases that did not get
- * through are asked for again, and what nobody can still run is over. A provider that goes away while a VM
+ * through are asked for again, and what no provider can still run, and none speaks of, is over. A provider that goes away while a VM
  * of it boots is waited for, then told as gone. What has ended stays for a while, then the oldest is
  * forgotten.
  *
@@ -49,6 +49,9 @@ const BEAT_MS_MIN = 1_000;
 /** A provider that is gone for so long while a VM boots is given up. Guess: a restart takes 5 s. */
 const GONE_MS = 15_000;
 
+/** Only of a provider that was silent for so long is it believed that a VM is over: clocks err. Guess. */
+const SILENT_MS = 300_000;
+
 /** VMs that live, with requests under way; beyond that no request begins. Guess: 64 commands of 64 VMs. */
 export const LIVING_RENTALS_MAX = 4_096;
 /** VMs that ended are remembered, the newest of them. Guess: what a page of `list --all` shows. */
@@ -72,6 +75,8 @@ interface Entry {
   readonly isGivenBack: boolean;
   /** Whether its provider is being asked to release it. */
   readonly isAsked: boolean;
+  /** When its provider said something of it last. */
+  readonly heardAt: Instant;
 }
 
 /** The renter's book of VMs. */
@@ -178,18 +183,17 @@ export class RentalBook implements Machine<RentalIn, RentalOut> {
   // A node's begin -------------------------------------------------------------------------------
 
   #restart(rentals: readonly Rental[], turn: Turn): void {
-    for (const rental of rentals) this.#begin(rental);
+    for (const rental of rentals) this.#begin(rental, turn.now);
     for (const { id } of this.living()) this.#change(id, { type: "cut-off" }, turn);
     this.#forgetOldest(turn.out);
     this.#armBeat(turn.now);
-    turn.out.push({ type: "reachable" });
   }
 
   #resume(out: RentalOut[]): void {
     this.#releaseAgain(() => true, out);
     for (const rental of this.list()) {
       if (!isReachable(rental) || isOver(rental.state) || rental.readyAtMs !== null) continue;
-      out.push({ type: "open", rental }, { type: "finish", rental });
+      out.push({ type: "finish", rental });
     }
   }
 
@@ -203,14 +207,14 @@ export class RentalBook implements Machine<RentalIn, RentalOut> {
     const before = this.get(rental.id);
     const isTaken = before !== undefined && !isEnded(before.state);
     if (!this.#requests.has(request) || isTaken || rental.state !== "reserved") return;
-    this.#begin(rental);
+    this.#begin(rental, now);
     out.push({ type: "write", rental });
     this.#armBeat(now);
   }
 
-  #begin(rental: Rental): void {
+  #begin(rental: Rental, heardAt: Instant): void {
     const isAsked = this.#entries.get(rental.id)?.isAsked ?? false; // of one with the same id, that ended
-    this.#entries.set(rental.id, { rental, isGivenBack: false, isAsked });
+    this.#entries.set(rental.id, { rental, isGivenBack: false, isAsked, heardAt });
   }
 
   #dropped(input: Of<"dropped">, turn: Turn): void {
@@ -225,6 +229,7 @@ export class RentalBook implements Machine<RentalIn, RentalOut> {
   #told({ from, word }: Pick<Of<"told">, "from" | "word">, turn: Turn): void {
     const rental = this.get(word.vm as VmId);
     if (rental === undefined || providerOf(rental) !== from || isEnded(rental.state)) return;
+    this.#note(rental.id, { heardAt: turn.now });
     const changed = rentalAfter(rental, { type: "told", word }, turn.unixMs);
     const mayWrite = () => isEnded(changed.state) || this.#words.take(rental.id, 1, turn.now);
     if (isNews(rental, changed) && mayWrite()) this.#put(changed, turn);
@@ -292,7 +297,9 @@ export class RentalBook implements Machine<RentalIn, RentalOut> {
     }
     if (this.#beatAt === undefined || turn.now < this.#beatAt) return;
     this.#beatAt = undefined;
-    for (const { id } of this.living()) this.#change(id, { type: "over" }, turn);
+    for (const { rental, heardAt } of [...this.#entries.values()]) {
+      if (turn.now - heardAt >= SILENT_MS) this.#change(rental.id, { type: "over" }, turn);
+    }
     const kept = this.list().filter(({ created, state }) => created !== null && !isOver(state));
     for (const [peer, own] of byProvider(kept)) {
       turn.out.push({ type: "renew", peer, vms: own.map(({ id }) => id) });

@@ -62,7 +62,7 @@ export type RentalOut =
   | { readonly type: "renew"; readonly peer: PeerKey; readonly vms: readonly VmId[] }
   /** Ask for the release; ends in one `released` or `unreleased`. */
   | { readonly type: "release"; readonly peer: PeerKey; readonly vm: VmId }
-  /** Wait for its ssh: the request that did so was cut off; `ready`, if it answers. */
+  /** Open its tunnel and wait for its ssh: the request that did so was cut off; `ready`, if it answers. */
   | { readonly type: "finish"; readonly rental: Rental }
   /** Open its tunnel; close it, with every stream in it. */
   | { readonly type: "open"; readonly rental: Rental }

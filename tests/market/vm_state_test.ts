@@ -1,6 +1,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import {
   isEnded,
+  isOver,
   isStarting,
   isVmState,
   nextVmState,
@@ -55,4 +56,10 @@ Deno.test("a VM starts while it is reserved, creating or booting", () => {
 Deno.test("isVmState() knows the nine words and nothing else", () => {
   strictEqual(VM_STATES.every(isVmState), true);
   for (const other of ["", "Ready", "toString", null, 3, {}]) strictEqual(isVmState(other), false);
+});
+
+Deno.test("of every state it is known whether the VM has ended, or is to end", () => {
+  const over = VM_STATES.filter(isOver);
+  deepStrictEqual(over, ["releasing", "released", "failed", "lost"]);
+  deepStrictEqual(VM_STATES.filter(isEnded), over.slice(1));
 });

@@ -3,11 +3,7 @@
  *
  * @module
  */
-import type { ApiTable } from "../../api/server.ts";
-import { randomUint32 } from "../../base/mod.ts";
-import { formatAddress } from "../../wire/mod.ts";
-import { TICKET_MS } from "../streams/tunnels.ts";
-import { requestMany } from "../renting/renting_several.ts";
+import { errorDoc } from "../../api/error_doc.ts";
 import { NETWORK, VM } from "../../api/nouns/common.ts";
 import {
   CONSUMER_EXTEND,
@@ -18,67 +14,97 @@ import {
   CONSUMER_SSH_TARGET,
   CONSUMER_TICKET,
   CONSUMER_TRUST,
+  type ConsumerReleaseResult,
+  type KnownProviderDoc,
+  type VmDoc,
 } from "../../api/nouns/consumer.ts";
+import type { ApiTable } from "../../api/server.ts";
+import { sshCommand } from "../../api/ssh_command.ts";
+import { randomUint32 } from "../../base/mod.ts";
+import type { ProviderRow } from "../../host/store/mod.ts";
+import { programArguments } from "../../host/terminal.ts";
+import { providerOf, type Rental } from "../../market/mod.ts";
+import { formatAddress } from "../../wire/mod.ts";
+import type { Released } from "../renting/releases.ts";
+import type { NodeParts } from "../run/node.ts";
+import { TICKET_MS } from "../streams/tunnels.ts";
 import { later, type TableParts } from "./parts.ts";
+import { knownProviderDoc, sshTargetDoc, vmDoc } from "./vm_doc.ts";
 
 /** All methods about renting. */
 export function consumerMethods(parts: TableParts): ApiTable {
-  return { ...rentingMethods(parts), ...streamMethods(parts) };
+  return { ...requestMethods(parts), ...vmMethods(parts), ...streamMethods(parts) };
 }
 
-function rentingMethods({ node }: TableParts): ApiTable {
-  const { consumer, networks } = node;
+function requestMethods({ node }: TableParts): ApiTable {
+  const { requests } = node.renter;
   return {
     "consumer.request": {
       input: CONSUMER_REQUEST,
-      run: (input, { signal, progress }) =>
-        consumer.request(input, {
-          signal,
-          progress: (phase, text) => progress(text, { phase }),
-        }),
+      run: async (input, { signal, progress }) => {
+        const told = (phase: string, text: string) => progress(text, { phase });
+        return documentOf(node, await requests.request(input, { signal, progress: told }));
+      },
     },
     "consumer.requestMany": {
       input: CONSUMER_REQUEST_MANY,
-      run: async (input, { signal, progress }) => ({
-        vms: await requestMany(consumer, input, {
-          signal,
-          progress: (phase, text) => progress(text, { phase }),
-        }),
-      }),
+      run: async ({ count, ...input }, { signal, progress }) => {
+        const told = (phase: string, text: string) => progress(text, { phase });
+        const vms = await requests.requestMany(input, count, { signal, progress: told });
+        return { vms: vms.map((rental) => documentOf(node, rental)) };
+      },
     },
     "consumer.trust": {
       input: CONSUMER_TRUST,
-      run: (input, { signal }) => consumer.trust(input, signal),
+      run: async (input, { signal }) => {
+        const rows = await node.renter.trust(input, signal);
+        return { providers: rows.map((row) => providerOfRow(node, row)) };
+      },
     },
+  };
+}
+
+function vmMethods({ node }: TableParts): ApiTable {
+  const { networks, renter: { leases, releases, access } } = node;
+  return {
     "consumer.list": {
       input: NETWORK,
-      run: async ({ network }) => ({
-        vms: await consumer.list(network === null ? null : networks.require(network).row.id),
-      }),
+      run: async ({ network }) => {
+        const only = network === null ? null : networks.require(network).row.id;
+        const vms = await leases.list(only);
+        return { vms: vms.map((rental) => documentOf(node, rental)) };
+      },
     },
-    "consumer.status": { input: VM, run: ({ vm }) => consumer.status(vm) },
+    "consumer.status": {
+      input: VM,
+      run: async ({ vm }) => documentOf(node, await leases.status(vm)),
+    },
     "consumer.extend": {
       input: CONSUMER_EXTEND,
-      run: ({ vm, leaseMs }, { signal }) => consumer.extend(vm, leaseMs, signal),
+      run: async ({ vm, leaseMs }, { signal }) => {
+        return documentOf(node, await leases.extend(vm, leaseMs, signal));
+      },
     },
     "consumer.release": {
       input: CONSUMER_RELEASE,
-      run: ({ vms, all }, { signal }) => consumer.release(vms, all, signal),
+      run: async ({ vms, all }, { signal }) => {
+        return releaseResult(await releases.release(vms, all, signal));
+      },
     },
     "consumer.sshTarget": {
       input: CONSUMER_SSH_TARGET,
-      run: ({ vm, all }) => later(() => ({ targets: consumer.sshTargets(vm, all) })),
+      run: ({ vm, all }) => later(() => ({ targets: access.sshWays(vm, all).map(sshTargetDoc) })),
     },
   };
 }
 
 function streamMethods({ node, hold, expect }: TableParts): ApiTable {
-  const { consumer, context, tunnels } = node;
+  const { renter: { access }, context } = node;
   return {
     "consumer.ticket": {
       input: CONSUMER_TICKET,
       run: async ({ vm, port }, { signal }) => {
-        const ticket = await consumer.ticket(vm, port, signal);
+        const ticket = await access.ticket(vm, port, signal);
         expect(TICKET_MS);
         return { socket: context.paths.streamSocket, ticket };
       },
@@ -86,27 +112,46 @@ function streamMethods({ node, hold, expect }: TableParts): ApiTable {
     "consumer.forward": {
       input: CONSUMER_FORWARD,
       run: async ({ vm, forwards }, { signal, item }) => {
-        const { id, tunnel, guestAddress } = await consumer.connect(vm, signal);
-        const open: string[] = [];
-        const holdName = `forward of VM ${id} ${randomUint32(context.random).toString(16)}`;
+        const way = await access.connect(vm, signal);
+        const holdName = `forward of VM ${way.id} ${randomUint32(context.random).toString(16)}`;
         hold(holdName, 1);
         try {
-          for (const forward of forwards) {
-            const name = `forward-${randomUint32(context.random).toString(16)}`;
-            const local = tunnels.listen(name, tunnel, forward);
-            open.push(name);
-            item({ local, remote: formatAddress({ ip: guestAddress, port: forward.port }) });
-          }
-          await new Promise((resolve) => {
-            signal.addEventListener("abort", resolve, { once: true });
-            if (signal.aborted) resolve(undefined);
+          await access.forward(way, forwards, {
+            signal,
+            isOpen: ({ port }, local) => {
+              item({ local, remote: formatAddress({ ip: way.guestAddress, port }) });
+            },
           });
         } finally {
           hold(holdName, 0);
-          for (const name of open) tunnels.unlisten(name);
         }
-        return { vm: id };
+        return { vm: way.id };
       },
     },
   };
+}
+
+/** The document of a rental as it stands. */
+function documentOf({ renter, peers, market, context }: NodeParts, rental: Rental): VmDoc {
+  const way = renter.access.sshWay(rental);
+  const self = { program: programArguments(), state: context.paths.dir };
+  return vmDoc(rental, {
+    networkName: market.networkName(rental.network),
+    path: peers.pathTo(providerOf(rental)),
+    sshCommand: way === null ? null : sshCommand(way, self),
+  });
+}
+
+function providerOfRow(
+  { networks, market, context }: NodeParts,
+  row: ProviderRow,
+): KnownProviderDoc {
+  const { network, node } = row;
+  const record = networks.get(network)?.records.get(node, context.wallMs());
+  const networkName = market.networkName(network);
+  return knownProviderDoc(row, { alias: record?.alias ?? null, networkName });
+}
+
+function releaseResult({ released, failed }: Released): ConsumerReleaseResult {
+  return { released, failed: failed.map(({ id, error }) => ({ id, error: errorDoc(error) })) };
 }

@@ -13,7 +13,7 @@ import type { ApiTable } from "../../api/server.ts";
 import { type PeerKey, peerKey, splitPeerKey, VERSION } from "../../base/mod.ts";
 import { OWN_PID, processMemoryBytes } from "../../host/system.ts";
 import { endpointDocs } from "../run/endpoints.ts";
-import { resolvePeer } from "../renting/market.ts";
+import { resolvePeer } from "../run/provider_market.ts";
 import { knownPeers, type NodeParts } from "../run/node.ts";
 import { networkDocs } from "./network_docs.ts";
 import { pingPeer } from "../mesh/pinging.ts";

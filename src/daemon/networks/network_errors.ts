@@ -63,50 +63,6 @@ export function noRelay(network: string): OmertaError {
   });
 }
 
-/** Why nobody of a network can be asked for a VM. */
-export type NoProvider = "nobody" | "only-self" | "other-times";
-
-/** That nobody lends in a network, as far as this node can see. */
-export function noProvider(network: string, why: NoProvider): OmertaError {
-  switch (why) {
-    case "nobody":
-      return new OmertaError("no-provider", `No provider of ${network} is known`, {
-        hint: "Start one with 'omerta provider' on a machine of the network.",
-      });
-    case "only-self":
-      return new OmertaError("no-provider", `The only provider of ${network} is this node itself`, {
-        hint: OTHER_STATE,
-      });
-    case "other-times":
-      return new OmertaError(
-        "no-provider",
-        `No provider of ${network} is known, and what the relays tell is of another time`,
-        { hint: "Is this machine's clock right? See what 'date -u' says." },
-      );
-  }
-}
-
-/** That a node was asked to rent from itself. */
-export function rentsFromItself(): OmertaError {
-  return new OmertaError(
-    "no-provider",
-    "That is this node itself, which does not rent from itself",
-    {
-      hint: OTHER_STATE,
-    },
-  );
-}
-
-const OTHER_STATE =
-  "To rent from this very machine, use a node of its own: --state DIR, joined to the network.";
-
-/** That a peer does not lend. */
-export function notProvider(peer: string): OmertaError {
-  return new OmertaError("no-provider", `The peer ${peer} lends no VMs: it runs no provider`, {
-    hint: "See 'omerta mesh peers' for who does.",
-  });
-}
-
 /** That nothing can be done without a network. */
 export function noNetwork(): OmertaError {
   return new OmertaError("no-network", "This node belongs to no network yet", {

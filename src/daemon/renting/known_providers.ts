@@ -3,18 +3,12 @@
  *
  * @module
  */
-import type {
-  ConsumerTrustInput,
-  ConsumerTrustResult,
-  KnownProviderDoc,
-} from "../../api/nouns/consumer.ts";
 import { type NetworkId, type NodeId, OmertaError } from "../../base/mod.ts";
 import type { ProviderRow } from "../../host/store/mod.ts";
 import { afterFailure, afterService, type Experience, NO_EXPERIENCE } from "../../market/mod.ts";
 import { attempt } from "../../host/attempt.ts";
-import type { Context } from "../context.ts";
-import { timestampOrNull } from "../../host/time.ts";
 import { orAborted } from "../../host/waiting.ts";
+import type { Market, RentingPorts } from "./ports.ts";
 
 /** Providers that are remembered; the one that was seen longest ago gives way. Guess. */
 const REMEMBERED_MAX = 1_024;
@@ -23,21 +17,21 @@ const TRUSTED_MAX = 256;
 
 /** The renter's memory of providers. */
 export class KnownProviders {
-  readonly #context: Pick<Context, "store" | "wallMs" | "log">;
+  readonly #ports: Pick<RentingPorts, "rows" | "clock" | "log">;
 
-  constructor(context: Pick<Context, "store" | "wallMs" | "log">) {
-    this.#context = context;
+  constructor(ports: Pick<RentingPorts, "rows" | "clock" | "log">) {
+    this.#ports = ports;
   }
 
   /** What is known of a provider. */
   of(network: NetworkId, node: NodeId): Experience {
-    return this.#context.store.providers.get({ network, node }) ?? NO_EXPERIENCE;
+    return this.#ports.rows.providers.get({ network, node }) ?? NO_EXPERIENCE;
   }
 
   /** All of whom anything is known, trusted ones first. */
   list(network: NetworkId | null): ProviderRow[] {
     const where = network === null ? {} : { network };
-    return this.#context.store.providers.list(where).toSorted((a, b) =>
+    return this.#ports.rows.providers.list(where).toSorted((a, b) =>
       Number(a.trustedAtMs === null) - Number(b.trustedAtMs === null) || seenAtMs(b) - seenAtMs(a)
     );
   }
@@ -59,7 +53,7 @@ export class KnownProviders {
         hint: "Take some back: omerta consumer trust remove ID…",
       });
     }
-    const trustedAtMs = this.#context.wallMs();
+    const trustedAtMs = this.#ports.clock.wallMs();
     for (const node of fresh) this.#put(network, node, { trustedAtMs });
   }
 
@@ -74,20 +68,20 @@ export class KnownProviders {
 
   /** A provider did not give what it had promised. A memory that cannot be kept fails nothing. */
   failed(network: NetworkId, node: NodeId): void {
-    attempt(this.#context.log, "remember a provider's failure", () => {
-      this.#put(network, node, afterFailure(this.of(network, node), this.#context.wallMs()));
+    attempt(this.#ports.log, "remember a provider's failure", () => {
+      this.#put(network, node, afterFailure(this.of(network, node), this.#ports.clock.wallMs()));
     });
   }
 
   /** A VM of the provider was ready. */
   served(network: NetworkId, node: NodeId): void {
-    attempt(this.#context.log, "remember a provider", () => {
-      this.#put(network, node, afterService(this.of(network, node), this.#context.wallMs()));
+    attempt(this.#ports.log, "remember a provider", () => {
+      this.#put(network, node, afterService(this.of(network, node), this.#ports.clock.wallMs()));
     });
   }
 
   #put(network: NetworkId, node: NodeId, change: Partial<Experience>): void {
-    const { providers } = this.#context.store;
+    const { providers } = this.#ports.rows;
     providers.put({ ...this.of(network, node), ...change, network, node });
     if (providers.count() <= REMEMBERED_MAX) return;
     const [oldest] = this.list(null).filter((row) => row.trustedAtMs === null).slice(-1);
@@ -99,20 +93,22 @@ function seenAtMs({ trustedAtMs, servedAtMs, failedAtMs }: Experience): number {
   return Math.max(trustedAtMs ?? 0, servedAtMs ?? 0, failedAtMs ?? 0);
 }
 
-/** Who names providers, and what they are called. */
-interface Names {
-  network(name: string | null): NetworkId;
-  resolve(network: NetworkId, name: string): Promise<NodeId>;
-  aliasOf(network: NetworkId, node: NodeId): string | null;
-  networkName(network: NetworkId): string;
+/** Whom to trust from now on, and whom no longer; names of peers. */
+export interface TrustChange {
+  readonly network: string | null;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
 }
 
 /** Trusts some from now on, and others no longer; tells of all that are known. */
 export async function changeTrust(
-  { known, market }: { readonly known: KnownProviders; readonly market: Names },
-  { network: name, add, remove }: ConsumerTrustInput,
+  { known, market }: {
+    readonly known: KnownProviders;
+    readonly market: Pick<Market, "network" | "resolve">;
+  },
+  { network: name, add, remove }: TrustChange,
   signal: AbortSignal,
-): Promise<ConsumerTrustResult> {
+): Promise<readonly ProviderRow[]> {
   const isMeant = name !== null || add.length + remove.length > 0;
   const network = isMeant ? market.network(name) : null;
   if (network !== null) {
@@ -121,22 +117,5 @@ export async function changeTrust(
     known.trust(network, await resolve(add));
     known.distrust(network, await resolve(remove));
   }
-  return { providers: known.list(network).map((row) => document(row, market)) };
-}
-
-/** A provider as people and scripts see it. */
-function document(
-  { network, node, trustedAtMs, servedAtMs, failures, failedAtMs }: ProviderRow,
-  names: Names,
-): KnownProviderDoc {
-  return {
-    id: node,
-    alias: names.aliasOf(network, node),
-    network: { id: network, name: names.networkName(network) },
-    trusted: trustedAtMs !== null,
-    trusted_at: timestampOrNull(trustedAtMs),
-    served_at: timestampOrNull(servedAtMs),
-    failed_at: timestampOrNull(failedAtMs),
-    failures,
-  };
+  return known.list(network);
 }

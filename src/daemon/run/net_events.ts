@@ -7,12 +7,12 @@ import type { PeerKey } from "../../base/mod.ts";
 import type { Log } from "../../host/log.ts";
 import type { NetEvent } from "../../host/net/net.ts";
 import type { NodeIn } from "../../node/mod.ts";
-import type { Tunnels } from "../streams/tunnels.ts";
+import type { KeptTunnels } from "../streams/kept_tunnels.ts";
 
 /** To whom events go. */
 export interface NetEventParts {
   readonly loop: { input(input: NodeIn): void };
-  readonly tunnels: Pick<Tunnels, "onProbeDone">;
+  readonly tunnels: Pick<KeptTunnels, "onProbeDone">;
   /** What people call a tunnel of that native number; `null`: it is none of a VM's. */
   nameOf(tunnel: number): string | null;
   /** So many streams of it are open: while one is, the node stays. */

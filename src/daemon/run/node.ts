@@ -9,7 +9,8 @@ import type { RunNodeOptions } from "../options.ts";
 import { peerKey } from "../../base/mod.ts";
 import type { LocalAddresses } from "../../node/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
-import type { Consumer } from "../renting/consumer.ts";
+import type { Market } from "../renting/ports.ts";
+import type { Renter } from "../renting/renter.ts";
 import type { Context } from "../context.ts";
 import { advertisedAddresses, lanAddresses, ownAddresses, publicAddresses } from "./endpoints.ts";
 import type { Networks } from "../networks/networks.ts";
@@ -21,8 +22,7 @@ import type { Provider } from "../lending/provider.ts";
 import type { Reach } from "../mesh/reach.ts";
 import type { OwnFacts } from "../mesh/own_record.ts";
 import type { Relays } from "../mesh/relays.ts";
-import type { RentingParts } from "../renting/renting.ts";
-import type { Tunnels } from "../streams/tunnels.ts";
+import type { KeptTunnels } from "../streams/kept_tunnels.ts";
 
 /** What a node is made of. */
 export interface NodeParts {
@@ -31,9 +31,9 @@ export interface NodeParts {
   readonly peers: Peers;
   readonly relays: Relays;
   readonly reach: Reach;
-  readonly tunnels: Tunnels;
-  readonly consumer: Consumer;
-  readonly market: RentingParts["market"];
+  readonly tunnels: KeptTunnels;
+  readonly renter: Renter;
+  readonly market: Market;
   readonly provider: Provider | null;
   readonly accelerator: AcceleratorVerdict | null;
 }

@@ -2,7 +2,7 @@
  * Runs a node from its lock to its last farewell.
  *
  * ```text
- *  lock ─▶ key, database ─▶ UDP port ─▶ loop ─▶ join ─▶ relay, provider, consumer ─▶ API ─▶ ready
+ *  lock ─▶ key, database ─▶ UDP port ─▶ loop ─▶ join ─▶ relay, provider, renter ─▶ API ─▶ ready
  *                                                     stop, signal, disuse ─▶ everything in reverse
  * ```
  *
@@ -11,7 +11,6 @@
 import { createApi } from "../../api/server.ts";
 import type { NodeReadyDoc } from "../../api/nouns/node.ts";
 import type { RunNodeOptions } from "../options.ts";
-import { sshCommand } from "../../api/ssh_command.ts";
 import { OmertaError, type Path, VERSION } from "../../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../../crypto/mod.ts";
 import { buildId } from "../../host/build.ts";
@@ -23,12 +22,10 @@ import { acquireState } from "../../host/state/state_lock.ts";
 import { openStore } from "../../host/store/mod.ts";
 import { monotonicNow, systemRandom, wallNowMs } from "../../host/system.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
-import { programArguments } from "../../host/terminal.ts";
 import { serveUnix } from "../../host/process/unix_server.ts";
 import { type Member, peerVerifier } from "../../membership/mod.ts";
 import { NodeMachine } from "../../node/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
-import { Consumer } from "../renting/consumer.ts";
 import type { Context, Ground } from "../context.ts";
 import { type Entered, enterNetwork } from "./entering.ts";
 import { Lingering } from "./lingering.ts";
@@ -36,9 +33,9 @@ import { isDirectWanted, openLog, openPort } from "./opening.ts";
 import { judgeMembers, tellNetworks } from "./members.ts";
 import { openContext } from "./ports.ts";
 import { HOST_CLOCK, HostTimers } from "./timers.ts";
-import { KnownProviders } from "../renting/known_providers.ts";
 import { Loop } from "./loop.ts";
-import { openMarket } from "../renting/market.ts";
+import { openMarket } from "./provider_market.ts";
+import { openRenter } from "./open_renter.ts";
 import { apiTable } from "../api/mod.ts";
 import { netEvents } from "./net_events.ts";
 import { Networks } from "../networks/networks.ts";
@@ -53,8 +50,6 @@ import { driveRelay } from "./relay_driver.ts";
 import { keepRenewed } from "../networks/renewing.ts";
 import { relayLimits } from "../../relay/mod.ts";
 import { Relays } from "../mesh/relays.ts";
-import { SshKeys } from "../../host/ssh_keys.ts";
-import { Tunnels } from "../streams/tunnels.ts";
 import { within } from "../../host/waiting.ts";
 
 /** How long a node that others are to find waits for its relays before it says that it is ready. */
@@ -230,10 +225,9 @@ class NodeRun {
     const relays = new Relays(context, { networks, facts });
     const reach = new Reach(context, { networks, peers, relays });
     reaches(reach);
-    const tunnels = new Tunnels(context.net);
-    const market = openMarket(context, { networks, peers, relays });
-    const consumer = this.#openConsumer(context, { reach, tunnels, market, peers });
-    this.#closers.push(() => relays.close(), () => consumer.close());
+    const market = openMarket(context, { networks, peers, relays, reach });
+    const { renter, tunnels } = openRenter(context, market);
+    this.#closers.push(() => relays.close(), () => tunnels.end(), () => renter.end());
     this.#serveMembers(context, networks);
     driveRelay(context);
     keepRenewed({ ...context, networks });
@@ -256,14 +250,14 @@ class NodeRun {
       relays,
       reach,
       tunnels,
-      consumer,
+      renter,
       market,
       provider,
       accelerator,
     };
     this.#follow(node);
     enterNetworks();
-    consumer.resume();
+    renter.resume();
     if (this.#options.mode === "foreground") {
       const limits = [AbortSignal.timeout(ANNOUNCE_MS), this.#options.signal];
       await relays.announce(AbortSignal.any(limits));
@@ -298,29 +292,6 @@ class NodeRun {
     return opened;
   }
 
-  #openConsumer(
-    context: Context,
-    parts: Pick<NodeParts, "reach" | "tunnels" | "market" | "peers">,
-  ): Consumer {
-    const { peers, ...shared } = parts;
-    const self = { program: programArguments(), state: this.#paths.dir };
-    return new Consumer({
-      context,
-      ...shared,
-      sshKeys: new SshKeys(this.#paths),
-      known: new KnownProviders(context),
-      sshCommand: (target) =>
-        sshCommand({
-          id: target.id,
-          name: target.name,
-          user: target.user,
-          identityFile: target.identity_file,
-          knownHostsFile: target.known_hosts_file,
-        }, self),
-      pathTo: (peer) => peers.pathTo(peer),
-    });
-  }
-
   /** The provider ends, its VMs do not: their owner on this machine is told until when. */
   #letGo(provider: Provider): void {
     for (const { id, deadline } of provider.living()) {
@@ -338,14 +309,8 @@ class NodeRun {
   }
 
   #follow(node: NodeParts): void {
-    const { context, consumer, peers, networks, tunnels } = node;
+    const { context, peers, networks, tunnels } = node;
     context.loop.listen((event) => {
-      if (event.type === "peer-up" && event.kind === "epoch") {
-        consumer.onPeerUp(event.peer);
-      }
-      if (event.type === "peer-down" && event.kind === "epoch") {
-        consumer.tunnels.onPeerDown(event.peer);
-      }
       if (event.type === "moved" && event.to !== null) {
         this.#log.debug("a path moved", { peer: event.peer, from: event.from, to: event.to });
       }
@@ -353,7 +318,7 @@ class NodeRun {
     this.#onNetEvent = netEvents({
       loop: context.loop,
       tunnels,
-      nameOf: (tunnel) => consumer.tunnels.nameOf(tunnel),
+      nameOf: (tunnel) => tunnels.nameOf(tunnel),
       hold: (name, open) => this.#linger.step({ type: "hold", name, open }),
       defect: (error, where) => this.#defect(error, where),
       log: this.#log,

@@ -1,6 +1,6 @@
 /**
- * The renter's end of the tunnels: opened natively out of a rental's keys, probed until ssh answers,
- * and joined to streams by tickets and forwards.
+ * This node's ends of tunnels to guests, as commands to the native library: opened, probed until ssh
+ * answers, and joined to streams by tickets and forwards.
  *
  * @module
  */
@@ -20,9 +20,10 @@ export interface ProbeResult {
   readonly bannerMs: number | null;
 }
 
-type ProbeDone = Extract<NetEvent, { type: "probe-done" }>;
+/** The native library's word about a probe. */
+export type ProbeDone = Extract<NetEvent, { type: "probe-done" }>;
 
-/** All tunnels whose renter this node is. */
+/** All tunnels that lead from here to guests. */
 export class Tunnels {
   readonly #net: NetHost;
   readonly #open = new Set<number>();

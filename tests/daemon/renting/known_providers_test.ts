@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import { type NodeId, OmertaError } from "../../../src/base/mod.ts";
 import { KnownProviders } from "../../../src/daemon/renting/known_providers.ts";
-import { someNetwork, withStand } from "../stand.ts";
+import { someNetwork, type Stand, withStand } from "../stand.ts";
+
+const portsOf = ({ context }: Stand) => {
+  return { rows: context.store, clock: context, log: context.log };
+};
 
 /** A well-formed id for each number. */
 const node = (n: number) => {
@@ -13,7 +17,7 @@ const node = (n: number) => {
 Deno.test(
   "more than 1024 are not remembered, the oldest go, and trusted ones never",
   withStand(async (stand, time) => {
-    const known = new KnownProviders(stand.context);
+    const known = new KnownProviders(portsOf(stand));
     const network = someNetwork(stand.random);
     known.trust(network, [node(0)]);
     known.served(network, node(1));
@@ -30,7 +34,7 @@ Deno.test(
 Deno.test(
   "no more than 256 can be trusted, until some are taken back",
   withStand((stand) => {
-    const known = new KnownProviders(stand.context);
+    const known = new KnownProviders(portsOf(stand));
     const network = someNetwork(stand.random);
     const many = Array.from({ length: 256 }, (_, n) => node(n));
     stand.store.transaction(() => known.trust(network, many));
@@ -46,7 +50,7 @@ Deno.test(
 Deno.test(
   "trust belongs to a network, and a disk that is full fails no request",
   withStand((stand) => {
-    const known = new KnownProviders(stand.context);
+    const known = new KnownProviders(portsOf(stand));
     const [home, work] = [someNetwork(stand.random), someNetwork(stand.random)];
     known.trust(home, [node(1)]);
     assert.deepEqual([known.trusted(home), known.trusted(work)], [[node(1)], []]);

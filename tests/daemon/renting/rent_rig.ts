@@ -5,7 +5,14 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { ConsumerRequestInput, VmDoc } from "../../../src/api/nouns/consumer.ts";
+import type {
+  ConsumerReleaseResult,
+  ConsumerRequestInput,
+  ConsumerTrustInput,
+  ConsumerTrustResult,
+  SshTargetDoc,
+  VmDoc,
+} from "../../../src/api/nouns/consumer.ts";
 import {
   OmertaError,
   type PeerKey,
@@ -13,16 +20,16 @@ import {
   splitPeerKey,
   type VmId,
 } from "../../../src/base/mod.ts";
-import { Consumer } from "../../../src/daemon/renting/consumer.ts";
-import { KnownProviders } from "../../../src/daemon/renting/known_providers.ts";
-import { noProvider } from "../../../src/daemon/networks/network_errors.ts";
+import { consumerMethods } from "../../../src/daemon/api/consumer.ts";
+import type { TableParts } from "../../../src/daemon/api/parts.ts";
+import type { Market } from "../../../src/daemon/renting/ports.ts";
+import type { Renter } from "../../../src/daemon/renting/renter.ts";
+import { noProvider } from "../../../src/daemon/renting/renting_errors.ts";
+import { openRenter } from "../../../src/daemon/run/open_renter.ts";
 import { NO_PATH } from "../../../src/daemon/mesh/peers.ts";
 import { Provider } from "../../../src/daemon/lending/provider.ts";
 import { lendingPorts } from "../../../src/daemon/run/lending_ports.ts";
-import type { Reach } from "../../../src/daemon/mesh/reach.ts";
-import type { RentingParts } from "../../../src/daemon/renting/renting.ts";
-import { SshKeys } from "../../../src/host/ssh_keys.ts";
-import { Tunnels } from "../../../src/daemon/streams/tunnels.ts";
+import type { KeptTunnels } from "../../../src/daemon/streams/kept_tunnels.ts";
 import { MICRO } from "../../../src/vm/mod.ts";
 import { DryRunner } from "../../../src/host/vm/dry_runner.ts";
 import {
@@ -81,8 +88,10 @@ export class RentRig {
   readonly stand: Stand;
   readonly network;
   readonly lenders: Lender[] = [];
-  tunnels: Tunnels;
-  consumer: Consumer;
+  tunnels: KeptTunnels;
+  renter: Renter;
+  /** The methods of the API about renting. */
+  consumer: ConsumerApi;
   /** What a call waits for before it arrives, by name. */
   readonly held = new Map<CallName, Promise<void>>();
   reached = 0;
@@ -100,8 +109,8 @@ export class RentRig {
     for (const name of CALLS) {
       this.stand.answer(name, (question, peer) => this.#route(name, question, peer) as never);
     }
-    this.tunnels = new Tunnels(this.stand.context.net);
-    this.consumer = this.#open();
+    this.stand.ports.onReach = (peer) => this.#reach(peer);
+    ({ tunnels: this.tunnels, renter: this.renter, consumer: this.consumer } = this.#open());
   }
 
   /** The first lender. */
@@ -111,7 +120,7 @@ export class RentRig {
     return first;
   }
 
-  get renter(): PeerKey {
+  get self(): PeerKey {
     return peerKey(this.network, this.stand.identity.id);
   }
 
@@ -121,7 +130,7 @@ export class RentRig {
     Deno.mkdirSync(`${this.dir}/lender-${n}`);
     const stand = new Stand(`${this.dir}/lender-${n}`, this.time, 2 * n + 1);
     const peer = peerKey(this.network, stand.identity.id);
-    stand.connected.add(this.renter);
+    stand.connected.add(this.self);
     stand.answer("vm.event", async (message) => await this.stand.ask(peer, "vm.event", message));
     const runner = new FakeRunner();
     const machine = { cpus: 8, memoryBytes: 2 ** 34, storageBytes: 2 ** 34 };
@@ -222,10 +231,9 @@ export class RentRig {
 
   /** The renter's node ended, and another one begins. */
   restart(): void {
-    this.consumer.close();
+    this.#end();
     this.stand.restart();
-    this.tunnels = new Tunnels(this.stand.context.net);
-    this.consumer = this.#open();
+    Object.assign(this, this.#open());
   }
 
   row(id: string) {
@@ -238,7 +246,7 @@ export class RentRig {
   }
 
   close(): void {
-    this.consumer.close();
+    this.#end();
     for (const { provider, stand } of this.lenders) {
       provider.detach();
       stand.close();
@@ -248,29 +256,33 @@ export class RentRig {
     assert.deepEqual(this.stand.failures, []);
   }
 
-  #open(): Consumer {
-    const { context } = this.stand;
-    const reach = {
-      peer: (peer: PeerKey) => this.#reach(peer),
-      call: async (...[peer, name, question, options]: Parameters<Reach["call"]>) => {
-        await this.#reach(peer);
-        return await context.loop.call(peer, name, question, options);
-      },
-      address: () => Promise.reject(new OmertaError("unreachable", "nobody is there")),
-    } as unknown as Reach;
-    return new Consumer({
-      context,
-      reach,
-      tunnels: this.tunnels,
-      sshKeys: new SshKeys(context.paths),
-      known: new KnownProviders(context),
-      market: this.#market(),
-      sshCommand: ({ id }) => ["ssh", id],
-      pathTo: () => NO_PATH,
-    });
+  #end(): void {
+    this.tunnels.end();
+    this.renter.end();
   }
 
-  #market(): RentingParts["market"] {
+  #open(): Pick<RentRig, "tunnels" | "renter" | "consumer"> {
+    const { context } = this.stand;
+    const views: typeof context.views = {
+      isConnected: (peer) => context.views.isConnected(peer),
+      connected: () => context.views.connected(),
+      member: (peer) => context.views.member(peer),
+      rttMs: (peer) => context.views.rttMs(peer),
+      nameOf: (peer) => context.views.nameOf(peer),
+      listen: (listener) => context.views.listen(listener),
+      holds: (peer) => this.mayProvide(peer),
+      self: context.views.self,
+    };
+    const market = this.#market();
+    const { renter, tunnels } = openRenter({ ...context, views }, market);
+    const networks = { get: () => undefined, require: () => ({ row: { id: this.network } }) };
+    const peers = { pathTo: () => NO_PATH };
+    const node = { context, renter, tunnels, market, networks, peers };
+    const parts = { node, hold() {}, expect() {} } as unknown as TableParts;
+    return { tunnels, renter, consumer: new ConsumerApi(consumerMethods(parts)) };
+  }
+
+  #market(): Market {
     const found = ({ peer, offer }: Lender, i: number): FoundProvider => {
       return { node: splitPeerKey(peer).node, offer, rttMs: this.rttMs(i) };
     };
@@ -288,8 +300,8 @@ export class RentRig {
         if (node !== undefined) return node;
         throw new OmertaError("not-found", "no such peer");
       },
-      mayProvide: (peer) => this.mayProvide(peer),
-      aliasOf: () => null,
+      nameOf: (peer) => splitPeerKey(peer).node.slice(0, 8),
+      meet: () => Promise.reject(new OmertaError("unreachable", "nobody is there")),
       networkName: () => "home",
       bootstrap: () => Promise.resolve(),
     };
@@ -307,13 +319,94 @@ export class RentRig {
     if (!lender.isReachable) throw new OmertaError("unreachable", "The peer did not answer");
     const lie = lender.lies.get(name);
     if (lie !== undefined) return await lie(question);
-    return await lender.stand.ask(this.renter, name, question as never);
+    return await lender.stand.ask(this.self, name, question as never);
   }
 
   #lenderOf(peer: PeerKey): Lender {
     const lender = this.lenders.find((lender) => lender.peer === peer);
     assert.ok(lender, "an unknown provider is asked");
     return lender;
+  }
+}
+
+type Progress = (phase: string, text: string) => void;
+
+/** The methods of the API about renting, as a command calls them. */
+export class ConsumerApi {
+  readonly #table: ReturnType<typeof consumerMethods>;
+
+  constructor(table: ReturnType<typeof consumerMethods>) {
+    this.#table = table;
+  }
+
+  request(
+    input: ConsumerRequestInput,
+    options: { signal: AbortSignal; progress: Progress },
+  ): Promise<VmDoc> {
+    return this.#call("consumer.request", input, options);
+  }
+
+  async requestMany(
+    input: ConsumerRequestInput & { count: number },
+    options: { signal: AbortSignal; progress: Progress },
+  ): Promise<readonly VmDoc[]> {
+    const { vms } = await this.#call<{ vms: VmDoc[] }>("consumer.requestMany", input, options);
+    return vms;
+  }
+
+  async list(network: string | null): Promise<VmDoc[]> {
+    return (await this.#call<{ vms: VmDoc[] }>("consumer.list", { network })).vms;
+  }
+
+  status(vm: string | null): Promise<VmDoc> {
+    return this.#call("consumer.status", { vm });
+  }
+
+  extend(vm: string, leaseMs: number, signal: AbortSignal): Promise<VmDoc> {
+    return this.#call("consumer.extend", { vm, leaseMs }, { signal });
+  }
+
+  release(vms: string[], all: boolean, signal: AbortSignal): Promise<ConsumerReleaseResult> {
+    return this.#call("consumer.release", { vms, all }, { signal });
+  }
+
+  trust(input: ConsumerTrustInput, signal: AbortSignal): Promise<ConsumerTrustResult> {
+    return this.#call("consumer.trust", input, { signal });
+  }
+
+  async sshTargets(vm: string | null, all: boolean): Promise<SshTargetDoc[]> {
+    const answer = await this.#call<{ targets: SshTargetDoc[] }>("consumer.sshTarget", { vm, all });
+    return answer.targets;
+  }
+
+  async ticket(vm: string, port: number, signal: AbortSignal): Promise<string> {
+    const question = { vm, port };
+    return (await this.#call<{ ticket: string }>("consumer.ticket", question, { signal })).ticket;
+  }
+
+  /** Forwards until `signal` is aborted; `listening` gets each address. */
+  async forward(
+    vm: string,
+    forwards: readonly { bind: string; port: number }[],
+    { signal, item }: { signal: AbortSignal; item(item: unknown): void },
+  ): Promise<void> {
+    await this.#call("consumer.forward", { vm, forwards }, { signal, item });
+  }
+
+  async #call<Result>(
+    name: keyof ReturnType<typeof consumerMethods>,
+    input: unknown,
+    options: { signal?: AbortSignal; progress?: Progress; item?(item: unknown): void } = {},
+  ): Promise<Result> {
+    const call = {
+      signal: new AbortController().signal,
+      item() {},
+      ...options,
+      progress: (text: string, { phase }: { phase: string }) => options.progress?.(phase, text),
+    };
+    const run = this.#table[name]?.run as ((...args: unknown[]) => Promise<Result>) | undefined;
+    assert.ok(run, `${name} is no method`);
+    return await run(input, call);
   }
 }
 

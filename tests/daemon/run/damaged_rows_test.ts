@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Instant } from "../../../src/base/mod.ts";
-import { heartbeatMs } from "../../../src/daemon/renting/consumer.ts";
 import { NO_PATH } from "../../../src/daemon/mesh/peers.ts";
-import { fromRow, sshAddress, vmDocument } from "../../../src/daemon/renting/rental.ts";
+import { vmDoc } from "../../../src/daemon/api/vm_doc.ts";
+import { fromRow } from "../../../src/daemon/renting/rental_rows.ts";
 import { BadColumn, type Codec } from "../../../src/host/store/codecs.ts";
 import {
   HOSTED,
@@ -12,7 +12,13 @@ import {
   type RentalRow,
   RENTALS,
 } from "../../../src/host/store/vm_tables.ts";
-import { defaultPolicy, fromHostRow, type HostRow, toHostRow } from "../../../src/market/mod.ts";
+import {
+  defaultPolicy,
+  fromHostRow,
+  type HostRow,
+  RentalBook,
+  toHostRow,
+} from "../../../src/market/mod.ts";
 import { ROWS } from "../../host/store/rows.ts";
 
 const POLICY = defaultPolicy({ cpus: 4, memoryBytes: 2 ** 33, storageBytes: 2 ** 36 });
@@ -71,11 +77,12 @@ for (const column of ["request", "document"] as const) {
         });
         if (row === undefined) return;
         const rental = fromRow(row);
-        JSON.stringify(
-          vmDocument(rental, { networkName: "home", path: NO_PATH, sshCommand: null }),
-        );
-        sshAddress(rental);
-        assert.ok(heartbeatMs([rental.leaseMs]) >= 1_000, "signs of life that rest in between");
+        JSON.stringify(vmDoc(rental, { networkName: "home", path: NO_PATH, sshCommand: null }));
+        const book = new RentalBook();
+        const restart = { type: "restart", rentals: [rental], unixMs: CLOCK.unixMs } as const;
+        book.handle(restart, CLOCK.now, []);
+        const { at } = book.wakeup() ?? { at: Infinity };
+        assert.ok(at >= CLOCK.now + 1_000, "signs of life that rest in between");
       }),
       { numRuns: 2_000 },
     );
@@ -99,10 +106,4 @@ Deno.test("a lent VM whose row is damaged anywhere is set aside, or usable", () 
     }),
     { numRuns: 2_000 },
   );
-});
-
-Deno.test("no lease, however short, makes signs of life that never rest", () => {
-  for (const leaseMs of [0, 1, 299, 2_999]) assert.equal(heartbeatMs([3_600_000, leaseMs]), 1_000);
-  assert.equal(heartbeatMs([30_000]), 10_000);
-  assert.equal(heartbeatMs([]), 60_000);
 });

@@ -4,32 +4,23 @@
  *
  * @module
  */
-import type { ConsumerRequestInput } from "../../api/nouns/consumer.ts";
-import {
-  type NetworkId,
-  type NodeId,
-  OmertaError,
-  type PeerKey,
-  peerKey,
-  type VmId,
-} from "../../base/mod.ts";
+import { type NetworkId, type NodeId, OmertaError, peerKey, type VmId } from "../../base/mod.ts";
 import {
   type Candidate,
   imageDigestOf,
+  isEnded,
   MatchingMachine,
   type MatchingOut,
   type NoVm,
   suffices,
 } from "../../market/mod.ts";
 import type { Answer, Question } from "../../node/mod.ts";
-import type { Context } from "../context.ts";
+import { ANSWER_MS } from "./bring_up.ts";
 import type { KnownProviders } from "./known_providers.ts";
-import { noProvider, notProvider } from "../networks/network_errors.ts";
-import type { Reach } from "../mesh/reach.ts";
-import { hasEnded, type Rental } from "./rental.ts";
-
-/** How long an answer to `reserve` or `create` may take. Guess: images are hashed meanwhile. */
-export const ANSWER_MS = 15_000;
+import type { Market, RentingPorts } from "./ports.ts";
+import type { Rentals } from "./rentals.ts";
+import { noProvider, notProvider } from "./renting_errors.ts";
+import type { VmRequest } from "./vm_request.ts";
 
 const NONE_REACHED =
   "Do their nodes run, and reach a relay? See 'omerta mesh peers' for when they were seen.";
@@ -39,25 +30,18 @@ export type Reserved = Answer<"vm.reserve"> & { readonly provider: NodeId };
 
 /** What a round needs of its surroundings. */
 export interface RoundParts {
-  readonly context: Context;
-  readonly reach: Reach;
+  readonly ports: RentingPorts;
+  readonly market: Pick<Market, "networkName" | "nameOf">;
   readonly known: KnownProviders;
-  readonly market: {
-    /** Whether the peer's membership lets it lend. */
-    mayProvide(peer: PeerKey): boolean;
-    /** What the peer calls itself; `null` where that is not known. */
-    aliasOf(network: NetworkId, node: NodeId): string | null;
-    networkName(network: NetworkId): string;
-  };
+  readonly rentals: Rentals;
   readonly signal: AbortSignal;
-  current(id: VmId): Rental | undefined;
 }
 
 /** Who is asked for what. */
 export interface RoundPlan {
   readonly network: NetworkId;
   readonly candidates: readonly Candidate[];
-  readonly input: ConsumerRequestInput;
+  readonly request: VmRequest;
 }
 
 /**
@@ -83,12 +67,12 @@ class Round {
   readonly #answers = new Map<NodeId, Reserved>();
   readonly #refusals = new Map<NodeId, OmertaError>();
   readonly #done = Promise.withResolvers<Reserved>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #voidTimer: () => void = () => {};
 
   constructor(parts: RoundParts, plan: RoundPlan) {
     this.#parts = parts;
     this.#plan = plan;
-    this.#machine = new MatchingMachine(plan.candidates, plan.input, parts.context.random);
+    this.#machine = new MatchingMachine(plan.candidates, plan.request, parts.ports.random);
   }
 
   async run(): Promise<Reserved> {
@@ -101,39 +85,41 @@ class Round {
     if (signal.aborted) onAbort();
     else this.#step({ type: "start" });
     return await this.#done.promise.finally(() => {
-      clearTimeout(this.#timer);
+      this.#voidTimer();
       signal.removeEventListener("abort", onAbort);
     });
   }
 
   #step(input: Parameters<MatchingMachine["handle"]>[0]): void {
-    const { context } = this.#parts;
+    const { clock, timers } = this.#parts.ports;
     const out: MatchingOut[] = [];
-    this.#machine.handle(input, context.now(), out);
+    this.#machine.handle(input, clock.now(), out);
     for (const output of out) this.#perform(output);
-    clearTimeout(this.#timer);
+    this.#voidTimer();
     const at = this.#machine.wakeup()?.at;
     if (at === undefined) return;
-    const waitMs = Math.max(0, at - context.now());
-    this.#timer = setTimeout(() => this.#step({ type: "wake" }), waitMs);
+    const waitMs = Math.max(0, at - clock.now());
+    this.#voidTimer = timers.after(waitMs, () => this.#step({ type: "wake" }));
   }
 
   #perform(output: MatchingOut): void {
-    const { context } = this.#parts;
-    const { network } = this.#plan;
     switch (output.type) {
       case "ask":
         return void this.#ask(output.node);
       case "won":
         return this.#done.resolve(this.#answers.get(output.node) as Reserved);
       case "undo":
-        return context.background("undo a second reservation", () => {
-          const peer = peerKey(network, output.node);
-          return context.loop.call(peer, "vm.release", { vm: output.vm });
-        });
+        return this.#giveBack(output.node, output.vm);
       case "lost":
         return this.#done.reject(this.#lost(output));
     }
+  }
+
+  /** What was reserved is not wanted; where nobody hears that, it ends by itself. */
+  #giveBack(node: NodeId, vm: VmId): void {
+    const { calls, tasks } = this.#parts.ports;
+    const peer = peerKey(this.#plan.network, node);
+    tasks.background("give a reservation back", () => calls.call(peer, "vm.release", { vm }));
   }
 
   async #ask(node: NodeId): Promise<void> {
@@ -152,11 +138,11 @@ class Round {
   }
 
   async #reserveAt(node: NodeId): Promise<Reserved> {
-    const { context, reach, signal, market, known } = this.#parts;
-    const { network, input } = this.#plan;
-    const peer = await reach.peer(peerKey(network, node), { signal });
-    const name = providerName(market, network, node);
-    if (!market.mayProvide(peer)) {
+    const { ports: { calls, views }, market, signal, known } = this.#parts;
+    const { network, request } = this.#plan;
+    const peer = await calls.reach(peerKey(network, node), { signal });
+    const name = market.nameOf(peer);
+    if (!views.holds(peer, "provide")) {
       throw new OmertaError(
         "not-allowed",
         `The membership of ${name} does not include lending VMs`,
@@ -164,7 +150,7 @@ class Round {
     }
     const options = { signal, timeoutMs: ANSWER_MS };
     try {
-      const answer = await context.loop.call(peer, "vm.reserve", questionOf(input), options);
+      const answer = await calls.call(peer, "vm.reserve", questionOf(request), options);
       this.#judge(node, answer);
       return { ...answer, provider: node };
     } catch (error) {
@@ -177,27 +163,20 @@ class Round {
 
   /** What was set aside must be what was asked for; where it is not, it is given back. */
   #judge(node: NodeId, answer: Answer<"vm.reserve">): void {
-    const { context, known, market } = this.#parts;
+    const { known } = this.#parts;
     const { network } = this.#plan;
     const taken = this.#takenId(node, answer);
     const fault = taken ?? this.#fault(node, answer);
     if (fault === null) return;
     if (fault.isLie) known.failed(network, node);
-    if (taken === null) {
-      context.background("give a reservation back", () => {
-        return context.loop.call(peerKey(network, node), "vm.release", { vm: answer.vm });
-      });
-    }
-    throw new OmertaError(
-      "refused",
-      `The provider ${providerName(market, network, node)} ${fault.text}`,
-    );
+    if (taken === null) this.#giveBack(node, answer.vm as VmId);
+    throw new OmertaError("refused", `The provider ${this.#nameOf(node)} ${fault.text}`);
   }
 
   /** An honest provider draws ids by lot: another would have us forget, or release, another VM. */
   #takenId(node: NodeId, { vm, existing }: Answer<"vm.reserve">): Fault | null {
-    const holder = this.#parts.current(vm as VmId);
-    if (holder === undefined || hasEnded(holder.state)) return null;
+    const holder = this.#parts.rentals.book.get(vm as VmId);
+    if (holder === undefined || isEnded(holder.state)) return null;
     const isFormer = existing && holder.provider === node;
     return isFormer
       ? { text: "still has the former VM of that key", isLie: false }
@@ -206,20 +185,24 @@ class Round {
 
   /** In what a reservation differs from what was asked for; `null`: in nothing that matters. */
   #fault(node: NodeId, answer: Answer<"vm.reserve">): Fault | null {
-    const { input, candidates } = this.#plan;
-    if (answer.dryRun !== input.dryRun) {
-      const text = input.dryRun ? "does not run dry" : "only runs dry: it lends no machine";
+    const { request, candidates } = this.#plan;
+    if (answer.dryRun !== request.dryRun) {
+      const text = request.dryRun ? "does not run dry" : "only runs dry: it lends no machine";
       return { text, isLie: false };
     }
     if (answer.dryRun) return null; // no machine, no walls
-    const digest = imageDigestOf(input.image);
+    const digest = imageDigestOf(request.image);
     if (digest !== null && answer.imageDigest !== digest) {
       return { text: "would boot another image than the one of that digest", isLie: true };
     }
-    if (suffices(answer, input) === true) return null;
+    if (suffices(answer, request) === true) return null;
     const offer = candidates.find((candidate) => candidate.node === node)?.offer;
-    const isLie = offer !== undefined && suffices(offer, input) === true;
+    const isLie = offer !== undefined && suffices(offer, request) === true;
     return { text: "does not confine a VM as well as was asked for", isLie };
+  }
+
+  #nameOf(node: NodeId): string {
+    return this.#parts.market.nameOf(peerKey(this.#plan.network, node));
   }
 
   #lost({ why, tried }: Extract<MatchingOut, { type: "lost" }>): OmertaError {
@@ -230,7 +213,7 @@ class Round {
     const retry = retries.length === 0 ? {} : { retryMs: Math.min(...retries) };
     const { retryMs: _, ...fields } = known?.fields ?? {};
     const offline = tried.length > 0 && tried.every(({ code }) => code === "unreachable");
-    const names = tried.map(({ node }) => providerName(this.#parts.market, network, node));
+    const names = tried.map(({ node }) => this.#nameOf(node));
     const told = offline && tried.length > 1
       ? { message: `No provider is reached: ${names.join(", ")}`, hint: NONE_REACHED }
       : { message: why.message, hint: known?.hint };
@@ -239,16 +222,6 @@ class Round {
       fields: { ...fields, ...retry, tried: tried.map(triedDoc) },
     });
   }
-}
-
-/** A provider by its alias, which is its own word, and the beginning of its id, which is not. */
-export function providerName(
-  market: RoundParts["market"],
-  network: NetworkId,
-  node: NodeId,
-): string {
-  const alias = market.aliasOf(network, node);
-  return alias === null ? node.slice(0, 8) : `${alias} (${node.slice(0, 8)})`;
 }
 
 /** After how long a refusal may be another answer; `null`: never. */
@@ -262,8 +235,8 @@ function triedDoc({ node, code, message, retryMs }: NoVm): Record<string, unknow
   return { node, code, message, retry_ms: retryMs };
 }
 
-function questionOf(input: ConsumerRequestInput): Question<"vm.reserve"> {
-  const { key, cpu, memoryBytes, storageBytes, leaseMs, dryRun } = input;
-  const image = imageDigestOf(input.image) ?? input.image;
+function questionOf(request: VmRequest): Question<"vm.reserve"> {
+  const { key, cpu, memoryBytes, storageBytes, leaseMs, dryRun } = request;
+  const image = imageDigestOf(request.image) ?? request.image;
   return { key, cpu, memoryBytes, storageBytes, image, leaseMs, dryRun };
 }

@@ -3,16 +3,25 @@
  *
  * @module
  */
-import { isId, type NetworkId, type NodeId, OmertaError, peerKey } from "../../base/mod.ts";
+import {
+  isId,
+  type NetworkId,
+  type NodeId,
+  OmertaError,
+  peerKey,
+  splitPeerKey,
+} from "../../base/mod.ts";
 import { type FoundProvider, offerOf } from "../../market/mod.ts";
 import { type NameReason, type NodeRecord, thingsNamed } from "../../membership/mod.ts";
 import type { Context } from "../context.ts";
-import { noProvider, noRelay } from "../networks/network_errors.ts";
+import { noRelay } from "../networks/network_errors.ts";
 import type { Joined } from "../networks/joined.ts";
 import type { Networks } from "../networks/networks.ts";
 import type { Peers } from "../mesh/peers.ts";
 import type { Relays } from "../mesh/relays.ts";
-import type { RentingParts } from "./renting.ts";
+import type { Reach } from "../mesh/reach.ts";
+import type { Market } from "../renting/ports.ts";
+import { noProvider } from "../renting/renting_errors.ts";
 
 /** How long a name is looked for at the relays. Guess. */
 const RESOLVE_MS = 5_000;
@@ -22,9 +31,14 @@ const CANDIDATES_MAX = 4;
 /** The lookups of a running node. */
 export function openMarket(
   context: Context,
-  parts: { readonly networks: Networks; readonly peers: Peers; readonly relays: Relays },
-): RentingParts["market"] {
-  const { networks, peers, relays } = parts;
+  parts: {
+    readonly networks: Networks;
+    readonly peers: Peers;
+    readonly relays: Relays;
+    readonly reach: Pick<Reach, "address">;
+  },
+): Market {
+  const { networks, peers, relays, reach } = parts;
   const providers = async (network: NetworkId, signal: AbortSignal) => {
     await relays.refresh(network, signal);
     const joined = networks.require(network);
@@ -40,9 +54,12 @@ export function openMarket(
     network: (name) => networks.require(name).row.id,
     providers,
     resolve: (network, name) => resolvePeer(context, parts, { network, name }),
-    mayProvide: (peer) => peers.holds(peer, "provide"),
-    aliasOf: (network, node) =>
-      networks.get(network)?.records.get(node, context.wallMs())?.alias ?? null,
+    nameOf(peer) {
+      const { network, node } = splitPeerKey(peer);
+      const alias = networks.get(network)?.records.get(node, context.wallMs())?.alias ?? null;
+      return alias === null ? node.slice(0, 8) : `${alias} (${node.slice(0, 8)})`;
+    },
+    meet: (network, at, signal) => reach.address(network, at, { signal }),
     networkName: (network) => networks.get(network)?.row.name ?? network,
     async bootstrap(network, { id, address }) {
       const joined = networks.require(network);

@@ -41,7 +41,7 @@ Deno.test(
     ]);
     assert.match(vm.ssh_address ?? "", /^\[fd[0-9a-f:]+\]:22$/);
     assert.match(vm.ssh_host_key ?? "", /^ssh-ed25519 [A-Za-z0-9+/=]+$/);
-    assert.deepEqual(vm.ssh_command, ["ssh", vm.id]);
+    assert.deepEqual([vm.ssh_command?.at(0), vm.ssh_command?.at(-1)], ["ssh", `root@${vm.id}`]);
     assert.deepEqual([vm.timings_ms.boot, vm.timings_ms.network, vm.timings_ms.ssh], [
       500,
       300,
@@ -140,7 +140,7 @@ Deno.test(
   "--no-wait answers once the VM is created, and the VM becomes ready",
   withRenter(1, async (rig) => {
     const vm = await rig.request({ wait: false }).done;
-    assert.equal(vm.state, "creating");
+    assert.equal(vm.state, "booting", "its provider has said so");
     await settle();
     await rig.answer();
     assert.equal((await rig.consumer.status(vm.id)).state, "ready");
@@ -326,7 +326,7 @@ Deno.test(
       null,
     ]);
     assert.deepEqual(rig.stand.commanded("tunnel.open"), []);
-    assert.throws(() => rig.consumer.sshTargets(vm.id, false), { code: "not-found" });
+    await assert.rejects(rig.consumer.sshTargets(vm.id, false), { code: "not-found" });
     assert.deepEqual((await rig.consumer.release([], true, NEVER)).released, [vm.id]);
   }),
 );
@@ -368,8 +368,7 @@ Deno.test(
     await time.advance(20 * SECOND);
     await assert.rejects(second.done, { code: "unreachable" });
     back();
-    const two = rig.consumer.find("two");
-    rig.consumer.onPeerUp(lender.peer);
+    const two = rig.renter.rentals.find("two");
     await settle();
     assert.equal((await rig.consumer.status(two.id)).state, "released");
     assert.equal(rig.machines(), 1);
@@ -397,7 +396,7 @@ Deno.test(
   withRenter(1, async (rig) => {
     await rig.booting({ name: "box" });
     rig.restart();
-    rig.consumer.resume();
+    rig.renter.resume();
     await settle();
     await rig.answer();
     assert.equal((await rig.consumer.status("box")).state, "ready");
@@ -484,10 +483,9 @@ Deno.test(
     const { id } = await rig.ready();
     rig.stand.answer("vm.status", () => ({ vms: [] }));
     assert.equal((await rig.consumer.status(id)).state, "lost");
-    assert.equal(
-      rig.tunnels.isOpen(Number(rig.stand.commanded("tunnel.open")[0]?.["tunnel"])),
-      false,
-    );
+    assert.deepEqual(rig.stand.commanded("tunnel.close"), [
+      { tunnel: rig.stand.commanded("tunnel.open")[0]?.["tunnel"] },
+    ]);
   }),
 );
 
@@ -684,7 +682,7 @@ Deno.test(
     const { id } = await rig.ready();
     const { lender } = rig;
     lender.isReachable = false;
-    rig.consumer.tunnels.onPeerDown(lender.peer);
+    rig.stand.views.emit({ type: "peer-down", peer: lender.peer, reason: "lost" });
     await time.advance(10 * SECOND);
     assert.ok(rig.reached > 5);
     lender.isReachable = true;
@@ -694,7 +692,7 @@ Deno.test(
     assert.equal(rig.reached, after);
     await rig.consumer.release([id], false, NEVER);
     const released = rig.reached;
-    rig.consumer.tunnels.onPeerDown(lender.peer);
+    rig.stand.views.emit({ type: "peer-down", peer: lender.peer, reason: "lost" });
     await time.advance(10 * SECOND);
     assert.equal(rig.reached, released);
   }),
@@ -704,10 +702,10 @@ Deno.test(
   "ssh is offered for what is ready, with strict host keys",
   withRenter(1, async (rig) => {
     const requested = await rig.booting({ name: "box" });
-    assert.throws(() => rig.consumer.sshTargets("box", false), { code: "not-found" });
+    await assert.rejects(rig.consumer.sshTargets("box", false), { code: "not-found" });
     await rig.answer();
     const vm = await requested.done;
-    const [target] = rig.consumer.sshTargets(null, true);
+    const [target] = await rig.consumer.sshTargets(null, true);
     assert.deepEqual([target?.id, target?.name, target?.host_key], [vm.id, "box", vm.ssh_host_key]);
   }),
 );
@@ -719,11 +717,11 @@ Deno.test(
   withRenter(1, async (rig) => {
     const box = await rig.ready({ name: "box" });
     for (const name of [box.id, box.id.slice(0, 4), "box", null]) {
-      assert.equal(rig.consumer.find(name).id, box.id);
+      assert.equal(rig.renter.rentals.find(name).id, box.id);
     }
     await rig.ready({ name: "other" });
-    assert.throws(() => rig.consumer.find(null), { code: "ambiguous" });
-    assert.throws(() => rig.consumer.find("none"), { code: "not-found" });
-    assert.throws(() => rig.consumer.find(box.id.slice(0, 3)), { code: "not-found" });
+    assert.throws(() => rig.renter.rentals.find(null), { code: "ambiguous" });
+    assert.throws(() => rig.renter.rentals.find("none"), { code: "not-found" });
+    assert.throws(() => rig.renter.rentals.find(box.id.slice(0, 3)), { code: "not-found" });
   }),
 );

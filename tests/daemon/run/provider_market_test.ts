@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { OmertaError, peerKey } from "../../../src/base/mod.ts";
 import { generateIdentity, type Identity } from "../../../src/crypto/mod.ts";
-import { openMarket, resolvePeer } from "../../../src/daemon/renting/market.ts";
+import { openMarket, resolvePeer } from "../../../src/daemon/run/provider_market.ts";
 import { Networks } from "../../../src/daemon/networks/networks.ts";
 import { NO_PATH, type Peers } from "../../../src/daemon/mesh/peers.ts";
 import { pingPeer } from "../../../src/daemon/mesh/pinging.ts";
@@ -35,8 +35,9 @@ function rig(stand: Stand) {
     tellsOfOtherTimes: () => state.isOfOtherTimes,
   } as unknown as Relays;
   const state = { isCutOff: false, isOfOtherTimes: false };
+  const reach = { address: () => Promise.reject(new OmertaError("unreachable", "nobody")) };
   const peers = { pathTo: () => NO_PATH } as unknown as Peers;
-  const market = openMarket(stand.context, { networks, peers, relays });
+  const market = openMarket(stand.context, { networks, peers, relays, reach });
   const providers = () => market.providers(joined.row.id, NEVER);
   const put = (identity: Identity, alias: string | null, lent: Partial<NodeFacts> = {}) => {
     const nowMs = stand.wallMs();
@@ -169,8 +170,8 @@ Deno.test(
       "hardware",
       "full",
     ]);
-    assert.equal(market.aliasOf(joined.row.id, bob.id), "bob");
-    assert.equal(market.aliasOf(joined.row.id, carol.id), null);
+    assert.equal(market.nameOf(peerKey(joined.row.id, bob.id)), `bob (${bob.id.slice(0, 8)})`);
+    assert.equal(market.nameOf(peerKey(joined.row.id, carol.id)), carol.id.slice(0, 8));
     assert.equal(market.networkName(joined.row.id), "home");
   }),
 );

@@ -14,7 +14,6 @@
  *
  * @module
  */
-import type { ConsumerRequestInput } from "../../api/nouns/consumer.ts";
 import {
   type Candidate,
   type FoundProvider,
@@ -24,8 +23,8 @@ import {
   isWorthAsking,
   QUEUE_MS,
   queuePauseMs,
+  type Rental,
   UNKNOWN_OFFER,
-  type VmPhase,
 } from "../../market/mod.ts";
 import {
   type Instant,
@@ -37,51 +36,30 @@ import {
   type VmId,
 } from "../../base/mod.ts";
 import { generateKeyPair } from "../../crypto/mod.ts";
-import type { VmStateMessage } from "../../node/mod.ts";
-import { type BringUpParts, create, finish, PhaseClock, ready } from "./bringing_up.ts";
-import type { Context } from "../context.ts";
-import type { KnownProviders } from "./known_providers.ts";
-import { rentsFromItself } from "../networks/network_errors.ts";
-import type { Reach } from "../mesh/reach.ts";
-import { hasEnded, type Rental } from "./rental.ts";
-import { providerName, reserve, type Reserved, retryMsOf, type RoundParts } from "./reserving.ts";
-import type { SshKeys } from "../../host/ssh_keys.ts";
-import type { Tunnels } from "../streams/tunnels.ts";
-import { orAborted, pause } from "../../host/waiting.ts";
+import { attempt } from "../../host/attempt.ts";
+import { orAborted } from "../../host/waiting.ts";
+import type { Timers } from "../ports.ts";
+import { type BringUpParts, create, finish, PhaseClock, ready } from "./bring_up.ts";
+import type { Rentals } from "./rentals.ts";
+import { rentsFromItself } from "./renting_errors.ts";
+import { reserve, type Reserved, retryMsOf } from "./request_round.ts";
+import type { RequestsParts } from "./requests.ts";
+import type { RequestOptions, VmRequest } from "./vm_request.ts";
 
-/** What a request needs of its surroundings. */
-export interface RentingParts {
-  readonly context: Context;
-  readonly reach: Reach;
-  readonly tunnels: Tunnels;
-  readonly sshKeys: SshKeys;
-  readonly known: KnownProviders;
-  readonly market: RoundParts["market"] & {
-    network(name: string | null): NetworkId;
-    /** All providers of the network that are known, fresh from its relays. */
-    providers(network: NetworkId, signal: AbortSignal): Promise<readonly FoundProvider[]>;
-    /** A peer by id, prefix or alias. */
-    resolve(network: NetworkId, name: string): Promise<NodeId>;
-    /** Begins at another address than those that are known. */
-    bootstrap(network: NetworkId, at: { id: string | null; address: string }): Promise<void>;
-  };
-  readonly signal: AbortSignal;
-  progress(phase: VmPhase, text: string): void;
-  keep(rental: Rental): void;
-  current(id: VmId): Rental | undefined;
-  watch(id: VmId, watcher: (message: VmStateMessage) => void): () => void;
-  undo(rental: Rental): Promise<void>;
-  /** Whether the person released the VM meanwhile. */
-  isGivenBack(id: VmId): boolean;
-  /** Ends a VM that is of no use, without waiting for its provider. */
-  drop(rental: Rental, reason: string): void;
+/** A request, by the number under which the book knows it. */
+export interface RunOrder {
+  readonly request: VmRequest;
+  readonly number: number;
+  readonly options: RequestOptions;
 }
 
 /** A request under way. */
-export class Renting {
-  readonly #parts: RentingParts;
-  readonly #input: ConsumerRequestInput;
-  readonly #context: Context;
+export class RequestRun {
+  readonly #parts: Omit<RequestsParts, "leases">;
+  readonly #rentals: Rentals;
+  readonly #request: VmRequest;
+  readonly #number: number;
+  readonly #options: RequestOptions;
   readonly #up: BringUpParts;
   readonly #startedAt: Instant;
   /** Providers that failed this request or refused it for good, and what the last one said. */
@@ -94,22 +72,25 @@ export class Renting {
   /** The provider at the address that a person named. */
   #named: NodeId | undefined;
 
-  constructor(parts: RentingParts, input: ConsumerRequestInput) {
+  constructor(parts: Omit<RequestsParts, "leases">, { request, number, options }: RunOrder) {
     this.#parts = parts;
-    this.#input = input;
-    this.#context = parts.context;
-    this.#startedAt = parts.context.now();
+    this.#rentals = parts.rentals;
+    this.#request = request;
+    this.#number = number;
+    this.#options = options;
+    const { clock } = parts.ports;
+    this.#startedAt = clock.now();
     this.#up = {
       ...parts,
-      waits: input.wait,
-      clock: new PhaseClock(() => parts.context.now()),
-      nameOf: ({ network, provider }) => providerName(parts.market, network, provider),
+      ...options,
+      waits: request.wait,
+      clock: new PhaseClock(() => clock.now()),
     };
   }
 
   /** Runs the request; `known` is the living VM of its key, whose request was cut off. */
   async run(known: Rental | undefined): Promise<Rental> {
-    const ssh = await this.#parts.sshKeys.forRequest(this.#input);
+    const ssh = await this.#parts.ssh.forRequest(this.#request);
     for (let rental = known;; rental = undefined) {
       const reserved = rental ?? await this.#reserve(ssh.identityFile);
       try {
@@ -129,7 +110,7 @@ export class Renting {
       : reserved;
     if (rental.dryRun) return this.#served(ready(this.#up, rental));
     const finished = finish(this.#up, rental).then((rental) => this.#served(rental));
-    if (this.#input.wait) return await finished;
+    if (this.#request.wait) return await finished;
     finished.catch((error) => {
       if (error instanceof OmertaError && isProviders(error)) this.#blame(rental, error);
       return this.#failed(rental, error);
@@ -146,15 +127,15 @@ export class Renting {
 
   /** Whether another provider is asked in place of the one that failed. */
   #passOver(rental: Rental, error: unknown): boolean {
-    if (this.#parts.signal.aborted || !(error instanceof OmertaError)) return false;
-    if (this.#parts.isGivenBack(rental.id)) return false;
-    const current = this.#parts.current(rental.id) ?? rental;
+    if (this.#options.signal.aborted || !(error instanceof OmertaError)) return false;
+    if (this.#rentals.book.isGivenBack(rental.id)) return false;
+    const current = this.#rentals.latest(rental);
     if (this.#isLate(current, error)) return this.#reserveAgain(current, error);
     if (!isProviders(error)) return false;
     this.#blame(rental, error);
     if (!this.#candidates.some(({ node }) => !this.#passed.has(node))) return false;
-    this.#parts.progress("match", `${error.message}: asking another provider`);
-    this.#parts.drop(current, error.message);
+    this.#options.progress("match", `${error.message}: asking another provider`);
+    this.#rentals.take({ type: "dropped", vm: rental.id, reason: error.message });
     return true;
   }
 
@@ -172,43 +153,51 @@ export class Renting {
   #reserveAgain(rental: Rental, error: OmertaError): true {
     this.#wasLate = true;
     this.#failure = error;
-    this.#parts.drop(rental, "its reservation ended");
+    this.#rentals.take({ type: "dropped", vm: rental.id, reason: "its reservation ended" });
     return true;
   }
 
   async #failed(rental: Rental, error: unknown): Promise<void> {
-    this.#noteFailure(rental, error);
-    if (this.#isUnwanted(error)) await this.#parts.undo(rental);
+    const reason = error instanceof Error ? error.message : String(error);
+    attempt(this.#parts.ports.log, "note why a request failed", () => {
+      this.#rentals.take({ type: "noted", vm: rental.id, reason });
+    });
+    if (this.#isUnwanted(error)) await this.#undo(rental);
   }
 
   /** A failed VM is of no use to anybody; a request that was given up is wanted if it had a key. */
   #isUnwanted(error: unknown): boolean {
     const isFailure = error instanceof OmertaError && error.code === "vm-failed";
-    return isFailure || (this.#input.key === null && this.#input.wait);
+    return isFailure || (this.#request.key === null && this.#request.wait);
   }
 
-  #noteFailure(rental: Rental, error: unknown): void {
-    const current = this.#parts.current(rental.id) ?? rental;
-    if (hasEnded(current.state)) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#parts.keep({ ...current, reason });
+  async #undo(rental: Rental): Promise<void> {
+    try {
+      await this.#rentals.release(rental.id, "request");
+    } catch (error) {
+      this.#parts.ports.log.warn("a request could not be undone; the VM ends with its lease", {
+        vm: rental.id,
+        error: String(error),
+      });
+    }
   }
 
   // Match and reserve ----------------------------------------------------------------------------
 
   async #reserve(identityFile: string): Promise<Rental> {
-    const network = this.#parts.market.network(this.#input.network);
+    const network = this.#parts.market.network(this.#request.network);
     const trusted = await this.#trusted(network);
     for (let waits = 0;; waits++) {
-      if (waits === 0) this.#parts.progress("match", "looking for a provider");
+      if (waits === 0) this.#options.progress("match", "looking for a provider");
       this.#candidates = await this.#find(network, trusted);
       const candidates = this.#candidates.filter(({ node }) => !this.#passed.has(node));
       if (candidates.length === 0) throw this.#failure;
       this.#up.clock.mark("match");
-      if (waits === 0) this.#parts.progress("reserve", `asking ${count(candidates.length)}`);
+      if (waits === 0) this.#options.progress("reserve", `asking ${count(candidates.length)}`);
       try {
-        const plan = { network, candidates, input: this.#input };
-        return this.#reserved(network, await reserve(this.#parts, plan), identityFile);
+        const plan = { network, candidates, request: this.#request };
+        const round = { ...this.#parts, signal: this.#options.signal };
+        return this.#reserved(network, await reserve(round, plan), identityFile);
       } catch (error) {
         await this.#waitForRoom(error, waits);
       } finally {
@@ -218,19 +207,20 @@ export class Renting {
   }
 
   #reserved(network: NetworkId, reserved: Reserved, identityFile: string): Rental {
-    const { cpu, memoryBytes, storageBytes, image, leaseMs } = this.#input;
-    const now = this.#context.wallMs();
+    const { cpu, memoryBytes, storageBytes, image, leaseMs } = this.#request;
+    const { random, clock } = this.#parts.ports;
+    const now = clock.wallMs();
     const { provider, accelerator, isolation, confinement, imageDigest, dryRun } = reserved;
     const rental: Rental = {
       id: reserved.vm as VmId,
       network,
       provider,
-      key: this.#input.key,
-      name: this.#input.name,
+      key: this.#request.key,
+      name: this.#request.name,
       state: "reserved",
       request: { cpu, memoryBytes, storageBytes, image, leaseMs },
-      privateKey: generateKeyPair(this.#context.random).privateKey,
-      localTunnel: randomUint32(this.#context.random),
+      privateKey: generateKeyPair(random).privateKey,
+      localTunnel: randomUint32(random),
       created: null,
       identityFile,
       accelerator,
@@ -251,7 +241,7 @@ export class Renting {
       checkedAtMs: now,
       endedAtMs: null,
     };
-    this.#parts.keep(rental);
+    this.#rentals.take({ type: "reserved", request: this.#number, rental });
     return rental;
   }
 
@@ -259,21 +249,22 @@ export class Renting {
   async #waitForRoom(error: unknown, waits: number): Promise<void> {
     const retryMs = retryMsOf(error);
     if (retryMs === null || !(error instanceof OmertaError)) throw error;
-    const now = this.#context.now();
-    const deadline = this.#startedAt + (this.#input.queueMs ?? QUEUE_MS) as Instant;
-    const pauseMs = queuePauseMs({ waits, retryMs, now, deadline }, this.#context.random) ??
+    const { clock, random, timers } = this.#parts.ports;
+    const now = clock.now();
+    const deadline = this.#startedAt + (this.#request.queueMs ?? QUEUE_MS) as Instant;
+    const pauseMs = queuePauseMs({ waits, retryMs, now, deadline }, random) ??
       // Who said how long to wait is told at the end of it, not before.
-      (this.#input.queueMs === null ? 0 : Math.max(0, deadline - now));
+      (this.#request.queueMs === null ? 0 : Math.max(0, deadline - now));
     if (pauseMs === 0) throw this.#vain(error);
     this.#failure = this.#vain(error);
     for (const node of refusedForGood(error)) this.#passed.add(node);
-    this.#parts.progress("reserve", `waiting for room: ${error.message}`);
-    await pause(pauseMs, this.#parts.signal);
+    this.#options.progress("reserve", `waiting for room: ${error.message}`);
+    await pause(timers, pauseMs, this.#options.signal);
   }
 
   #vain(error: OmertaError): OmertaError {
     const { retryMs: _, ...fields } = error.fields;
-    const waitedMs = Math.round(this.#context.now() - this.#startedAt);
+    const waitedMs = Math.round(this.#parts.ports.clock.now() - this.#startedAt);
     return new OmertaError(error.code, error.message, {
       hint: "It may have room later: give it longer with --timeout, or ask for less.",
       fields: { ...fields, retry_ms: retryMsOf(error), waited_ms: waitedMs },
@@ -284,11 +275,11 @@ export class Renting {
 
   /** Those whom this request trusts, kept as trusted; `null`: whoever serves. */
   async #trusted(network: NetworkId): Promise<readonly NodeId[] | null> {
-    const { trust } = this.#input;
+    const { trust } = this.#request;
     if (trust.length === 0) return null;
-    const { market, known, signal } = this.#parts;
+    const { market, known } = this.#parts;
     const resolved = Promise.all(trust.map((name) => market.resolve(network, name)));
-    const nodes = [...new Set(await orAborted(resolved, signal))];
+    const nodes = [...new Set(await orAborted(resolved, this.#options.signal))];
     known.trust(network, nodes);
     return nodes;
   }
@@ -297,18 +288,18 @@ export class Renting {
     network: NetworkId,
     trusted: readonly NodeId[] | null,
   ): Promise<readonly Candidate[]> {
-    const found = await orAborted(this.#found(network, trusted), this.#parts.signal);
-    const own = this.#context.identity.id;
+    const found = await orAborted(this.#found(network, trusted), this.#options.signal);
+    const own = this.#parts.ports.views.self;
     if (found.length === 1 && found[0]?.node === own) throw rentsFromItself();
     const suitable = found.filter(({ node, offer }) =>
-      node !== own && isWorthAsking(offer, this.#input)
+      node !== own && isWorthAsking(offer, this.#request)
     );
     if (suitable.length === 0) throw this.#nobodySuits(found.length);
-    const same = suitable.filter(({ offer }) => isOfSameKind(offer, this.#input));
+    const same = suitable.filter(({ offer }) => isOfSameKind(offer, this.#request));
     const asked = same.length > 0 ? same : suitable; // who then refuses tells why
     return asked.map((each) => {
       const experience = this.#parts.known.of(network, each.node);
-      const shunned = isShunned(experience, this.#context.wallMs());
+      const shunned = isShunned(experience, this.#parts.ports.clock.wallMs());
       return { ...each, trusted: experience.trustedAtMs !== null, shunned };
     });
   }
@@ -317,11 +308,12 @@ export class Renting {
     network: NetworkId,
     trusted: readonly NodeId[] | null,
   ): Promise<readonly FoundProvider[]> {
-    const { market, reach, signal } = this.#parts;
-    const { bootstrap, provider, peer } = this.#input;
+    const { market } = this.#parts;
+    const { signal } = this.#options;
+    const { bootstrap, provider, peer } = this.#request;
     if (bootstrap !== null) await market.bootstrap(network, bootstrap);
     if (provider !== null) {
-      this.#named ??= splitPeerKey(await reach.address(network, provider, { signal })).node;
+      this.#named ??= splitPeerKey(await market.meet(network, provider, signal)).node;
       return [named(this.#named)];
     }
     if (peer !== null) return [named(await market.resolve(network, peer))];
@@ -340,6 +332,13 @@ export class Renting {
       { hint: "Ask for less with --isolation or --min-confinement, or leave them out." },
     );
   }
+}
+
+/** Waits so long. @throws the signal's reason, where it is aborted before. */
+async function pause(timers: Timers, ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const voidTimer = timers.after(ms, resolve);
+  await orAborted(promise, signal).finally(voidTimer);
 }
 
 /** A provider that was named by the person: nothing is known of its offer. */

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import type { ConsumerRequestInput, VmDoc } from "../../../src/api/nouns/consumer.ts";
 import { OmertaError, splitPeerKey, type VmId } from "../../../src/base/mod.ts";
-import { requestMany } from "../../../src/daemon/renting/renting_several.ts";
 import { UNKNOWN_OFFER } from "../../../src/market/mod.ts";
 import type { Answer } from "../../../src/node/mod.ts";
 import { type FakeTime, settle } from "../fake_time.ts";
@@ -42,7 +41,7 @@ async function reservation(
   question: unknown,
   changes: Partial<Answer<"vm.reserve">>,
 ): Promise<Answer<"vm.reserve">> {
-  const answer = await lender.stand.ask(rig.renter, "vm.reserve", question as never);
+  const answer = await lender.stand.ask(rig.self, "vm.reserve", question as never);
   return { ...answer, ...changes };
 }
 
@@ -283,7 +282,7 @@ function many(
   count: number,
   { signal = NEVER, ...changes }: Partial<ConsumerRequestInput> & { signal?: AbortSignal } = {},
 ) {
-  return requestMany(rig.consumer, { ...rig.input(changes), count }, { signal, progress() {} });
+  return rig.consumer.requestMany({ ...rig.input(changes), count }, { signal, progress() {} });
 }
 
 Deno.test(
@@ -308,7 +307,7 @@ Deno.test(
     const lender = rig.lend();
     const reserve = (question: unknown) => {
       if (rig.stand.called("vm.reserve").length > 2) return refuses("refused")();
-      return lender.stand.ask(rig.renter, "vm.reserve", question as never);
+      return lender.stand.ask(rig.self, "vm.reserve", question as never);
     };
     lender.lies.set("vm.reserve", reserve);
     const kept = await rig.ready();
@@ -605,7 +604,7 @@ Deno.test(
     const nothing = { bootMs: null, leaseLeftMs: null, lifeLeftMs: null, reason: null };
     const message = { vm: id, state: "releasing", endReason: null, ...nothing } as const;
     await rig.stand.ask(rig.lender.peer, "vm.event", message);
-    assert.equal((rig.consumer.find(id)).state, "releasing");
+    assert.equal(rig.renter.rentals.find(id).state, "releasing");
   }),
 );
 
