@@ -95,6 +95,17 @@ Deno.test("a relay that goes as soon as it came is met as one that does not answ
   }
 });
 
+Deno.test("a session that is renewed does not make its relay a new one", () => {
+  const rig = new Client();
+  rig.enter(R1);
+  rig.up("r1");
+  rig.put({ type: "dialed", token: 1, peer: peer("r1") });
+  rig.advance(900);
+  rig.up("r1", { renewed: true });
+  rig.advance(100);
+  assert.deepEqual(dialed(rig.down("r1")), [`r1 ${HERE} person`]);
+});
+
 Deno.test("relays that were lost together are not tried together again", () => {
   const waits = new Set(Array.from({ length: 20 }, (_, seed) => {
     const rig = new Client(seededRandom(seed + 1));
@@ -114,6 +125,11 @@ Deno.test("a relay that a person enters elsewhere is tried there at once, and no
   assert.deepEqual(claims(elsewhere), []);
   assert.deepEqual(rig.put({ type: "dial-failed", token: 1, reason: "x", detail: null }), []);
   rig.fail(elsewhere);
+  for (let i = 0; i < 5; i++) rig.fail(rig.advance(5_000).map(({ output }) => output));
+  const back = rig.enter(at("r1", HERE));
+  rig.fail(back);
+  assert.equal(rig.machine.wakeup()?.at, rig.now + 100, "from the first step");
+  rig.enter(at("r1", "203.0.113.2:9000"));
   assert.deepEqual(dialed(rig.enter(at("r1", HERE))), [`r1 ${HERE} person`], "also while it waits");
   assert.deepEqual(rig.enter(at("r1", HERE)), [], "the same again is nothing new");
 });
@@ -148,6 +164,9 @@ Deno.test("a relay that somebody needs is not waited for, and tried once at a ti
   assert.deepEqual(dialed(rig.put(wanted)), ["r2 203.0.113.2:9000 person"]);
   assert.deepEqual(rig.put(wanted), [{ type: "relays", network: NET, home: [], isTrying: true }]);
   assert.equal(rig.machine.wakeup(), undefined, "it is tried now");
+  rig.up("r1");
+  rig.put({ type: "dialed", token: 1, peer: peer("r1") });
+  assert.deepEqual(dialed(rig.put(wanted)), [], "one that is there is not tried");
 });
 
 // Which relays ---------------------------------------------------------------------------------------
@@ -167,6 +186,25 @@ Deno.test("neither we ourselves nor one without an address is a relay to keep", 
   assert.deepEqual(dialed(rig.enter(at("me", HERE), at("r0"))), []);
   assert.deepEqual(dialed(rig.records(at("me", HERE), at("r0"))), []);
   assert.ok(!rig.client.isCutOff(NET), "there is none to be reached");
+});
+
+Deno.test("a person's word counts for where a relay is that a record named before", () => {
+  const rig = new Client();
+  rig.enter();
+  rig.records(named("a1"));
+  rig.up("a1");
+  rig.put({ type: "dialed", token: 1, peer: peer("a1") });
+  rig.enter(at("a1", HERE));
+  rig.advance(1_000);
+  assert.deepEqual(dialed(rig.down("a1")), [`a1 ${HERE} person`]);
+});
+
+Deno.test("of very many that say that they are relays, some are looked at", () => {
+  const rig = new Client();
+  rig.enter();
+  const mute = Array.from({ length: 64 }, (_, i) => at(`n${i}`));
+  assert.deepEqual(claims(rig.records(...mute.slice(1), named("a1"))), ["claim a1"]);
+  assert.deepEqual(claims(rig.records(...mute, named("a1"))), ["drop a1"]);
 });
 
 Deno.test("a relay whose record comes later is used where there is room", () => {
@@ -231,7 +269,9 @@ Deno.test("newer entries get their places, and who is there stays beside them un
   assert.deepEqual(claims(rig.enter(...entries)), ["claim e1", "claim e2", "claim e3"]);
   assert.deepEqual(rig.home(), relays);
   assert.deepEqual(claims(rig.down("b1")), ["drop b1"]);
-  for (const name of ["e1", "e2", "e3"]) rig.up(name);
+  for (const name of ["e1", "e2", "e3"]) {
+    for (const { home } of only(rig.up(name), "relays")) assert.ok(home.length <= 3);
+  }
   const more = ["f1", "f2", "f3"].map((name) => at(name, HERE));
   rig.enter(...more, ...entries);
   assert.equal(rig.home().length, 3, "at most three stay without a place");
