@@ -59,7 +59,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   streams: [],
   mesh: ["networks", "run"],
-  networks: ["mesh", "run"],
+  networks: [],
   renting: ["streams"],
   lending: ["streams"],
   run: ["streams", "mesh", "networks", "renting", "lending", "api"],
