@@ -5,16 +5,17 @@
  *            └ global ┘ └noun┘   └verb  └ flags    └ the rest: somebody else's
  *
  * Flags that every command has may stand anywhere; a command's own follow its verb. What is not known
- * is an error that names the nearest word. Written here rather than with node:util's `parseArgs`,
- * which neither tells a missing value from a wrong flag nor leaves room for suggestions.
+ * is an error that names the nearest word. Which words are flags and which their values is said by
+ * `tokens.ts`; here they are given their meaning.
  *
  * @module
  */
 import { OmertaError } from "../base/mod.ts";
-import { type Command, type Flag, flagName, type Flags } from "./command.ts";
+import type { Command, Flag, Flags } from "./command.ts";
 import { GLOBAL_FLAGS, type GlobalValues, ownWords } from "./globals.ts";
 import { nearest } from "./nearest.ts";
 import { findNoun, firstWords, type Noun, NOUNS, SHORTCUTS } from "./nouns.ts";
+import { dashed, findFlag, type FlagToken, namesOf, tokensOf } from "./tokens.ts";
 import { quoted } from "./values.ts";
 
 /** Where the words of a command lead. */
@@ -46,30 +47,14 @@ export type Sight =
  * `ssh web -- ls -h`. What follows is not ours, not even where it looks like a flag of ours.
  */
 export function setApart(argv: readonly string[]): readonly string[] {
-  const at = wordPlaces(argv);
+  const at = tokensOf(argv, GLOBAL_FLAGS)
+    .flatMap(({ type, index }) => type === "word" ? [index] : []);
   const [first = "", second = ""] = at.map((place) => argv[place] ?? "");
   const shortcut = Object.hasOwn(SHORTCUTS, first) ? SHORTCUTS[first] : undefined;
   const [noun, verb] = shortcut ?? [first, second];
   const ours = findNoun(noun)?.noun.commandAfter?.[verb];
   const begin = ours === undefined ? undefined : at[ours + (shortcut === undefined ? 2 : 1)];
   return begin === undefined ? argv : argv.toSpliced(begin, 0, "--");
-}
-
-/** Where words stand that are neither flags nor values of a flag that every command has, up to `--`. */
-function wordPlaces(argv: readonly string[]): number[] {
-  const places: number[] = [];
-  for (let i = 0; i < argv.length && argv[i] !== "--"; i++) {
-    const text = argv[i] ?? "";
-    if (!text.startsWith("-") || text === "-") places.push(i);
-    else i += valuesAfter(text);
-  }
-  return places;
-}
-
-/** How many words after a flag that every command has are its value. */
-function valuesAfter(text: string): number {
-  const flag = findFlag(GLOBAL_FLAGS, text);
-  return flag === undefined || flag.flag.value === null ? 0 : 1;
 }
 
 /**
@@ -127,16 +112,12 @@ interface Taken {
 }
 
 function takeWord(argv: readonly string[]): Taken {
-  for (let i = 0; i < argv.length; i++) {
-    const text = argv[i] ?? "";
-    if (!text.startsWith("-") || text === "-") {
-      return { word: text, others: [...argv.slice(0, i), ...argv.slice(i + 1)] };
-    }
-    if (text === "--version") continue;
-    if (findFlag(GLOBAL_FLAGS, text.replace(/=.*$/s, "")) === undefined) {
-      return { stop: text, others: argv };
-    }
-    i += valuesAfter(text);
+  for (const token of tokensOf(argv, GLOBAL_FLAGS)) {
+    if (token.type === "word") return { word: token.text, others: argv.toSpliced(token.index, 1) };
+    if (token.type === "end") return { stop: "--", others: argv };
+    const isKnown = token.written === "--version" && token.inline === undefined ||
+      findFlag(GLOBAL_FLAGS, token.written) !== undefined;
+    if (!isKnown) return { stop: argv[token.index] ?? "", others: argv };
   }
   return { others: argv };
 }
@@ -183,19 +164,12 @@ export function parseLine(command: Command, title: string, argv: readonly string
   const globals = new FlagReader(GLOBAL_FLAGS, title);
   const words: string[] = [];
   let rest: readonly string[] | null = null;
-  for (let i = 0; i < argv.length; i++) {
-    const text = argv[i] ?? "";
-    if (text === "--") {
-      rest = argv.slice(i + 1);
-      break;
+  for (const token of tokensOf(argv, { ...GLOBAL_FLAGS, ...command.flags })) {
+    if (token.type === "word") words.push(token.text);
+    else if (token.type === "end") rest = argv.slice(token.index + 1);
+    else if (!flags.take(token) && !globals.take(token)) {
+      throw unknownFlag(command, title, token.written);
     }
-    if (!text.startsWith("-") || text === "-") {
-      words.push(text);
-      continue;
-    }
-    const taken = flags.take(text, argv[i + 1]) ?? globals.take(text, argv[i + 1]);
-    if (taken === undefined) throw unknownFlag(command, title, text);
-    i += taken;
   }
   if (command.takesRest !== true && rest !== null) words.push(...rest);
   checkWords(command, title, words);
@@ -217,19 +191,17 @@ class FlagReader {
     for (const [key, flag] of Object.entries(flags)) this.values[key] = flag.initial;
   }
 
-  /** Takes `--name`, `--name=value` or `--name next`: how many further words, if it is ours. */
-  take(text: string, next: string | undefined): number | undefined {
-    const equals = text.indexOf("=");
-    const written = equals < 0 ? text : text.slice(0, equals);
+  /** Takes `--name`, `--name=value` or `--name next`; says whether it is one of these flags. */
+  take({ written, inline, next }: FlagToken): boolean {
     const found = findFlag(this.#flags, written);
-    if (found === undefined) return undefined;
+    if (found === undefined) return false;
     const { key, flag } = found;
-    const inline = equals < 0 ? undefined : text.slice(equals + 1);
     this.#once(key, written, flag);
-    if (flag.value === null) return this.#store(key, written, flag, switchText(written, inline));
-    const value = inline ?? following(this.#title, written, flag, next);
-    this.#store(key, written, flag, value);
-    return inline === undefined ? 1 : 0;
+    const text = flag.value === null
+      ? switchText(written, inline)
+      : inline ?? following(this.#title, written, flag, next);
+    this.#store(key, written, flag, text);
+    return true;
   }
 
   #once(key: string, written: string, flag: Flag<unknown>): void {
@@ -239,7 +211,7 @@ class FlagReader {
     this.#seen.add(key);
   }
 
-  #store(key: string, written: string, flag: Flag<unknown>, text: string): number {
+  #store(key: string, written: string, flag: Flag<unknown>, text: string): void {
     const taken = flag.take(this.values[key], text);
     if (!taken.ok) {
       throw new OmertaError(taken.code, `Cannot use ${written}: ${taken.reason}`, {
@@ -247,7 +219,6 @@ class FlagReader {
       });
     }
     this.values[key] = taken.value;
-    return 0;
   }
 }
 
@@ -270,25 +241,10 @@ function following(
   });
 }
 
-/** The flag that `--name`, or `-n` for a name of one letter, stands for. */
-function findFlag(flags: Flags, written: string): { key: string; flag: Flag<unknown> } | undefined {
-  for (const [key, flag] of Object.entries(flags)) {
-    const names = [flagName(key), ...flag.also];
-    if (names.some((name) => written === dashed(name))) return { key, flag };
-  }
-  return undefined;
-}
-
-/** A flag's name with its dashes. */
-export function dashed(name: string): string {
-  return name.length === 1 ? `-${name}` : `--${name}`;
-}
-
-function unknownFlag(command: Command, title: string, text: string): OmertaError {
-  const written = text.replace(/=.*$/s, "");
+function unknownFlag(command: Command, title: string, written: string): OmertaError {
   const known = [command.flags, GLOBAL_FLAGS].flatMap((flags) =>
     Object.entries(flags).filter(([, flag]) => !flag.hidden)
-      .flatMap(([key, flag]) => [flagName(key), ...flag.also].map(dashed))
+      .flatMap(([key, flag]) => namesOf(key, flag).map(dashed))
   );
   // One letter is as near to any other.
   const near = /^-.$/.test(written) ? undefined : nearest(written, known);

@@ -8,7 +8,7 @@ import type { Command, Flags, Verbs } from "./command.ts";
 import { flagName } from "./command.ts";
 import { facts, table } from "./format.ts";
 import { GLOBAL_FLAGS } from "./globals.ts";
-import { dashed } from "./grammar.ts";
+import { dashed } from "./tokens.ts";
 import { type Noun, NOUNS, SHORTCUTS } from "./nouns.ts";
 
 /** Widest line of running text. */

@@ -8,6 +8,7 @@ import type { Terminal } from "../host/terminal.ts";
 import type { Globals } from "./globals.ts";
 import type { NodeAccess } from "./node_access.ts";
 import type { Output } from "./output.ts";
+import { must, reference } from "./values.ts";
 
 /** What a command gets. */
 export interface Invocation<V> {
@@ -32,4 +33,11 @@ export interface Invocation<V> {
     input: ApiMethods[M]["input"],
     onItem?: (item: ApiMethods[M]["item"]) => void,
   ): Promise<ApiMethods[M]["result"]>;
+}
+
+/** The network that a word names, else `--network`. @throws {OmertaError} `usage`. */
+export function networkOf(
+  { words: [word], globals }: Pick<Invocation<unknown>, "words" | "globals">,
+): string | null {
+  return word === undefined ? globals.network : must("N", reference(word));
 }

@@ -100,6 +100,56 @@ Deno.test("parseLine() says what is wrong with a flag", () => {
   throws(() => parse("--__proto__"), usage(/Unknown flag/));
 });
 
+Deno.test("parseLine() knows no letters that share a dash, nor values that stick to one", () => {
+  throws(() => parse("-qv"), usage(/Unknown flag "-qv"/));
+  throws(() => parse("-q", "-vq"), usage(/Unknown flag "-vq"/));
+  throws(() => parse("-qx=1"), usage(/Unknown flag "-qx"/));
+  throws(() => parse("-q=yes"), usage(/Cannot use -q with a value: it takes none/));
+  throws(() => parse("-1"), usage(/Unknown flag "-1"/));
+  throws(() => parse("---json"), usage(/Unknown flag "---json"/));
+  throws(() => parse("--=x"), usage(/Unknown flag "--"/));
+  throws(() => parse("-=x"), usage(/Unknown flag "-"/));
+});
+
+Deno.test("parseLine() has no --no- but where it is a flag's name", () => {
+  throws(() => parse("--no-dry-run"), usage(/Unknown flag "--no-dry-run"/, /--dry-run/));
+  throws(() => parse("--no-json"), usage(/Unknown flag "--no-json"/));
+  const flags = { ...SAMPLE.flags, noWait: toggle("do not wait") };
+  const line = parseLine({ ...SAMPLE, flags }, "sample", ["--no-wait", "word"]);
+  deepStrictEqual([line.flags["noWait"], line.words], [true, ["word"]]);
+  throws(() => parseLine({ ...SAMPLE, flags }, "sample", ["--wait"]), usage(/Unknown flag/));
+});
+
+Deno.test("parseLine() takes what stands after the equals sign as it is", () => {
+  throws(() => parse("--key=", "x"), usage(/Cannot use --key: it is empty/));
+  strictEqual(parse("--key==").flags.key, "=");
+  strictEqual(parse("--key=--").flags.key, "--");
+  strictEqual(parse("--key=a b=c").flags.key, "a b=c");
+  strictEqual(parse("--key=-").flags.key, "-");
+  throws(() => parse("--kex=a=b"), usage(/Unknown flag "--kex"/, /Did you mean --key\?/));
+});
+
+Deno.test("parseLine() takes no flag and no -- for a value", () => {
+  throws(() => parse("--key", "--"), usage(/--key needs a value/, /--key=VALUE/));
+  throws(() => parse("--key", "--dry-run", "x"), usage(/--key needs a value/, /--key=VALUE/));
+  throws(() => parse("--key", "-q"), usage(/--key needs a value/));
+  throws(() => parse("--json", "--key"), usage(/--key needs a value/, /^See 'omerta help sample'/));
+  throws(() => parse("--key", ""), usage(/Cannot use --key: it is empty/));
+  deepStrictEqual(parse("--dry-run", "--", "--key").rest, ["--key"]);
+});
+
+Deno.test("parseLine() takes switches twice, values once, and lists as often as one likes", () => {
+  strictEqual(parse("--dry-run", "--dry-run").flags.dryRun, true);
+  strictEqual(parse("-q", "--quiet").globals.quiet, true);
+  throws(() => parse("--key", "a", "--id=b"), usage(/Cannot use --id twice/));
+  throws(() => parse("--state=/a", "--state", "/b"), usage(/Cannot use --state twice/));
+  deepStrictEqual(parse("--allow=a", "x", "--allow", "b", "--allow=a").flags.allow, [
+    "a",
+    "b",
+    "a",
+  ]);
+});
+
 Deno.test("parseLine() counts words", () => {
   throws(() => parse("a", "b", "c"), usage(/Unexpected word "c"/, /omerta sample \[ID\] \[MORE\]/));
   const needy = { ...SAMPLE, wordsMin: 1 };
