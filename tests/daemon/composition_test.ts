@@ -3,7 +3,7 @@
  * happens to one who asks without end, to one whose certificate ends, and to all when it goes.
  */
 import assert from "node:assert/strict";
-import type { NodeId } from "../../src/base/mod.ts";
+import { type NodeId, peerKey } from "../../src/base/mod.ts";
 import {
   CLOCK_SLACK_MS,
   type Grant,
@@ -14,6 +14,7 @@ import {
 } from "../../src/membership/mod.ts";
 import { type CallName, CALLS, type Question } from "../../src/node/mod.ts";
 import { codeOf, type Speaker } from "../e2e/lab/speaker.ts";
+import { relayedPath } from "../../src/wire/mod.ts";
 import { type WholeNode, withWholeNode } from "./whole_node.ts";
 
 /** The words of one who asks for everything, in the order in which they are asked. */
@@ -46,15 +47,7 @@ const ATTEMPTS = {
   "vm.renew": () => ({ vms: [NO_VM] }),
   "vm.extend": () => ({ vm: NO_VM, leaseMs: 60_000 }),
   "vm.release": () => ({ vm: NO_VM }),
-  "vm.event": () => ({
-    vm: NO_VM,
-    state: "ready",
-    leaseLeftMs: null,
-    lifeLeftMs: null,
-    bootMs: null,
-    reason: null,
-    endReason: null,
-  }),
+  "vm.event": () => GONE,
 } satisfies { readonly [N in CallName]: (at: Attempt) => Question<N> } as {
   readonly [N in CallName]: (at: Attempt) => Question<CallName>;
 };
@@ -69,6 +62,17 @@ interface Attempt {
 
 const NO_VM = "2222222222222222";
 const SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPLhIw0nOIqxzyMTZ6vUtBjJLy3rcCcvcWmO/6oKWpeA";
+
+/** A word about a VM that is nobody's. */
+const GONE: Question<"vm.event"> = {
+  vm: NO_VM,
+  state: "ready",
+  leaseLeftMs: null,
+  lifeLeftMs: null,
+  bootMs: null,
+  reason: null,
+  endReason: null,
+};
 
 /** What a call comes to; "done" is an answer, else the code of the refusal. */
 interface Row {
@@ -129,9 +133,6 @@ function record(node: WholeNode, who: Speaker, roles: readonly Role[]): Uint8Arr
     expiresAtMs: Date.now() + 60_000,
   });
 }
-
-// The native library is loaded once in a process, and stays: here, before any test looks for leaks.
-await withWholeNode(() => Promise.resolve());
 
 /** What each call comes to, one after another. */
 async function attempts(at: Attempt): Promise<Record<string, string>> {
@@ -234,6 +235,27 @@ Deno.test("a whole node lets in nobody without a certificate that holds", async 
     for (const [who, speaker, certificate, why] of cases) {
       await assert.rejects(node.connect(speaker, certificate), why, who);
     }
+  });
+});
+
+Deno.test("a whole node joins two members, who then speak through it", async () => {
+  await withWholeNode(async (node) => {
+    await node.start();
+    const [caller, called] = [await node.member(), await node.member()];
+    const { key, payload } = node.membership(node.certificate(called.identity.id));
+    const asked: string[] = [];
+    await called.answer([{ ...key, payload }], (name) => {
+      asked.push(name);
+      return {};
+    });
+    const peer = called.identity.id;
+    const allocated = await caller.call(node.key, "relay.allocate", { peer });
+    assert.ok("answer" in allocated, codeOf(allocated));
+    const path = relayedPath(node.path, allocated.answer.session);
+    const shown = node.membership(node.certificate(caller.identity.id));
+    await caller.connect({ peer, path, ...shown });
+    const answered = await caller.call(peerKey(node.network, peer), "vm.event", GONE);
+    assert.deepEqual([codeOf(answered), asked], ["done", ["vm.event"]]);
   });
 });
 

@@ -1,12 +1,19 @@
 /**
- * A whole node in this process, as `omerta mesh run --relay --provider --dry-run` starts it, with its real
- * UDP port on loopback; and members of its network, with whatever certificate the test gives them.
+ * A whole node in this process, as `omerta mesh run --relay --provider --dry-run` starts it, on a network in
+ * memory; and members of its network, with whatever certificate the test gives them.
  *
  * @module
  */
-import { type NetworkId, type NodeId, type PeerKey, peerKey } from "../../src/base/mod.ts";
+import {
+  type NetworkId,
+  type NodeId,
+  type Path,
+  type PeerKey,
+  peerKey,
+} from "../../src/base/mod.ts";
 import { type Identity, identityFromSeed, systemRandom } from "../../src/crypto/mod.ts";
 import { runNode } from "../../src/daemon/mod.ts";
+import type { RunNodeOptions } from "../../src/daemon/options.ts";
 import { statePaths } from "../../src/host/state/state.ts";
 import { openStore, type Store } from "../../src/host/store/mod.ts";
 import {
@@ -18,8 +25,10 @@ import {
   inviteSecrets,
   issueCertificate,
 } from "../../src/membership/mod.ts";
+import type { SessionKey } from "../../src/session/mod.ts";
 import { Speaker } from "../e2e/lab/speaker.ts";
 import { withDirectory } from "../host/scratch.ts";
+import { MemoryNet } from "./memory_net.ts";
 import { asPath } from "../../src/wire/mod.ts";
 
 /** What a test puts into a member's certificate. */
@@ -38,6 +47,7 @@ export class WholeNode {
   readonly logged: string[] = [];
   readonly #epoch: EpochKey;
   readonly #dir: string;
+  readonly #net = new MemoryNet();
   readonly #speakers: Speaker[] = [];
   #port = 0;
   #stop = new AbortController();
@@ -58,7 +68,7 @@ export class WholeNode {
   static async found(dir: string): Promise<WholeNode> {
     const made = Promise.withResolvers<NodeId>();
     const stop = new AbortController();
-    const run = start(dir, {
+    const run = start(dir, new MemoryNet(), {
       signal: stop.signal,
       onReady: ({ node }) => made.resolve(node.id as NodeId),
     });
@@ -90,7 +100,7 @@ export class WholeNode {
   async start(): Promise<void> {
     const ready = Promise.withResolvers<number>();
     this.#stop = new AbortController();
-    this.#ended = start(this.#dir, {
+    this.#ended = start(this.#dir, this.#net, {
       signal: this.#stop.signal,
       onReady: ({ port }) => ready.resolve(port),
       log: (line) => this.logged.push(line),
@@ -121,20 +131,28 @@ export class WholeNode {
 
   /** One who is not connected yet. */
   speaker(): Speaker {
-    const speaker = new Speaker();
+    const speaker = new Speaker(this.#net.carrier(), ["relay"]);
     this.#speakers.push(speaker);
     return speaker;
   }
 
-  /** Opens a session with the node by a certificate, or by none. @throws {Error} where it refuses. */
-  async connect(speaker: Speaker, certificate: Uint8Array | null): Promise<void> {
+  /** Where the node listens. */
+  get path(): Path {
+    return asPath(`127.0.0.1:${this.#port}`);
+  }
+
+  /** By what members of the network know each other, and what this one shows. */
+  membership(certificate: Uint8Array | null): { key: SessionKey; payload: Uint8Array } {
     const { network } = this;
-    await speaker.connect({
-      peer: this.id,
-      path: asPath(`127.0.0.1:${this.#port}`),
+    return {
       key: { ...epochSecrets(network, this.#epoch), network, kind: "epoch" },
       payload: encodeShown({ certificate, alias: null }),
-    });
+    };
+  }
+
+  /** Opens a session with the node by a certificate, or by none. @throws {Error} where it refuses. */
+  async connect(speaker: Speaker, certificate: Uint8Array | null): Promise<void> {
+    await speaker.connect({ peer: this.id, path: this.path, ...this.membership(certificate) });
   }
 
   /** Makes an invite, while the node does not run; its secret. */
@@ -156,7 +174,7 @@ export class WholeNode {
     const { network } = this;
     await speaker.connect({
       peer: this.id,
-      path: asPath(`127.0.0.1:${this.#port}`),
+      path: this.path,
       key: { ...inviteSecrets(secret), network, kind: "invite" },
       payload: encodeShown({ certificate: null, alias: null }),
     });
@@ -203,8 +221,8 @@ type Told =
   & Pick<Parameters<typeof runNode>[0], "signal" | "onReady">
   & Partial<Pick<Parameters<typeof runNode>[0], "log">>;
 
-function start(dir: string, told: Told): Promise<void> {
-  return runNode({
+function start(dir: string, net: MemoryNet, told: Told): Promise<void> {
+  const options: RunNodeOptions = {
     state: dir,
     port: 0, // any
     advertise: ["127.0.0.1"],
@@ -228,5 +246,6 @@ function start(dir: string, told: Told): Promise<void> {
     showsInvite: false,
     log: () => {},
     ...told,
-  });
+  };
+  return runNode(options, net.open);
 }

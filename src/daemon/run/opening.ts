@@ -6,7 +6,7 @@
 import { OmertaError } from "../../base/mod.ts";
 import { assetPath } from "../../host/assets.ts";
 import { createLog, type Log, type LogLevel, openLogFile } from "../../host/log.ts";
-import { type NetHost, type NetOptions, openNet } from "../../host/net/net.ts";
+import { type NetHost, type NetOptions, openNet as openNativeNet } from "../../host/net/net.ts";
 import type { StatePaths } from "../../host/state/state.ts";
 import type { Store } from "../../host/store/mod.ts";
 import { wallNowMs } from "../../host/system.ts";
@@ -43,22 +43,32 @@ export function isDirectWanted(): boolean {
   return Deno.env.get("OMERTA_DIRECT") !== "never";
 }
 
+/** What carries a node's datagrams, opened at a port. @throws {OmertaError} `port-taken`. */
+export type OpenNet = (options: Omit<NetOptions, "library">) => NetHost;
+
 /** The node's UDP port and what carries its datagrams; the port is remembered. */
 export async function openPort(
   options: RunNodeOptions,
-  { paths, store, log }: {
+  { paths, store, log, openNet }: {
     readonly paths: StatePaths;
     readonly store: Store;
     readonly log: Pick<Log, "warn">;
+    /** `null`: the native library. */
+    readonly openNet: OpenNet | null;
   },
   on: Pick<NetOptions, "onDatagram" | "onEvent">,
 ): Promise<NetHost> {
-  const library = await assetPath("libomerta_net.so", paths.dir);
+  const opened = openNet ?? await nativeNet(paths);
   const { streamSocket } = paths;
-  const open = (port: number) => openNet({ port, streamSocket, library, ...on });
+  const open = (port: number) => opened({ port, streamSocket, ...on });
   const net = openAt(options, { last: store.values.get("port"), log }, open);
   store.values.put("port", net.port);
   return net;
+}
+
+async function nativeNet({ dir }: StatePaths): Promise<OpenNet> {
+  const library = await assetPath("libomerta_net.so", dir);
+  return (options) => openNativeNet({ ...options, library });
 }
 
 /** The port that was asked for; else the last one, and where that is taken, any. */

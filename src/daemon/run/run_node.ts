@@ -29,7 +29,7 @@ import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
 import type { Context, Ground } from "../context.ts";
 import { type Entered, enterNetwork } from "./entering.ts";
 import { Lingering } from "./lingering.ts";
-import { isDirectWanted, openLog, openPort } from "./opening.ts";
+import { isDirectWanted, openLog, type OpenNet, openPort } from "./opening.ts";
 import { judgeMembers, tellNetworks } from "./members.ts";
 import { openContext } from "./ports.ts";
 import { HOST_CLOCK, HostTimers } from "./timers.ts";
@@ -62,14 +62,18 @@ const TAKE_UP_MS = 2_000;
  *
  * @throws {OmertaError} what keeps it from starting: `node-running`, `port-taken`, `key-mode`,
  * `state-damaged`, what is wrong with an invite, `qemu-missing`, …
+ * @param openNet What carries its datagrams, where that is not the native library: a network in memory.
  */
-export async function runNode(options: RunNodeOptions): Promise<void> {
+export async function runNode(
+  options: RunNodeOptions,
+  openNet: OpenNet | null = null,
+): Promise<void> {
   const paths = openState(options.state);
   const build = buildId();
   const lock = await acquireState(paths, { mode: options.mode, build, signal: options.signal });
   if (lock === undefined) return; // Another node serves: there is nothing to do.
   try {
-    await new NodeRun(options, paths, build).run();
+    await new NodeRun(options, { paths, build, openNet }).run();
   } finally {
     lock.release();
   }
@@ -80,6 +84,7 @@ class NodeRun {
   readonly #options: RunNodeOptions;
   readonly #paths: StatePaths;
   readonly #build: string;
+  readonly #openNet: OpenNet | null;
   readonly #log: Log;
   readonly #closers: (() => unknown)[] = [];
   readonly #ended = Promise.withResolvers<void>();
@@ -91,10 +96,18 @@ class NodeRun {
   /** Whether it gives way to another node: then the calls that run are finished before. */
   #yields = false;
 
-  constructor(options: RunNodeOptions, paths: StatePaths, build: string) {
+  constructor(
+    options: RunNodeOptions,
+    { paths, build, openNet }: {
+      readonly paths: StatePaths;
+      readonly build: string;
+      readonly openNet: OpenNet | null;
+    },
+  ) {
     this.#options = options;
     this.#paths = paths;
     this.#build = build;
+    this.#openNet = openNet;
     this.#alias = options.alias;
     const { mode, lingerMs } = options;
     const { log, close } = openLog(options, paths);
@@ -167,7 +180,8 @@ class NodeRun {
     }
     this.#alias ??= store.values.get("alias") ?? null;
     if (this.#options.alias !== null) store.values.put("alias", this.#options.alias);
-    const net = await openPort(this.#options, { paths: this.#paths, store, log: this.#log }, {
+    const [paths, log, openNet] = [this.#paths, this.#log, this.#openNet];
+    const net = await openPort(this.#options, { paths, store, log, openNet }, {
       onDatagram: (path, bytes) => this.#onDatagram(path, bytes),
       onEvent: (event) => this.#onEvent(event),
     });

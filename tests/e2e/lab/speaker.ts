@@ -1,5 +1,6 @@
 /**
- * One who speaks the protocol: the project's own machine on a socket, without a node around it that
+ * One who speaks the protocol: the project's own machine on a socket, or on a network in memory, without a
+ * node around it that
  * would keep it honest. For tests of what a real node answers to whom.
  *
  * @module
@@ -13,7 +14,7 @@ import {
   type SessionKind,
 } from "../../../src/base/mod.ts";
 import { generateIdentity, generateKeyPair, systemRandom } from "../../../src/crypto/mod.ts";
-import type { Member } from "../../../src/membership/mod.ts";
+import type { Grant, Member } from "../../../src/membership/mod.ts";
 import {
   type Answer,
   type CallName,
@@ -27,6 +28,7 @@ import {
 } from "../../../src/node/mod.ts";
 import type { AcceptedKey } from "../../../src/session/mod.ts";
 import {
+  type Address,
   directPath,
   encodeRelayed,
   parseFrame,
@@ -36,6 +38,42 @@ import {
 } from "../../../src/wire/mod.ts";
 
 type Out<T extends NodeOut<Member>["type"]> = Extract<NodeOut<Member>, { readonly type: T }>;
+/** What carries a speaker's datagrams. */
+export interface Carrier {
+  /** From now on `receive` gets what comes. */
+  listen(receive: (bytes: Uint8Array, from: Address) => void): void;
+  send(bytes: Uint8Array, to: Address): void;
+  /** Takes any port of loopback; resolves with it. */
+  bind(): Promise<number>;
+  close(): void;
+}
+
+/** A UDP socket of this machine. */
+class UdpCarrier implements Carrier {
+  readonly #socket = createSocket("udp4");
+
+  listen(receive: (bytes: Uint8Array, from: Address) => void): void {
+    this.#socket.on("message", (bytes, { address: ip, port }) => {
+      receive(Uint8Array.from(bytes), { ip, port });
+    });
+  }
+
+  send(bytes: Uint8Array, { ip, port }: Address): void {
+    this.#socket.send(bytes, port, ip);
+  }
+
+  async bind(): Promise<number> {
+    const bound = Promise.withResolvers<void>();
+    this.#socket.bind(0, "127.0.0.1", () => bound.resolve());
+    await bound.promise;
+    return this.#socket.address().port;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
 /** How a session ended. */
 export type Down = Out<"peer-down">;
 
@@ -44,12 +82,12 @@ export type Outcome<N extends CallName> = { readonly answer: Answer<N> } | {
   readonly code: string;
 };
 
-/** The machine of a node on a socket, without anything that would keep it honest. */
+/** The machine of a node on a carrier, without anything that would keep it honest. */
 export class Speaker {
   readonly identity = generateIdentity(systemRandom).identity;
   readonly staticKey = generateKeyPair(systemRandom);
   readonly #machine: NodeMachine<Member>;
-  readonly #socket = createSocket("udp4");
+  readonly #carrier: Carrier;
   readonly #waiting = new Map<
     number,
     (output: Out<"called" | "connected" | "connect-failed">) => void
@@ -59,15 +97,18 @@ export class Speaker {
   #answerer: ((call: CallName) => object) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor() {
-    const trusting = () => ok({ grants: [], certificate: null, alias: null } as unknown as Member);
+  /** @param trusts What it holds every peer to be. */
+  constructor(carrier: Carrier = new UdpCarrier(), trusts: readonly Grant[] = []) {
+    this.#carrier = carrier;
+    const member = { grants: trusts, certificate: null, alias: null } as unknown as Member;
+    const trusting = () => ok(member);
     this.#machine = new NodeMachine<Member>({
       identity: this.identity,
       staticKey: this.staticKey,
       random: systemRandom,
       verifyPeer: trusting,
     });
-    this.#socket.on("message", (bytes, from) => this.#received(bytes, from));
+    carrier.listen((bytes, from) => this.#received(bytes, from));
   }
 
   /** Begins a session. @throws {Error} that says why there is none. */
@@ -112,10 +153,7 @@ export class Speaker {
   ): Promise<number> {
     this.#answerer = answerer;
     this.#take({ type: "keys", keys });
-    const bound = Promise.withResolvers<void>();
-    this.#socket.bind(0, "127.0.0.1", () => bound.resolve());
-    await bound.promise;
-    return this.#socket.address().port;
+    return await this.#carrier.bind();
   }
 
   /** The next session that ends. */
@@ -125,7 +163,7 @@ export class Speaker {
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#socket.close();
+    this.#carrier.close();
   }
 
   #begin(
@@ -175,20 +213,14 @@ export class Speaker {
     if (parts === undefined || parts.address.ip.includes(":")) return;
     const { address } = parts;
     const frame = parts.via === "direct" ? bytes : encodeRelayed(TO_RELAY, parts.session, bytes);
-    this.#socket.send(frame, address.port, address.ip);
+    this.#carrier.send(frame, address);
   }
 
-  #received(bytes: Uint8Array, from: { readonly address: string; readonly port: number }): void {
-    const path = directPath({ ip: from.address, port: from.port });
-    const frame = parseFrame(Uint8Array.from(bytes));
+  #received(bytes: Uint8Array, from: Address): void {
+    const path = directPath(from);
+    const frame = parseFrame(bytes);
     if (!frame.ok || frame.value.type === "tunnel") return;
-    if (frame.value.type === "control") {
-      return this.#take({
-        type: "datagram",
-        path,
-        bytes: Uint8Array.from(bytes),
-      });
-    }
+    if (frame.value.type === "control") return this.#take({ type: "datagram", path, bytes });
     const { session, inner } = frame.value;
     this.#take({ type: "datagram", path: relayedPath(path, session), bytes: inner.slice() });
   }
