@@ -13,27 +13,40 @@ import { OmertaError } from "../base/errors.ts";
 import { errorDoc } from "./error_doc.ts";
 
 /** Most bytes of an answer that wait for its reader. Guess: some thousand items. */
-export const UNREAD_BYTES_MAX = 1 << 20;
+const UNREAD_BYTES_MAX = 1 << 20;
 
 /** What a method may do besides returning. */
 export interface CallContext<Item = unknown> {
   /** Aborted when nobody reads the answer any more, or when the node ends. */
   readonly signal: AbortSignal;
-  /** Says what is being done; dropped where the reader is slow. */
+  /** Says what is being done, with further fields beside `text`; dropped where the reader is slow. */
   progress(text: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** Emits an item of a streaming method. */
+  /** Emits an item of a streaming method; where the reader is too slow, the call ends as `refused`. */
   item(item: Item): void;
 }
 
 /** How a call is tied to its node. */
 export interface AnswerOptions {
+  /** Aborted here when the reader leaves; by the node with an `OmertaError`, which the reader is told. */
   readonly abort: AbortController;
+  /** The method threw something that is no `OmertaError`. */
   readonly onDefect: (error: unknown) => void;
   /** The method returned, also where nobody reads its answer. */
   readonly onEnd: () => void;
 }
 
-/** Runs `work` and streams what it says. */
+/**
+ * Runs `work` and streams what it says: a line of JSON each, the last one `{"result":…}` or `{"error":…}`.
+ * Never errors: what `work` throws is the last line.
+ *
+ * @example
+ * ```ts
+ * const work = async ({ progress }) => { progress("asking"); return { sent: 1 }; };
+ * new Response(answerStream(work, { abort, onDefect, onEnd }));
+ * // {"progress":{"text":"asking"}}
+ * // {"result":{"sent":1}}
+ * ```
+ */
 export function answerStream(
   work: (context: CallContext<unknown>) => Promise<unknown>,
   { abort, onDefect, onEnd }: AnswerOptions,

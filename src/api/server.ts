@@ -25,7 +25,7 @@ export type { CallContext } from "./answer.ts";
 export const BODY_BYTES_MAX = 1 << 20;
 
 /** Most calls at once, forwards and followed events included. Guess. */
-export const CALLS_MAX = 256;
+const CALLS_MAX = 256;
 
 /** One method: what it takes, and what it does. */
 export interface ApiMethod<Input = unknown, Result = unknown, Item = unknown> {
@@ -52,6 +52,7 @@ export interface ApiOptions {
   readonly onDefect?: (method: string, error: unknown) => void;
   /** The number of calls that run changed, not counting those that are no use of the node. */
   readonly onCalls?: (running: number) => void;
+  /** Most calls at once; the next is `refused`. Default: 256. */
   readonly callsMax?: number;
 }
 
@@ -67,7 +68,17 @@ export interface Api {
   abort(reason: OmertaError): void;
 }
 
-/** Makes the API of a table of methods. */
+/**
+ * Makes the API of a table of methods. Refused before a method runs: 404 `unsupported`, 413 and 400
+ * `usage`, 503 `refused` and `no-node`, each with the error as its one line.
+ *
+ * @example
+ * ```ts
+ * const api = createApi({ "node.info": { input: NOTHING, isUse: false, run: nodeInfo } });
+ * const server = serveUnix("/run/omerta/node.sock", (request) => api.fetch(request));
+ * // POST /v1/node/info {} ──▶ {"result":{"pid":4711,…}}
+ * ```
+ */
 export function createApi(methods: ApiTable, options: ApiOptions = {}): Api {
   const table: Readonly<Record<string, ApiMethod | undefined>> = methods;
   const calls = new Calls(options);

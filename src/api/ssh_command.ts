@@ -49,6 +49,11 @@ const BLOB_HEAD = "AAAAC3NzaC1lZDI1NTE5AAAAI";
  *
  * @param ssh The program; default: `ssh` as PATH finds it.
  * @throws {OmertaError} `refused` for hostile strings, `unsupported` for paths that ssh cannot take.
+ * @example
+ * ```ts
+ * sshCommand(target, { program: ["/usr/bin/omerta"], state: "/home/ann/.omerta" });
+ * // ["ssh", "-F", "none", "-o", "HostKeyAlias=omerta-ab3dqt5zk2m7w6xy", …, "root@ab3dqt5zk2m7w6xy"]
+ * ```
  */
 export function sshCommand(target: SshTarget, self: SelfCommand, ssh = "ssh"): string[] {
   const options = Object.entries(sshOptions(target, self));
@@ -60,6 +65,13 @@ export function sshCommand(target: SshTarget, self: SelfCommand, ssh = "ssh"): s
  * An entry for `~/.ssh/config`: the VM by its name and its id, for ssh, scp, rsync and editors.
  *
  * @throws {OmertaError} as `sshCommand`, also for paths with line ends.
+ * @example
+ * ```text
+ * Host web ab3dqt5zk2m7w6xy
+ *   User root
+ *   HostKeyAlias omerta-ab3dqt5zk2m7w6xy
+ *   …
+ * ```
  */
 export function sshConfigEntry(target: SshTarget, self: SelfCommand): string {
   const { id, name, user } = checkTarget(target);
@@ -97,6 +109,11 @@ const AGAINST_OTHERS: Readonly<Record<string, string>> = {
  *
  * @param hostKey A whole `ssh-ed25519 …` line without comment.
  * @throws {OmertaError} `refused` for anything else.
+ * @example
+ * ```ts
+ * knownHostsLine("ab3dqt5zk2m7w6xy", "ssh-ed25519 AAAAC3Nza…");
+ * // "omerta-ab3dqt5zk2m7w6xy ssh-ed25519 AAAAC3Nza…\n"
+ * ```
  */
 export function knownHostsLine(id: string, hostKey: string): string {
   if (!VM_ID.test(id)) throw hostile("id");

@@ -43,33 +43,19 @@ class SystemNode implements NodeAccess {
     input: ApiMethods[M]["input"],
     { start, signal, onProgress, onItem }: CallHooks<ApiMethods[M]["item"]> & { start: boolean },
   ): Promise<ApiMethods[M]["result"]> {
+    const { callNode, callStartedNode } = await import("../api/client.ts");
     const options = {
       signal,
       onProgress: (progress: { text: string }) => onProgress?.(progress.text),
-      onItem: (item: unknown) => onItem?.(item as ApiMethods[M]["item"]),
+      ...(onItem && { onItem }),
     };
-    const answer = start
-      ? await this.#callEnsured(method, input, options)
-      : await this.#callRunning(method, input, options);
-    // The node is of this build or in the foreground: its answer has the shape it promises.
-    return answer as ApiMethods[M]["result"];
-  }
-
-  async #callEnsured(method: string, input: unknown, options: object): Promise<unknown> {
-    const { callEnsured } = await import("../host/process/background.ts");
-    const { env } = this.#terminal;
-    return await callEnsured(this.state, method, input, {
-      ...options,
-      build: await this.build(),
-      env,
-    });
-  }
-
-  async #callRunning(method: string, input: unknown, options: object): Promise<unknown> {
+    if (start) {
+      const program = { build: await this.build(), env: this.#terminal.env };
+      return await callStartedNode(this.state, method, input, { ...options, ...program });
+    }
     const { existingState, statePaths } = await import("../host/state/state.ts");
-    const { callMethod } = await import("../host/process/node_client.ts");
-    const paths = existingState(this.state) ?? statePaths(this.state);
-    return await callMethod(paths.socket, method, input, options);
+    const { socket } = existingState(this.state) ?? statePaths(this.state);
+    return await callNode(socket, method, input, options);
   }
 
   async run(options: RunNodeOptions): Promise<void> {

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { fail, ok, type Result } from "../base/mod.ts";
 import type { Role } from "./record.ts";
 
 /** Every grant, in the order in which sets are shown. The index is the bit on the wire. */
@@ -31,15 +30,6 @@ export function grantsOfBits(bits: number): readonly Grant[] {
 /** Whether `text` is a grant. */
 export function isGrant(text: string): text is Grant {
   return GRANTS.some((grant) => grant === text);
-}
-
-/** Grants written as `rent,provide`: each known, none doubled, at least one. */
-export function parseGrants(text: string): Result<readonly Grant[], "unknown-grant" | "doubled"> {
-  const words = text.split(",");
-  if (!words.every(isGrant)) return fail("unknown-grant");
-  return new Set(words).size === words.length
-    ? ok(GRANTS.filter((grant) => words.includes(grant)))
-    : fail("doubled");
 }
 
 /** Whether every grant of `some` is among `all`. */

@@ -15,9 +15,9 @@
  *
  * @module
  */
-import { fail, isId, type NodeId, ok, type Random, type Result } from "../base/mod.ts";
+import { fail, type NodeId, ok, type Random, type Result } from "../base/mod.ts";
 import { CERTIFICATE_LIFE_MS } from "./certificate.ts";
-import { type Grant, GRANTS, isGrant } from "./grants.ts";
+import { type Grant, GRANTS } from "./grants.ts";
 import { INVITE_SECRET_BYTES, inviteIdOf } from "./invite.ts";
 import { CLOCK_SLACK_MS } from "./time.ts";
 
@@ -192,11 +192,6 @@ export class InviteBook {
   }
 }
 
-/** Reads a row from parsed JSON; `bad-row` where anything in it is not as the book writes it. */
-export function parseInviteRow(json: unknown): Result<InviteRow, "bad-row"> {
-  return isInviteRow(json) ? ok(json) : fail("bad-row");
-}
-
 function endOf(invite: InviteRow): number {
   return Math.min(invite.expiresAtMs + CLOCK_SLACK_MS, invite.revokedAtMs ?? Infinity);
 }
@@ -245,29 +240,6 @@ function checkOrder(
     throw new RangeError(`Cannot make invite: uses are ${uses}`);
   }
   if (grants.length === 0) throw new RangeError("Cannot make invite: it grants nothing");
-}
-
-function isInviteRow(json: unknown): json is InviteRow {
-  if (typeof json !== "object" || json === null) return false;
-  const row = json as Readonly<Record<string, unknown>>;
-  const { secret, grants, uses, subjects } = row;
-  if (typeof secret !== "string" || !/^[0-9a-f]{64}$/.test(secret)) return false;
-  return row["id"] === inviteIdOf(Uint8Array.fromHex(secret)) &&
-    isListOf(grants, isGrant, GRANTS.length) && grants.length > 0 &&
-    (uses === null || isCount(uses, 1, INVITE_USES_MAX)) &&
-    isCount(row["createdAtMs"], 0) && isCount(row["expiresAtMs"], 0) &&
-    (row["revokedAtMs"] === null || isCount(row["revokedAtMs"], 0)) &&
-    (row["redeemedAtMs"] === null || isCount(row["redeemedAtMs"], 0)) &&
-    isListOf(subjects, isId, INVITE_USES_MAX) && isCount(row["redeemed"], subjects.length);
-}
-
-function isListOf(
-  value: unknown,
-  isItem: (text: string) => boolean,
-  countMax: number,
-): value is readonly string[] {
-  return Array.isArray(value) && value.length <= countMax &&
-    value.every((item) => typeof item === "string" && isItem(item));
 }
 
 function isCount(value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): boolean {

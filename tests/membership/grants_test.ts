@@ -7,20 +7,7 @@ import {
   GRANTS,
   grantsOfBits,
   isWithinGrants,
-  parseGrants,
 } from "../../src/membership/mod.ts";
-
-Deno.test("parseGrants() takes known words in any order and gives them in theirs", () => {
-  deepStrictEqual(parseGrants("rent"), { ok: true, value: ["rent"] });
-  deepStrictEqual(parseGrants("admit,relay,rent"), { ok: true, value: ["rent", "relay", "admit"] });
-});
-
-Deno.test("parseGrants() refuses the whole text for one word that is unknown or doubled", () => {
-  for (const text of ["", ",", "rent,", "rent, provide", "Rent", "all", "rent,*", "toString"]) {
-    deepStrictEqual(parseGrants(text), { ok: false, reason: "unknown-grant" }, text);
-  }
-  deepStrictEqual(parseGrants("rent,rent"), { ok: false, reason: "doubled" });
-});
 
 Deno.test("every set of grants is one number and back", () => {
   strictEqual(GRANT_BITS_MAX, 15);
@@ -37,12 +24,6 @@ Deno.test("isWithinGrants() is the subset relation", () => {
     const bits = grantBits(some);
     strictEqual(isWithinGrants(some, all), (bits & grantBits(all)) === bits);
   }));
-});
-
-Deno.test("parseGrants() never throws", () => {
-  fc.assert(
-    fc.property(fc.string(), (text) => strictEqual(typeof parseGrants(text).ok, "boolean")),
-  );
 });
 
 Deno.test("grantedRoles() leaves what the membership includes, and nothing without it", () => {

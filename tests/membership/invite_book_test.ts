@@ -9,7 +9,6 @@ import {
   inviteIdOf,
   type InviteRow,
   INVITES_MAX,
-  parseInviteRow,
 } from "../../src/membership/mod.ts";
 import { alice, bob, DAY, eve, NOON, random } from "./samples.ts";
 
@@ -179,48 +178,12 @@ Deno.test("a book survives a restart", () => {
   const book = new InviteBook();
   const invite = make(book, { uses: 1 });
   redeem(book, invite, alice.id);
-  const rows = book.list().map((row) => parseInviteRow(JSON.parse(JSON.stringify(row))));
-  const restored = new InviteBook(rows.flatMap((row) => row.ok ? [row.value] : []));
+  const restored = new InviteBook(JSON.parse(JSON.stringify(book.list())));
   deepStrictEqual(restored.list(), book.list());
   deepStrictEqual([redeem(restored, invite, alice.id), redeem(restored, invite, bob.id)], [
     "rent,provide",
     "invite-used-up",
   ]);
-});
-
-Deno.test("parseInviteRow() refuses a row in which one field is not as it was written", () => {
-  const row = make(new InviteBook(), { uses: 3 });
-  const bad: readonly [string, unknown][] = [
-    ["id", "0".repeat(16)],
-    ["secret", "00".repeat(32)],
-    ["secret", "zz"],
-    ["secret", row.secret.toUpperCase()],
-    ["grants", []],
-    ["grants", ["root"]],
-    ["grants", "rent"],
-    ["uses", 0],
-    ["uses", 1.5],
-    ["createdAtMs", null],
-    ["expiresAtMs", -1],
-    ["expiresAtMs", "soon"],
-    ["revokedAtMs", false],
-    ["redeemed", -1],
-    ["redeemed", null],
-    ["redeemedAtMs", -1],
-    ["redeemedAtMs", "noon"],
-    ["subjects", ["nobody"]],
-    ["subjects", {}],
-    ["subjects", [alice.id]],
-  ];
-  strictEqual(parseInviteRow(row).ok, true);
-  for (const [field, value] of bad) {
-    const changed = { ...row, [field]: value };
-    deepStrictEqual(parseInviteRow(changed), { ok: false, reason: "bad-row" }, `${field} ${value}`);
-    const rest: Record<string, unknown> = { ...row };
-    delete rest[field];
-    strictEqual(parseInviteRow(rest).ok, false, `without ${field}`);
-  }
-  fc.assert(fc.property(fc.anything(), (json) => strictEqual(parseInviteRow(json).ok, false)));
 });
 
 const crowd = Array.from({ length: 6 }, () => generateIdentity(random).identity.id);
