@@ -67,7 +67,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The rooms of use cases: they decide, and what is done is done by the ports that they are handed. */
-const USE_CASES = new Set(["lending", "networks", "streams"]);
+const USE_CASES = new Set(["lending", "networks", "renting", "streams"]);
 /** Globals by which a use case would do by itself what a port does for it. */
 const PORTS_HAVE = new Set([
   ..."Deno setTimeout setInterval clearTimeout clearInterval performance Date crypto".split(" "),
@@ -86,11 +86,6 @@ const NOT_YET_MOVED = new Set([
   "src/daemon/mesh/reach.ts",
   "src/daemon/mesh/directory.ts",
   "src/daemon/mesh/relays.ts",
-  "src/daemon/renting/bringing_up.ts",
-  "src/daemon/renting/consumer.ts",
-  "src/daemon/renting/market.ts",
-  "src/daemon/renting/rented_tunnels.ts",
-  "src/daemon/renting/reserving.ts",
 ]);
 
 /** Lines of a file: beyond that it is two. */

@@ -19,4 +19,5 @@ export type * from "./rental_events.ts";
 export * from "./rental_life.ts";
 export * from "./rental_names.ts";
 export * from "./requirements.ts";
+export * from "./terms.ts";
 export * from "./vm_state.ts";

@@ -12,7 +12,9 @@ import {
   MatchingMachine,
   type MatchingOut,
   type NoVm,
-  suffices,
+  type Offer,
+  type TermsFault,
+  termsFault,
 } from "../../market/mod.ts";
 import type { Answer, Question } from "../../node/mod.ts";
 import { ANSWER_MS } from "./bring_up.ts";
@@ -52,12 +54,6 @@ export interface RoundPlan {
  */
 export async function reserve(parts: RoundParts, plan: RoundPlan): Promise<Reserved> {
   return await new Round(parts, plan).run();
-}
-
-/** What is wrong with a reservation, and whether its provider had promised otherwise. */
-interface Fault {
-  readonly text: string;
-  readonly isLie: boolean;
 }
 
 class Round {
@@ -164,17 +160,17 @@ class Round {
   /** What was set aside must be what was asked for; where it is not, it is given back. */
   #judge(node: NodeId, answer: Answer<"vm.reserve">): void {
     const { known } = this.#parts;
-    const { network } = this.#plan;
+    const { request } = this.#plan;
     const taken = this.#takenId(node, answer);
-    const fault = taken ?? this.#fault(node, answer);
+    const fault = taken ?? termsFault(request, answer, this.#offerOf(node));
     if (fault === null) return;
-    if (fault.isLie) known.failed(network, node);
+    if (fault.isLie) known.failed(this.#plan.network, node);
     if (taken === null) this.#giveBack(node, answer.vm as VmId);
     throw new OmertaError("refused", `The provider ${this.#nameOf(node)} ${fault.text}`);
   }
 
   /** An honest provider draws ids by lot: another would have us forget, or release, another VM. */
-  #takenId(node: NodeId, { vm, existing }: Answer<"vm.reserve">): Fault | null {
+  #takenId(node: NodeId, { vm, existing }: Answer<"vm.reserve">): TermsFault | null {
     const holder = this.#parts.rentals.book.get(vm as VmId);
     if (holder === undefined || isEnded(holder.state)) return null;
     const isFormer = existing && holder.provider === node;
@@ -183,22 +179,8 @@ class Round {
       : { text: "gives the VM the id of another that lives", isLie: true };
   }
 
-  /** In what a reservation differs from what was asked for; `null`: in nothing that matters. */
-  #fault(node: NodeId, answer: Answer<"vm.reserve">): Fault | null {
-    const { request, candidates } = this.#plan;
-    if (answer.dryRun !== request.dryRun) {
-      const text = request.dryRun ? "does not run dry" : "only runs dry: it lends no machine";
-      return { text, isLie: false };
-    }
-    if (answer.dryRun) return null; // no machine, no walls
-    const digest = imageDigestOf(request.image);
-    if (digest !== null && answer.imageDigest !== digest) {
-      return { text: "would boot another image than the one of that digest", isLie: true };
-    }
-    if (suffices(answer, request) === true) return null;
-    const offer = candidates.find((candidate) => candidate.node === node)?.offer;
-    const isLie = offer !== undefined && suffices(offer, request) === true;
-    return { text: "does not confine a VM as well as was asked for", isLie };
+  #offerOf(node: NodeId): Offer | undefined {
+    return this.#plan.candidates.find((candidate) => candidate.node === node)?.offer;
   }
 
   #nameOf(node: NodeId): string {

@@ -16,15 +16,11 @@
  */
 import {
   type Candidate,
-  type FoundProvider,
   isKnown,
-  isOfSameKind,
-  isShunned,
-  isWorthAsking,
   QUEUE_MS,
   queuePauseMs,
   type Rental,
-  UNKNOWN_OFFER,
+  rentalOf,
 } from "../../market/mod.ts";
 import {
   type Instant,
@@ -32,16 +28,14 @@ import {
   type NodeId,
   OmertaError,
   randomUint32,
-  splitPeerKey,
-  type VmId,
 } from "../../base/mod.ts";
 import { generateKeyPair } from "../../crypto/mod.ts";
 import { attempt } from "../../host/attempt.ts";
 import { orAborted } from "../../host/waiting.ts";
 import type { Timers } from "../ports.ts";
+import { Candidates } from "./candidates.ts";
 import { type BringUpParts, create, finish, PhaseClock, ready } from "./bring_up.ts";
 import type { Rentals } from "./rentals.ts";
-import { rentsFromItself } from "./renting_errors.ts";
 import { reserve, type Reserved, retryMsOf } from "./request_round.ts";
 import type { RequestsParts } from "./requests.ts";
 import type { RequestOptions, VmRequest } from "./vm_request.ts";
@@ -69,8 +63,6 @@ export class RequestRun {
   #wasLate = false;
   /** Candidates of the last round. */
   #candidates: readonly Candidate[] = [];
-  /** The provider at the address that a person named. */
-  #named: NodeId | undefined;
 
   constructor(parts: Omit<RequestsParts, "leases">, { request, number, options }: RunOrder) {
     this.#parts = parts;
@@ -186,18 +178,20 @@ export class RequestRun {
 
   async #reserve(identityFile: string): Promise<Rental> {
     const network = this.#parts.market.network(this.#request.network);
-    const trusted = await this.#trusted(network);
+    const { signal } = this.#options;
+    const search = new Candidates({ ...this.#parts, signal }, network, this.#request);
     for (let waits = 0;; waits++) {
       if (waits === 0) this.#options.progress("match", "looking for a provider");
-      this.#candidates = await this.#find(network, trusted);
+      this.#candidates = await search.find();
       const candidates = this.#candidates.filter(({ node }) => !this.#passed.has(node));
       if (candidates.length === 0) throw this.#failure;
       this.#up.clock.mark("match");
       if (waits === 0) this.#options.progress("reserve", `asking ${count(candidates.length)}`);
       try {
         const plan = { network, candidates, request: this.#request };
-        const round = { ...this.#parts, signal: this.#options.signal };
-        return this.#reserved(network, await reserve(round, plan), identityFile);
+        const round = { ...this.#parts, signal };
+        const rental = this.#reserved(network, await reserve(round, plan), identityFile);
+        if (rental !== undefined) return rental;
       } catch (error) {
         await this.#waitForRoom(error, waits);
       } finally {
@@ -206,43 +200,36 @@ export class RequestRun {
     }
   }
 
-  #reserved(network: NetworkId, reserved: Reserved, identityFile: string): Rental {
-    const { cpu, memoryBytes, storageBytes, image, leaseMs } = this.#request;
+  /** The rental of what was set aside; `undefined` where that cannot be one. */
+  #reserved(network: NetworkId, reserved: Reserved, identityFile: string): Rental | undefined {
     const { random, clock } = this.#parts.ports;
-    const now = clock.wallMs();
-    const { provider, accelerator, isolation, confinement, imageDigest, dryRun } = reserved;
-    const rental: Rental = {
-      id: reserved.vm as VmId,
+    const { provider } = reserved;
+    const { key, name } = this.#request;
+    const rental = rentalOf(reserved, {
       network,
       provider,
-      key: this.#request.key,
-      name: this.#request.name,
-      state: "reserved",
-      request: { cpu, memoryBytes, storageBytes, image, leaseMs },
+      key,
+      name,
+      request: this.#request,
       privateKey: generateKeyPair(random).privateKey,
       localTunnel: randomUint32(random),
-      created: null,
       identityFile,
-      accelerator,
-      isolation,
-      confinement,
-      imageDigest,
-      leaseMs: reserved.leaseMs,
-      lifeMs: reserved.lifeMs,
       providerKnown: isKnown(this.#parts.known.of(network, provider)),
-      dryRun,
       timings: this.#up.clock.timings,
-      reason: null,
-      endReason: null,
-      requestedAtMs: now,
-      readyAtMs: null,
-      leaseExpiresAtMs: null,
-      lifeEndsAtMs: null,
-      checkedAtMs: now,
-      endedAtMs: null,
-    };
-    this.#rentals.take({ type: "reserved", request: this.#number, rental });
-    return rental;
+      nowMs: clock.wallMs(),
+    });
+    try {
+      this.#rentals.take({ type: "reserved", request: this.#number, rental });
+    } catch (error) {
+      attempt(this.#parts.ports.log, "give a reservation back", () => {
+        this.#rentals.take({ type: "dropped", vm: rental.id, reason: "it was not written down" });
+      });
+      throw error;
+    }
+    if (this.#rentals.book.get(rental.id) === rental) return rental;
+    // Another request of ours got the same id at the same moment: no honest provider gives one twice.
+    this.#blame(rental, new OmertaError("refused", `The provider gave the id ${rental.id} twice`));
+    return undefined;
   }
 
   /** Waits where somebody may have room later. @throws the refusal, where waiting is vain. */
@@ -270,68 +257,6 @@ export class RequestRun {
       fields: { ...fields, retry_ms: retryMsOf(error), waited_ms: waitedMs },
     });
   }
-
-  // Candidates ---------------------------------------------------------------------------------------
-
-  /** Those whom this request trusts, kept as trusted; `null`: whoever serves. */
-  async #trusted(network: NetworkId): Promise<readonly NodeId[] | null> {
-    const { trust } = this.#request;
-    if (trust.length === 0) return null;
-    const { market, known } = this.#parts;
-    const resolved = Promise.all(trust.map((name) => market.resolve(network, name)));
-    const nodes = [...new Set(await orAborted(resolved, this.#options.signal))];
-    known.trust(network, nodes);
-    return nodes;
-  }
-
-  async #find(
-    network: NetworkId,
-    trusted: readonly NodeId[] | null,
-  ): Promise<readonly Candidate[]> {
-    const found = await orAborted(this.#found(network, trusted), this.#options.signal);
-    const own = this.#parts.ports.views.self;
-    if (found.length === 1 && found[0]?.node === own) throw rentsFromItself();
-    const suitable = found.filter(({ node, offer }) =>
-      node !== own && isWorthAsking(offer, this.#request)
-    );
-    if (suitable.length === 0) throw this.#nobodySuits(found.length);
-    const same = suitable.filter(({ offer }) => isOfSameKind(offer, this.#request));
-    const asked = same.length > 0 ? same : suitable; // who then refuses tells why
-    return asked.map((each) => {
-      const experience = this.#parts.known.of(network, each.node);
-      const shunned = isShunned(experience, this.#parts.ports.clock.wallMs());
-      return { ...each, trusted: experience.trustedAtMs !== null, shunned };
-    });
-  }
-
-  async #found(
-    network: NetworkId,
-    trusted: readonly NodeId[] | null,
-  ): Promise<readonly FoundProvider[]> {
-    const { market } = this.#parts;
-    const { signal } = this.#options;
-    const { bootstrap, provider, peer } = this.#request;
-    if (bootstrap !== null) await market.bootstrap(network, bootstrap);
-    if (provider !== null) {
-      this.#named ??= splitPeerKey(await market.meet(network, provider, signal)).node;
-      return [named(this.#named)];
-    }
-    if (peer !== null) return [named(await market.resolve(network, peer))];
-    if (trusted === null) return await market.providers(network, signal);
-    // Whom the network does not tell of is asked all the same, so that the true reason is told.
-    const all = await market.providers(network, signal).catch(() => []);
-    return trusted.map((node) => all.find((each) => each.node === node) ?? named(node));
-  }
-
-  #nobodySuits(known: number): OmertaError {
-    return new OmertaError(
-      "no-provider",
-      known === 1
-        ? "The only provider does not confine a VM as well as was asked for"
-        : `None of ${known} providers confines a VM as well as was asked for`,
-      { hint: "Ask for less with --isolation or --min-confinement, or leave them out." },
-    );
-  }
 }
 
 /** Waits so long. @throws the signal's reason, where it is aborted before. */
@@ -339,11 +264,6 @@ async function pause(timers: Timers, ms: number, signal: AbortSignal): Promise<v
   const { promise, resolve } = Promise.withResolvers<void>();
   const voidTimer = timers.after(ms, resolve);
   await orAborted(promise, signal).finally(voidTimer);
-}
-
-/** A provider that was named by the person: nothing is known of its offer. */
-function named(node: NodeId): FoundProvider {
-  return { node, offer: UNKNOWN_OFFER, rttMs: null };
 }
 
 /** Whether the failure is the provider's, or that of the way to it, and so another may do better. */

@@ -507,6 +507,40 @@ Deno.test(
 );
 
 Deno.test(
+  "a provider that gives two requests at once one id serves the first, and the next one the second",
+  withRenter(2, async (rig) => {
+    const [eve, bob] = [at(rig, 0), at(rig, 1)];
+    let first: Promise<Answer<"vm.reserve">> | undefined;
+    eve.lies.set("vm.reserve", (question) => {
+      return first ??= reservation(rig, eve, question, {});
+    });
+    const both = [rig.request(), rig.request()];
+    for (let i = 0; i < 3; i++) await settle();
+    await rig.answer();
+    const vms = await Promise.all(both.map(({ done }) => done));
+    assert.deepEqual(new Set(vms.map(({ provider }) => provider)), new Set([idOf(eve), idOf(bob)]));
+    assert.equal(new Set(vms.map(({ id }) => id)).size, 2);
+    assert.equal(rig.machines(), 2);
+  }),
+);
+
+Deno.test(
+  "a VM that cannot be written down is given back at once",
+  withRenter(1, async (rig) => {
+    const { rentals } = rig.stand.store;
+    const put = rentals.put.bind(rentals);
+    rentals.put = () => {
+      throw new OmertaError("disk-full", "No space is left");
+    };
+    assert.equal((await failure(rig.request({ name: "box" }))).code, "disk-full");
+    await settle();
+    assert.deepEqual([rig.stand.called("vm.release").length, rig.machines()], [1, 0]);
+    rentals.put = put;
+    assert.equal((await rig.ready({ name: "box" })).state, "ready", "its name is free");
+  }),
+);
+
+Deno.test(
   "who may not lend by its membership is not asked",
   withRenter(2, async (rig) => {
     const [eve, bob] = [at(rig, 0), at(rig, 1)];
