@@ -1,7 +1,6 @@
 /**
  * One who speaks the protocol: the project's own machine on a socket, or on a network in memory, without a
- * node around it that
- * would keep it honest. For tests of what a real node answers to whom.
+ * node around it that would keep it honest. For tests of what a real node answers to whom.
  *
  * @module
  */
