@@ -12,8 +12,8 @@ import { isolationOf } from "./answers.ts";
 import { type Hosted, newHosted } from "./hosted.ts";
 import type { Leases } from "./leases.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Machines } from "./machines.ts";
 import type { Ground, LendingPorts } from "./ports.ts";
+import { runnerOf, type Runners } from "./runners.ts";
 import { refusalError, requireGrant, requireSameDryness } from "./refusals.ts";
 
 /** On what admission stands. */
@@ -21,10 +21,8 @@ export interface AdmissionParts {
   readonly ports: LendingPorts;
   readonly ledger: Ledger;
   readonly leases: Leases;
-  readonly machines: Machines;
+  readonly runners: Runners;
   readonly ground: Ground;
-  /** Whether nothing but dry runs is lent. */
-  readonly isDry: boolean;
 }
 
 /** Decides on requests for VMs. */
@@ -37,8 +35,8 @@ export class Admission {
 
   /** What the machine has left; `undefined`: a dry run takes nothing of it. */
   room(): MachineRoom | undefined {
-    const { ground, isDry } = this.#parts;
-    return isDry ? undefined : ground.roomLeft(this.#untouched());
+    const { ground, runners } = this.#parts;
+    return runners.real === null ? undefined : ground.roomLeft(this.#untouched());
   }
 
   /**
@@ -48,10 +46,10 @@ export class Admission {
    * `image-corrupt`; `disk-full`.
    */
   async reserve(caller: Caller, question: Question<"vm.reserve">): Promise<Answer<"vm.reserve">> {
-    const { isDry, leases, ledger, ports } = this.#parts;
+    const { leases, ledger, ports, runners } = this.#parts;
     requireGrant(ports, caller);
     const { key, dryRun, ...requirements } = question;
-    requireSameDryness(dryRun, isDry);
+    requireSameDryness(dryRun, runners.real === null);
     const request = { owner: caller.peer, key, requirements, dryRun };
     const reservation = ledger.book.reserve(request, ports.clock.now(), this.room());
     if (reservation.type === "refused") throw refusalError(reservation.refusal);
@@ -85,8 +83,8 @@ export class Admission {
   }
 
   #answer(vm: HostVm, existing: boolean): Answer<"vm.reserve"> {
-    const { ledger, machines, ports } = this.#parts;
-    const { accelerator, confinement } = machines.runnerOf(vm);
+    const { ledger, ports, runners } = this.#parts;
+    const { accelerator, confinement } = runnerOf(runners, vm);
     const { lifeMsMax } = ledger.book.policy;
     const lifeMs = vm.lifeEndsAt === null ? lifeMsMax : vm.lifeEndsAt - ports.clock.now();
     return {

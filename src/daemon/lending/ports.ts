@@ -1,12 +1,11 @@
 /**
- * What lending stands on: ports of the running node, its rows on the disk, and the machines that it lends.
+ * What lending stands on: ports of the running node, its rows on the disk, and the machine that it lends.
  *
  * @module
  */
 import type { Random } from "../../base/mod.ts";
 import type { Log } from "../../host/log.ts";
 import type { HostedRow } from "../../host/store/mod.ts";
-import type { VmRunner } from "../../host/vm/vm_runner.ts";
 import type { MachineRoom } from "../../market/mod.ts";
 import type { GuestPlan } from "../../tunnel/mod.ts";
 import type { GuestKind } from "../../vm/mod.ts";
@@ -44,13 +43,6 @@ export interface LendingPorts {
   readonly ends: GuestEnds;
   readonly random: Random;
   readonly log: Log;
-}
-
-/** By what VMs are run. */
-export interface Runners {
-  /** `null`: nothing is lent but dry runs. */
-  readonly real: VmRunner | null;
-  readonly dry: VmRunner;
 }
 
 /** An image that is whole. */

@@ -20,11 +20,13 @@ import type { Answer, Question } from "../../node/mod.ts";
 import type { Caller } from "../ports.ts";
 import { Admission } from "./admission.ts";
 import { fitted } from "./answers.ts";
+import { Ending } from "./ending.ts";
 import { Leases } from "./leases.ts";
 import { Ledger } from "./ledger.ts";
 import { Machines } from "./machines.ts";
-import type { Ground, LendingPorts, Runners } from "./ports.ts";
+import type { Ground, LendingPorts } from "./ports.ts";
 import { callError } from "./refusals.ts";
+import { runnerOf, type Runners } from "./runners.ts";
 import { Starting } from "./starting.ts";
 import { Upkeep } from "./upkeep.ts";
 
@@ -56,6 +58,7 @@ export class Provider {
   readonly #ledger: Ledger;
   readonly #leases: Leases;
   readonly #machines: Machines;
+  readonly #ending: Ending;
   readonly #admission: Admission;
   readonly #starting: Starting;
   readonly #upkeep: Upkeep;
@@ -67,24 +70,21 @@ export class Provider {
       ports,
       ledger,
       onNoted: () => this.#upkeep.arm(),
-      onStuck: (...stuck) => this.#machines.stuck(...stuck),
+      onStuck: (...stuck) => this.#ending.stuck(...stuck),
     });
-    const machines = new Machines({
-      ports,
-      ledger,
-      runners,
-      touch: (vm) => leases.touch(vm),
-      stuck: () => this.#upkeep.sweepSoon(),
-    });
+    const onStuck = () => this.#upkeep.sweepSoon();
+    const ending = new Ending({ ports, ledger, runners, onStuck });
+    const touch = (vm: HostVm) => leases.touch(vm);
+    const machines = new Machines({ ports, ledger, runners, ending, touch });
     this.isDry = runners.real === null;
     this.#parts = parts;
     this.#ledger = ledger;
     this.#leases = leases;
     this.#machines = machines;
-    const { isDry } = this;
-    this.#admission = new Admission({ ports, ledger, leases, machines, ground, isDry });
-    this.#starting = new Starting({ ports, ledger, machines });
-    this.#upkeep = new Upkeep({ ports, ledger, leases, machines });
+    this.#ending = ending;
+    this.#admission = new Admission({ ports, ledger, leases, runners, ground });
+    this.#starting = new Starting({ ports, ledger, machines, ending });
+    this.#upkeep = new Upkeep({ ports, ledger, leases, machines, ending });
     this.#serve();
   }
 
@@ -116,7 +116,7 @@ export class Provider {
     this.#upkeep.arm();
     await Promise.all([
       ...this.living().map((vm) => this.#machines.takeUp(vm)),
-      ...this.#machines.strays().map((id) => this.#machines.endStray(id)),
+      this.#ending.endStrays(),
     ]);
   }
 
@@ -131,7 +131,7 @@ export class Provider {
       this.living().map(async (vm) => {
         const { running = null, stuck = null } = this.#ledger.hosted.get(vm.id) ?? {};
         const figures = await running?.figures().catch(() => null) ?? null;
-        const pid = figures?.pid ?? await this.#machines.runnerOf(vm).pidOf(vm.id);
+        const pid = figures?.pid ?? await runnerOf(this.#parts.runners, vm).pidOf(vm.id);
         return { vm, figures, pid, stuck };
       }),
     );
@@ -141,13 +141,13 @@ export class Provider {
   async evict(id: VmId): Promise<void> {
     const evicted = this.#ledger.book.evict(id);
     if (!evicted.ok) throw new OmertaError("not-found", `No VM ${id} is lent here`);
-    await this.#machines.stop(evicted.value);
+    await this.#ending.stop(evicted.value);
   }
 
   /** Lets go of all machines without ending them. */
   detach(): void {
     this.#upkeep.end();
-    this.#machines.detach();
+    this.#ending.letGo();
   }
 
   #serve(): void {
@@ -176,7 +176,7 @@ export class Provider {
   async #release({ peer }: Caller, { vm }: Question<"vm.release">): Promise<Answer<"vm.release">> {
     const released = this.#ledger.book.release(peer, vm as VmId);
     if (!released.ok) throw callError(released.reason, vm);
-    return this.#ledger.message(await this.#machines.stop(released.value));
+    return this.#ledger.message(await this.#ending.stop(released.value));
   }
 
   /** The book is another one: its deadline, and what the record tells of it. */

@@ -19,6 +19,7 @@ import {
 } from "../../vm/mod.ts";
 import type { Caller } from "../ports.ts";
 import { createdAnswer, rentedWords } from "./answers.ts";
+import type { Ending } from "./ending.ts";
 import { freshTunnel } from "./guest_tunnels.ts";
 import type { Hosted } from "./hosted.ts";
 import type { Ledger } from "./ledger.ts";
@@ -31,6 +32,7 @@ export interface StartingParts {
   readonly ports: LendingPorts;
   readonly ledger: Ledger;
   readonly machines: Machines;
+  readonly ending: Ending;
 }
 
 type Create = Question<"vm.create">;
@@ -67,7 +69,7 @@ export class Starting {
       this.#begin(vm, hosted, question);
     } catch (error) {
       const detail = error instanceof OmertaError ? error.message : null;
-      this.#parts.machines.happened(vm.id, { type: "ended", reason: "failed", detail });
+      this.#parts.ending.ended(vm.id, { reason: "failed", detail });
       throw error;
     }
   }

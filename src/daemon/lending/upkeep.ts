@@ -7,6 +7,7 @@
 import { after, type Instant } from "../../base/mod.ts";
 import { attempt } from "../../host/attempt.ts";
 import type { HostVm } from "../../market/mod.ts";
+import type { Ending } from "./ending.ts";
 import type { Leases } from "./leases.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Machines } from "./machines.ts";
@@ -25,6 +26,7 @@ export interface UpkeepParts {
   readonly ledger: Ledger;
   readonly leases: Leases;
   readonly machines: Machines;
+  readonly ending: Ending;
 }
 
 /** The clockwork of a provider. */
@@ -64,9 +66,9 @@ export class Upkeep {
   }
 
   #due(): void {
-    const { leases, ledger, machines, ports } = this.#parts;
+    const { ending, leases, ledger, ports } = this.#parts;
     for (const { vm, stop } of ledger.book.expire(ports.clock.now())) {
-      if (stop) ports.tasks.background(`end VM ${vm.id}`, () => machines.stop(vm));
+      if (stop) ports.tasks.background(`end VM ${vm.id}`, () => ending.stop(vm));
       else ledger.tell(vm.id);
     }
     leases.flush();
@@ -88,8 +90,8 @@ export class Upkeep {
 
   /** What is stuck may answer again; what should have ended is ended by force. */
   #tryAgain(vm: HostVm): void {
-    const { machines, ports } = this.#parts;
-    const again = () => vm.state === "releasing" ? machines.stop(vm) : machines.takeUp(vm);
+    const { ending, machines, ports } = this.#parts;
+    const again = () => vm.state === "releasing" ? ending.stop(vm) : machines.takeUp(vm);
     ports.tasks.background(`try VM ${vm.id} again`, async () => void await again());
   }
 }

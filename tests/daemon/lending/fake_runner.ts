@@ -42,6 +42,8 @@ export class FakeRunner implements VmRunner {
   whileStarting: (machine: Machine) => void = () => {};
   /** What `renew` waits for. */
   renewing: Promise<void> = Promise.resolve();
+  /** What `figures` waits for. */
+  figuring: Promise<void> = Promise.resolve();
   /** What `adopt` waits for, by VM. */
   readonly adopting = new Map<VmId, Promise<void>>();
   /** Renewals are not answered. */
@@ -126,10 +128,11 @@ export class FakeRunner implements VmRunner {
   #running(machine: Machine): RunningVm {
     return {
       control: `/vms/${machine.start.id}/ctl.sock`,
-      figures: () => {
-        if (this.fails.figures) return Promise.reject(this.fails.figures);
-        if (!machine.isAlive) return Promise.reject(new OmertaError("not-found", "it is gone"));
-        return Promise.resolve(figuresOf(machine));
+      figures: async () => {
+        await this.figuring;
+        if (this.fails.figures) throw this.fails.figures;
+        if (!machine.isAlive) throw new OmertaError("not-found", "it is gone");
+        return figuresOf(machine);
       },
       residentBytes: () => machine.residentBytes,
       renew: async (leaseMs) => {

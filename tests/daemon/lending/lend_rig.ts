@@ -52,13 +52,18 @@ export class LendRig {
     this.provider = this.#open();
   }
 
-  /** The node ends as by kill -9, and another takes up what is there. */
+  /** The node ends as by kill -9, and another has taken up what is there. */
   async restart(): Promise<void> {
+    await this.begin();
+  }
+
+  /** The same; resolves when everything is taken up, and the provider is there before. */
+  begin(): Promise<void> {
     this.provider.detach();
     this.stand.restart();
     this.stand.connected.add(this.owner);
     this.provider = this.#open();
-    await this.provider.start();
+    return this.provider.start();
   }
 
   reserve(changes: Partial<Question<"vm.reserve">> = {}, peer = this.owner) {

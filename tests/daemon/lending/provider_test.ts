@@ -472,6 +472,27 @@ Deno.test(
 );
 
 Deno.test(
+  "a node that ends while a VM is taken up lets go of the machine, and does not end it",
+  withProvider(async (rig) => {
+    const vm = await rig.ready();
+    const { only } = rig.runner;
+    const figuring = held();
+    rig.runner.figuring = figuring.promise;
+    const begun = rig.begin();
+    await settle();
+    rig.provider.detach();
+    rig.runner.fails = {
+      figures: new OmertaError("vm-failed", "let go"),
+      stop: new Error("let go"),
+    };
+    figuring.resolve();
+    await begun;
+    assert.deepEqual([only.isAlive, rig.row(vm)?.state, rig.runner.swept], [true, "ready", []]);
+    assert.deepEqual(rig.stand.logged.filter((line) => line.includes("is lost")), []);
+  }),
+);
+
+Deno.test(
   "a node that ends lets go of machines, and what happens to them then it ignores",
   withProvider(async (rig) => {
     const vm = await rig.ready();
