@@ -6,7 +6,8 @@
  * anything else, which is a defect         ──▶ {code: "internal", message, hint, exit: 1}
  * ```
  *
- * Light: it loads no package. The way back is `errorOf` of `host/process/node_client.ts`.
+ * Whoever writes an error for another process does it by this: the local API, a background node that could
+ * not start, the command line under `--json`. Light: it loads no package. The way back is `errorOf` of `host/process/node_client.ts`.
  *
  * @module
  */

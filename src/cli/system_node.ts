@@ -70,10 +70,11 @@ class SystemNode implements NodeAccess {
 
   /** Tells the command that started this node why it ended. */
   async #reportEarlyEnd(error: unknown): Promise<void> {
+    const { errorDoc } = await import("../api/error_doc.ts");
     const { reportEarlyEnd } = await import("../host/process/early_end.ts");
     const { existingState } = await import("../host/state/state.ts");
     const paths = existingState(this.state);
-    if (paths !== undefined && error instanceof OmertaError) reportEarlyEnd(paths, error);
+    if (paths !== undefined && error instanceof OmertaError) reportEarlyEnd(paths, errorDoc(error));
   }
 
   async splice({ socket, ticket }: Splice): Promise<void> {

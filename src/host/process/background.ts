@@ -20,8 +20,6 @@ import { openState, type StatePaths } from "../state/state.ts";
 import type { NodeMode } from "../../node/mod.ts";
 import { readHolder } from "../state/state_lock.ts";
 
-export { reportEarlyEnd } from "./early_end.ts";
-
 /** How long a command waits for its node. Source: the design §2. */
 const START_TIMEOUT_MS = 10_000;
 

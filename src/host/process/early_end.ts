@@ -12,10 +12,11 @@ import type { StatePaths } from "../state/state.ts";
 /** An error file that nobody took is swept after so long. Guess: its parent reads it at once. */
 const AGE_MAX_MS = 60_000;
 
-/** Leaves the error that ends this background node for the command that started it. */
-export function reportEarlyEnd(paths: StatePaths, error: OmertaError): void {
-  const { code, message, hint, exit, fields } = error;
-  const document = { ...fields, code, message, hint: hint ?? null, exit };
+/** Leaves the error that ends this background node, as a document, for the command that started it. */
+export function reportEarlyEnd(
+  paths: StatePaths,
+  document: Readonly<Record<string, unknown>>,
+): void {
   writeFileAtomic(errorFile(paths, Deno.pid), new TextEncoder().encode(JSON.stringify(document)));
 }
 

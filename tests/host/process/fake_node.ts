@@ -12,7 +12,8 @@ import * as v from "valibot";
 import { createApi } from "../../../src/api/server.ts";
 import { OmertaError } from "../../../src/base/mod.ts";
 import { yieldRefusal } from "../../../src/node/linger.ts";
-import { reportEarlyEnd } from "../../../src/host/process/background.ts";
+import { errorDoc } from "../../../src/api/error_doc.ts";
+import { reportEarlyEnd } from "../../../src/host/process/early_end.ts";
 import { openState, type StatePaths } from "../../../src/host/state/state.ts";
 import { say } from "../scratch.ts";
 import type { NodeMode } from "../../../src/node/mod.ts";
@@ -48,7 +49,7 @@ async function main(): Promise<void> {
     await runFakeNode(paths, mode, readBehaviour(dir));
   } catch (error) {
     if (!(error instanceof OmertaError)) throw error;
-    if (mode === "background") reportEarlyEnd(paths, error);
+    if (mode === "background") reportEarlyEnd(paths, errorDoc(error));
     say(`error ${error.code} ${error.message}`);
     Deno.exit(error.exit);
   }
