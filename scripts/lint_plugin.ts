@@ -94,7 +94,6 @@ const FILE_LINES_MAX = 400;
 const LONG_FILES = new Set([
   "src/daemon/run/run_node.ts",
   "src/node/node_machine.ts",
-  "src/path/path_machine.ts",
 ]);
 
 /** The parts that may not touch the outside world, with the packages that they may name after all. */

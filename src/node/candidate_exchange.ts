@@ -10,10 +10,8 @@
  * @module
  */
 import { BoundedMap, type Instant, type Part, type PartIn, type PartOut } from "../base/mod.ts";
-import { type Path, type PeerKey, unreachable } from "../base/mod.ts";
-import type { Target } from "../path/mod.ts";
-import { scopeOfPath } from "../wire/mod.ts";
-import type { Gate } from "./gate.ts";
+import { type PeerKey, unreachable } from "../base/mod.ts";
+import type { Candidate } from "../path/mod.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
 import type { Calls } from "./protocol/mod.ts";
 
@@ -33,7 +31,8 @@ export type ExchangeIn =
 export interface ExchangeOut {
   readonly type: "punch";
   readonly peer: PeerKey;
-  readonly targets: readonly Target[];
+  /** First where a relay sees the peer. */
+  readonly candidates: readonly Candidate[];
   readonly startInMs: number;
 }
 
@@ -41,13 +40,10 @@ type Shapes = Calls<"path.candidates">;
 
 /** With what an exchange is made. */
 export interface ExchangeOptions {
-  readonly gate: Gate;
   readonly own: OwnAddresses;
   /** False: nobody is told where we are. */
   readonly direct: boolean;
-  /** The path on which we send to the peer now. */
-  active(peer: PeerKey): Path | null;
-  /** Its round trip, in milliseconds. */
+  /** The round trip of the path to the peer, in milliseconds. */
   rttMs(peer: PeerKey): number | null;
 }
 
@@ -115,18 +111,17 @@ export class CandidateExchange implements Part<ExchangeIn, ExchangeOut, Shapes, 
     startInMs: number,
     out: (ExchangeOut | PartOut<Shapes, Shapes>)[],
   ): void {
-    const vouched = this.#vouched.get(peer) ?? null;
-    const targets = this.#options.gate.targets({ vouched, addresses }, this.#isOnLoopback(peer));
-    out.push({ type: "punch", peer, targets, startInMs });
+    const seen = this.#vouched.get(peer);
+    const candidates: Candidate[] = addresses.map((address) => {
+      return { address, source: "peer", vouchedBy: null };
+    });
+    if (seen !== undefined) {
+      candidates.unshift({ address: seen, source: "peer", vouchedBy: "relay" });
+    }
+    out.push({ type: "punch", peer, candidates, startInMs });
   }
 
   #ownCandidates(now: Instant): string[] {
     return this.#options.direct ? this.#options.own.candidates(now) : [];
-  }
-
-  /** Whether the peer, or the relay that leads to it, is seen on a loopback address. */
-  #isOnLoopback(peer: PeerKey): boolean {
-    const active = this.#options.active(peer);
-    return active !== null && scopeOfPath(active) === "loopback";
   }
 }

@@ -14,9 +14,8 @@ import {
   type PeerKey,
   type SessionKind,
 } from "../base/mod.ts";
-import type { Namer } from "../path/mod.ts";
+import type { Gate, Namer } from "../path/mod.ts";
 import type { FailReason, SessionIn, SessionKey } from "../session/mod.ts";
-import type { Gate } from "./gate.ts";
 import type { ConnectFailure } from "./types.ts";
 
 /** Handshakes that wait for their end. The session core bounds them too. */
@@ -60,6 +59,9 @@ export interface ConnectsGround<Turn> {
 export class Connects<Turn> {
   readonly #ground: ConnectsGround<Turn>;
   readonly #open = new BoundedMap<number, Connect>(CONNECTS_MAX, "refuse");
+  /** The same by path, and by whom they are to meet: each datagram that knocks asks. */
+  readonly #byPath = new Map<Path, Set<Connect>>();
+  readonly #byPeer = new Map<string, Set<Connect>>();
 
   constructor(ground: ConnectsGround<Turn>) {
     this.#ground = ground;
@@ -71,14 +73,15 @@ export class Connects<Turn> {
     const { gate, hasLoopback, begin, ended } = this.#ground;
     const fail = (reason: "unwanted" | "busy") =>
       ended(token, { ok: false, reason, detail: null }, turn);
-    if (!gate.admits(path, named, hasLoopback)) return fail("unwanted");
-    if (!this.#open.set(token, connect)) return fail("busy");
+    if (gate.refuses(path, named, hasLoopback()) !== null) return fail("unwanted");
+    if (!this.#keep(connect)) return fail("busy");
     begin({ type: "connect", peer, path, key, payload }, turn);
   }
 
   /** Nobody waits for it any more. */
   cancel(token: number): void {
-    this.#open.delete(token);
+    const connect = this.#open.get(token);
+    if (connect !== undefined) this.#forget(connect);
   }
 
   /** Whether a message of our own handshake may go where nobody has proved to be; if so, it counts. */
@@ -87,9 +90,10 @@ export class Connects<Turn> {
     opening: { readonly bytes: number; readonly message: "hello" | "finish" },
     now: Instant,
   ): boolean {
-    const meant = [...this.#open.values()].filter((connect) => connect.path === path);
+    const meant = [...this.#byPath.get(path) ?? []];
     const named = meant.some((connect) => connect.named === "person") ? "person" : "record";
-    return this.#ground.gate.take({ path, named, by: meant[0]?.peer ?? "", ...opening }, now);
+    const knock = { path, named, by: meant[0]?.peer ?? "", ...opening } as const;
+    return this.#ground.gate.takeOpening(knock, now) === null;
   }
 
   /** A session is there. */
@@ -101,10 +105,9 @@ export class Connects<Turn> {
     },
     turn: Turn,
   ): void {
-    const isMeant = ({ peer, path }: Connect) =>
-      peer === up.node || (peer === null && up.initiator && path === up.path);
-    for (const token of this.#take(isMeant, up)) {
-      this.#ground.ended(token, { ok: true, peer: up.peer }, turn);
+    const strangers = up.initiator ? this.#toStrangers(up) : [];
+    for (const connect of [...this.#toPeer(up, up.node), ...strangers]) {
+      this.#end(connect, { ok: true, peer: up.peer }, turn);
     }
   }
 
@@ -118,19 +121,53 @@ export class Connects<Turn> {
     turn: Turn,
   ): void {
     const { reason, detail = null } = failed;
-    const isMeant = ({ peer, path }: Connect) =>
-      peer === failed.peer && (peer !== null || path === failed.path);
-    for (const token of this.#take(isMeant, failed)) {
-      this.#ground.ended(token, { ok: false, reason, detail }, turn);
+    const { peer } = failed;
+    for (const connect of peer === null ? this.#toStrangers(failed) : this.#toPeer(failed, peer)) {
+      this.#end(connect, { ok: false, reason, detail }, turn);
     }
   }
 
-  #take(isMeant: (connect: Connect) => boolean, { network, kind }: Handshake): number[] {
-    const tokens = [...this.#open.values()]
-      .filter((connect) => connect.key.network === network && connect.key.kind === kind)
-      .filter(isMeant)
-      .map(({ token }) => token);
-    for (const token of tokens) this.#open.delete(token);
-    return tokens;
+  /** Those that are to meet a peer, by whatever path. */
+  #toPeer(handshake: Handshake, peer: NodeId): Connect[] {
+    return [...this.#byPeer.get(meetingName(handshake, peer)) ?? []];
   }
+
+  /** Those that are to meet whoever answers at the path. */
+  #toStrangers(handshake: Handshake): Connect[] {
+    const { path } = handshake;
+    const name = meetingName(handshake, null);
+    const there = path === null ? [] : [...this.#byPath.get(path) ?? []];
+    return there.filter(({ peer, key }) => meetingName(key, peer) === name);
+  }
+
+  #keep(connect: Connect): boolean {
+    if (!this.#open.set(connect.token, connect)) return false;
+    const name = meetingName(connect.key, connect.peer);
+    this.#byPath.set(connect.path, (this.#byPath.get(connect.path) ?? new Set()).add(connect));
+    this.#byPeer.set(name, (this.#byPeer.get(name) ?? new Set()).add(connect));
+    return true;
+  }
+
+  #forget(connect: Connect): void {
+    const name = meetingName(connect.key, connect.peer);
+    this.#open.delete(connect.token);
+    dropFrom(this.#byPath, connect.path, connect);
+    dropFrom(this.#byPeer, name, connect);
+  }
+
+  #end(connect: Connect, end: ConnectEnd, turn: Turn): void {
+    this.#forget(connect);
+    this.#ground.ended(connect.token, end, turn);
+  }
+}
+
+/** The text by which those are found who are to meet the same. */
+function meetingName(at: Pick<SessionKey, "network" | "kind">, peer: NodeId | null): string {
+  return `${at.kind}:${at.network}/${peer ?? ""}`;
+}
+
+function dropFrom<K>(index: Map<K, Set<Connect>>, key: K, connect: Connect): void {
+  const connects = index.get(key);
+  connects?.delete(connect);
+  if (connects?.size === 0) index.delete(key);
 }

@@ -26,14 +26,13 @@ import {
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
-import { type PathIn, PathMachine, type PathOut, PING, PONG } from "../path/mod.ts";
+import { Gate, type PathIn, PathMachine, type PathOut, PING, PONG } from "../path/mod.ts";
 import { type SessionIn, SessionMachine, type SessionOut } from "../session/mod.ts";
 import { isRelayed, MESSAGE } from "../wire/mod.ts";
 import { RPC_RESEND_MS, type RpcIn, RpcMachine, type RpcOut } from "../rpc/mod.ts";
 import { CallBudget } from "./call_budget.ts";
 import { CandidateExchange, type ExchangeIn, type ExchangeOut } from "./candidate_exchange.ts";
 import { type ConnectEnd, Connects } from "./connects.ts";
-import { Gate } from "./gate.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { type Mounted, PartHost } from "./parts.ts";
@@ -80,7 +79,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     this.#sessions = new SessionMachine(options);
     const resendMs = (peer: PeerKey, kind: SessionKind) => this.#resendMs(peer, kind);
     this.#calls = new RpcMachine({ random: options.random, resendMs });
-    this.#paths = new PathMachine(options.random, this.#gate.budget);
+    this.#paths = new PathMachine(options.random, this.#gate);
     this.#connects = this.#connecting();
     this.#parts = this.#host();
     this.#exchange = this.#mountExchange();
@@ -199,10 +198,8 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
 
   #mountExchange(): Mounted<ExchangeIn> {
     const part = new CandidateExchange({
-      gate: this.#gate,
       own: this.#own,
       direct: this.#direct,
-      active: (peer) => this.#paths.active(peer),
       rttMs: (peer) => this.view.rttMs(peer),
     });
     return this.#parts.mount<
@@ -292,7 +289,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     turn: Turn<Member>,
   ): void {
     const { peer, kind, member, path, initiator, renewed, proven } = up;
-    if (proven) this.#gate.budget.answered(path, turn.now);
+    if (proven) this.#gate.answered(path, turn.now);
     const punch = this.#direct && this.#self < up.node;
     if (kind === "epoch") {
       this.view.noteUp(peer, member, path);

@@ -4,9 +4,8 @@
  * @module
  */
 import { type Instant, type Path, type PeerKey, splitPeerKey } from "../base/mod.ts";
-import { type NatJudgement, Observations } from "../path/mod.ts";
+import { type LocalAddresses, type NatJudgement, Observations } from "../path/mod.ts";
 import { addressScope, parseAddress, pathSource } from "../wire/mod.ts";
-import type { LocalAddresses } from "./types.ts";
 
 /** Addresses of ourselves that a peer is told. Source: the protocol's limit. */
 const CANDIDATES_MAX = 16;

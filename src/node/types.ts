@@ -12,7 +12,7 @@ import type {
   Random,
   SessionKind,
 } from "../base/mod.ts";
-import type { Demand, Namer } from "../path/mod.ts";
+import type { Demand, LocalAddresses, Namer } from "../path/mod.ts";
 import type {
   CloseReason,
   FailReason,
@@ -24,14 +24,6 @@ import type { RpcResult } from "../rpc/mod.ts";
 import type { PartSaid } from "./parts.ts";
 import type { RelayIn, RelaySaid } from "./relay_parts.ts";
 import type { CallName } from "./protocol/mod.ts";
-
-/** The addresses of our own interfaces. */
-export interface LocalAddresses {
-  /** `IP:PORT` with our UDP port. */
-  readonly addresses: readonly string[];
-  /** Prefixes of the interfaces, as `prefixOf` writes them. */
-  readonly prefixes: readonly string[];
-}
 
 /** Why a session did not come to be; `unwanted`: nothing may be sent to that address, or not now. */
 export type ConnectFailure = FailReason | "unwanted";

@@ -13,10 +13,9 @@ import {
   type SessionKind,
   splitPeerKey,
 } from "../base/mod.ts";
-import type { Namer, NatJudgement, PathMachine, PathView } from "../path/mod.ts";
+import type { Gate, Namer, NatJudgement, PathMachine, PathView } from "../path/mod.ts";
 import type { SessionMachine, SessionStats } from "../session/mod.ts";
 import { hopOf, isRelayed, pathSource } from "../wire/mod.ts";
-import type { Gate } from "./gate.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
 import type { RelayView } from "./relay_parts.ts";
 
@@ -28,7 +27,7 @@ interface Sources<Member> {
   readonly sessions: Pick<SessionMachine<Member>, "has" | "provenPathOf" | "stats">;
   readonly paths: Pick<PathMachine, "active" | "rttMs" | "views" | "hasLoopback">;
   readonly own: Pick<OwnAddresses, "observed" | "judgeNat">;
-  readonly gate: Pick<Gate, "admits">;
+  readonly gate: Pick<Gate, "refuses">;
   readonly relays: RelayView;
 }
 
@@ -123,7 +122,7 @@ export class NodeView<Member> {
 
   /** Whether a session may be opened at a path whose address `named` named. */
   mayOpen(path: Path, named: Namer): boolean {
-    return this.#sources.gate.admits(path, named, () => this.#sources.paths.hasLoopback());
+    return this.#sources.gate.refuses(path, named, this.#sources.paths.hasLoopback()) === null;
   }
 
   /** Counters of the sessions. */

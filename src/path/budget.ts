@@ -4,7 +4,8 @@
  * victim has 65 535 ports, and there are many victims: each host, and all together, have a rate, too;
  * and each peer, so that one that names addresses without end does not take what the others need.
  *
- * Pings and the first messages of handshakes alike are asked for here. Nothing is forgotten while it
+ * Pings and the first messages of handshakes alike are paid for here; who may name which address at all is
+ * judged before (`candidate.ts`). Nothing is forgotten while it
  * counts: where there is no room to remember an address, nothing is sent there.
  *
  * Source: the design, "nobody can be aimed at a victim".
@@ -21,6 +22,13 @@ import {
   type Rate,
 } from "../base/mod.ts";
 import { hopAddress, hopOf, prefixOf } from "../wire/mod.ts";
+import type { GateReason, Namer } from "./candidate.ts";
+import {
+  FINISH_BYTES_MAX,
+  FINISH_DATAGRAMS_MAX,
+  UNVOUCHED_BYTES_MAX,
+  UNVOUCHED_PROBES_MAX,
+} from "./constants.ts";
 
 /** An address that did not answer is left alone for so long once its share is spent. Guess. */
 export const PROBE_WINDOW_MS = 15_000;
@@ -72,14 +80,16 @@ export class ProbeBudget {
   readonly #peers = new Buckets<string>(PEER_RATE, NAMERS_MAX);
   readonly #all = new Bucket(ALL_RATE, 0 as Instant);
 
-  /** Whether a datagram may be sent now. */
-  allows(shot: Shot, now: Instant): boolean {
+  /** Why a datagram may not be sent now; `null`: it may. */
+  refusal(shot: Shot, now: Instant): GateReason | null {
     const { allowance, bytes } = shot;
     const address = hopOf(shot.path);
-    if (allowance === null || this.#hasAnswered(address, now)) return true;
+    if (allowance === null || this.#hasAnswered(address, now)) return null;
     const spent = this.#current(address, now);
-    return spent !== undefined && spent.datagrams < allowance.datagrams &&
-      spent.bytes + bytes <= allowance.bytes && this.#canPay(shot, now);
+    if (spent === undefined) return "no-room";
+    const isSpent = spent.datagrams >= allowance.datagrams ||
+      spent.bytes + bytes > allowance.bytes;
+    return isSpent ? "address-spent" : this.#lack(shot, now);
   }
 
   /** Notes a datagram that is sent. */
@@ -92,14 +102,16 @@ export class ProbeBudget {
     this.#pay(shot, now);
   }
 
-  /** Whether an opener may go there: once in a window, for the NAT's mapping lives longer. */
-  open(shot: Shot, now: Instant): boolean {
+  /** Takes an opener: once in a window, for the NAT's mapping lives longer. Else says why not. */
+  open(shot: Shot, now: Instant): GateReason | null {
     const address = hopOf(shot.path);
     const current = this.#current(address, now);
-    if (current === undefined || current.isOpened || !this.#canPay(shot, now)) return false;
+    if (current === undefined) return "no-room";
+    const reason = current.isOpened ? "opened-already" : this.#lack(shot, now);
+    if (reason !== null) return reason;
     this.#spent.set(address, { ...current, isOpened: true });
     this.#pay(shot, now);
-    return true;
+    return null;
   }
 
   /** Notes that somebody answers there. */
@@ -109,10 +121,13 @@ export class ProbeBudget {
     this.#answeredAt.set(address, now);
   }
 
-  #canPay(shot: Shot, now: Instant): boolean {
+  /** What there is too little of. */
+  #lack(shot: Shot, now: Instant): GateReason | null {
     const units = unitsOf(shot);
-    if (!this.#hosts.has(shareOf(shot), units, now)) return false;
-    return isOwnAct(shot) || (this.#peers.has(shot.by, units, now) && this.#all.has(units, now));
+    if (!this.#hosts.has(shareOf(shot), units, now)) return "host-spent";
+    if (isOwnAct(shot)) return null;
+    if (!this.#peers.has(shot.by, units, now)) return "peer-spent";
+    return this.#all.has(units, now) ? null : "all-spent";
   }
 
   #pay(shot: Shot, now: Instant): void {
@@ -156,7 +171,6 @@ function unitsOf({ bytes, allowance }: Shot): number {
   return isCounted ? Math.ceil(bytes / UNIT_BYTES) : 1;
 }
 
-/** An IPv4 address, or the /64 of an IPv6 one, which one victim has. */
 /** What our own person named takes nothing from what peers share, and they nothing from it. */
 function isOwnAct({ allowance }: Shot): boolean {
   return allowance?.datagrams === Infinity;
@@ -167,8 +181,17 @@ function shareOf(shot: Shot): string {
   return isOwnAct(shot) ? `own ${hostOf(shot.path)}` : hostOf(shot.path);
 }
 
+/** An IPv4 address, or the /64 of an IPv6 one, which one victim has. */
 function hostOf(path: Path): string {
   const ip = hopAddress(path)?.ip;
   if (ip === undefined) return "?";
   return ip.includes(":") ? prefixOf(ip) : ip;
+}
+
+/** What an address may get within a window until it answers, by the message that is to be sent. */
+export function openingAllowance(named: Namer, message: "hello" | "finish"): Allowance {
+  if (named === "person") return { datagrams: Infinity, bytes: Infinity };
+  return message === "hello"
+    ? { datagrams: UNVOUCHED_PROBES_MAX, bytes: UNVOUCHED_BYTES_MAX }
+    : { datagrams: FINISH_DATAGRAMS_MAX, bytes: FINISH_BYTES_MAX };
 }

@@ -3,10 +3,10 @@
  *
  * @module
  */
-export { ProbeBudget } from "./budget.ts";
-export * from "./candidates.ts";
-export { choosePaths } from "./rank.ts";
-export * from "./opening.ts";
+export type { Candidate, GateReason, Judged, Namer, Source, Voucher } from "./candidate.ts";
+export type { Demand } from "./demands.ts";
+export { Gate, type LocalAddresses, type Opening } from "./gate.ts";
+export type { PathEvent, PathEventView } from "./history.ts";
 export { PING, PONG } from "./messages.ts";
 export * from "./nat.ts";
 export { PathMachine } from "./path_machine.ts";

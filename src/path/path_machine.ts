@@ -2,15 +2,22 @@
  * Paths to all peers: keeps them proven by pings, chooses what carries traffic, drives the upgrade
  * from relayed to direct, and says when a peer cannot be reached any more.
  *
+ * ```text
+ *   peer-up ─▶ paths ── wake: pings ──▶ pong ──▶ proven ──▶ choice (rank.ts) ──▶ routes, moved
+ *                │                        └ none, thrice ──▶ gone ──▶ lost, where it was the last
+ *                └ only relayed: offer-candidates ──▶ punch ──▶ the gate ──▶ openers, probes
+ * ```
+ *
  * The crypto is elsewhere: what it sends goes inside the peer's session, and what it takes came out
  * of one. So what reaches it is the peer's word; the address that it came from may be forged.
+ *
+ * Each peer has one deadline in a heap: what a turn costs does not grow with the peers.
  *
  * @module
  */
 import {
   after,
   BoundedMap,
-  earlier,
   type Instant,
   type Machine,
   type Path,
@@ -20,90 +27,56 @@ import {
   unreachable,
   type Wakeup,
 } from "../base/mod.ts";
-import { asPath, scopeOfPath } from "../wire/mod.ts";
-import { ProbeBudget, type Shot } from "./budget.ts";
-import { choosePaths } from "./rank.ts";
+import { scopeOfPath } from "../wire/mod.ts";
+import { MISSES_DOUBT, PEERS_MAX, PONG_WAIT_MS, PUNCH_BACKOFF_MS } from "./constants.ts";
+import { pingIntervalMs } from "./demands.ts";
+import { Gate } from "./gate.ts";
+import { Histories, type PathEvent, type PathEventView } from "./history.ts";
+import { parseProbe } from "./messages.ts";
 import {
-  MISSES_DOUBT,
-  PEERS_MAX,
-  PING_BUSY_MS,
-  PING_HOLD_MS,
-  PING_WARM_MS,
-  PING_WIRE_BYTES,
-  PONG_WAIT_MS,
-  PUNCH_BACKOFF_MS,
-  UNVOUCHED_PROBES_MAX,
-} from "./constants.ts";
-import { encodePing, encodePong, parseProbe } from "./messages.ts";
-import { lossOf, type PathState, PeerPaths, pongWaitMs, prove } from "./peer_paths.ts";
-import { Punch, type PunchShot } from "./punch.ts";
-import type { Demand, PathIn, PathOut, PathView } from "./types.ts";
+  claim,
+  dueOf,
+  freshPeer,
+  hurry,
+  NO_ROUTES,
+  patienceOf,
+  type PeerState,
+  type Turn,
+  viewsOf,
+  wantsOffer,
+} from "./peer.ts";
+import { Prober } from "./prober.ts";
+import { Punch } from "./punch.ts";
+import { choosePaths } from "./rank.ts";
+import type { PathIn, PathOut, PathView } from "./types.ts";
 
-/** The routes of a peer of which no path is proven: the data path does not know it. */
-const NO_ROUTES = JSON.stringify([null, null, [], PONG_WAIT_MS]);
-
-interface PeerState {
-  readonly paths: PeerPaths;
-  demand: Demand;
-  active: Path | null;
-  standby: Path | null;
-  routes: string;
-  /** The wait for an answer on the active path, as the data path was told. */
-  patienceMs: number;
-  /** Whether this side drives the upgrade; the other one answers. */
-  drives: boolean;
-  attempts: number;
-  nextOfferAt: Instant | null;
-  punch: Punch | null;
-}
+/** An input that concerns one peer. */
+type PeerIn = Extract<PathIn, { readonly peer: PeerKey }>;
 
 /** The machine of all paths of a node. */
 export class PathMachine implements Machine<PathIn, PathOut> {
-  readonly #random: Random;
-  readonly #budget: ProbeBudget;
+  readonly #gate: Gate;
   readonly #peers = new BoundedMap<PeerKey, PeerState>(PEERS_MAX, "refuse");
+  readonly #histories = new Histories();
+  readonly #prober: Prober;
   readonly #timers = new Timers<PeerKey>();
   /** Peers that are reached on this very machine. */
   readonly #onLoopback = new Set<PeerKey>();
 
-  constructor(random: Random, budget: ProbeBudget = new ProbeBudget()) {
-    this.#random = random;
-    this.#budget = budget;
+  constructor(random: Random, gate: Gate = new Gate()) {
+    this.#gate = gate;
+    this.#prober = new Prober(random, gate, this.#histories);
   }
 
   handle(input: PathIn, now: Instant, out: PathOut[]): void {
-    this.#handle(input, now, out);
-    if ("peer" in input && input.type !== "heard") this.#arm(input.peer);
-  }
-
-  #handle(input: PathIn, now: Instant, out: PathOut[]): void {
     switch (input.type) {
-      case "peer-up":
-        return this.#onPeerUp(input, now, out);
-      case "peer-down":
-        return this.#onPeerDown(input.peer, out);
-      case "add-path":
-        return this.#onAddPath(input.peer, input.path, now, out);
-      case "remove-path":
-        return this.#onRemovePath(input.peer, input.path, now, out);
-      case "probe":
-        return this.#onProbe(input, now, out);
-      case "heard":
-        return this.#onHeard(input.peer, input.path, now);
-      case "demand":
-        return this.#onDemand(input.peer, input.demand, now);
-      case "punch":
-        return this.#onPunch(input, now, out);
-      case "path-doubt":
-        return this.#onPathDoubt(input.peer, input.path, now, out);
-      case "path-dead":
-        return this.#onPathDead(input.peer, input.path, now, out);
       case "network-changed":
         return this.#onNetworkChanged(now, out);
       case "wake":
         return this.#onWake(now, out);
       default:
-        unreachable(input);
+        this.#onPeer(input, now, out);
+        if (input.type !== "heard") this.#arm(input.peer);
     }
   }
 
@@ -139,18 +112,44 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   /** All proven paths of the peer, the active one first. */
   views(peer: PeerKey, now: Instant): PathView[] {
     const state = this.#peers.get(peer);
-    if (state === undefined) return [];
-    return [...state.paths.all()]
-      .filter((path) => path.provenAt !== null)
-      .sort((a, b) => Number(b.path === state.active) - Number(a.path === state.active))
-      .map((path) => ({
-        path: path.path,
-        relayed: path.relayed,
-        rttMs: path.rttMs,
-        loss: lossOf(path),
-        provenForMs: now - (path.provenAt ?? now),
-        heardMsAgo: now - path.heardAt,
-      }));
+    return state === undefined ? [] : viewsOf(state, now);
+  }
+
+  /** What was tried to reach the peer, oldest first; it outlives the session. */
+  history(peer: PeerKey, now: Instant): PathEventView[] {
+    return this.#histories.of(peer, now);
+  }
+
+  #onPeer(input: PeerIn, now: Instant, out: PathOut[]): void {
+    const { peer } = input;
+    if (input.type === "peer-up") return this.#onPeerUp(input, now, out);
+    const state = this.#peers.get(peer);
+    if (state === undefined) return;
+    const turn = { peer, state, now, out };
+    switch (input.type) {
+      case "peer-down":
+        return this.#onPeerDown(turn);
+      case "add-path":
+        if (state.paths.add(input.path, now) !== undefined) this.#pass(turn);
+        return;
+      case "remove-path":
+        if (state.paths.remove(input.path)) this.#settle(turn);
+        return;
+      case "probe":
+        return this.#onProbe(input, turn);
+      case "heard":
+        return this.#onHeard(input.path, turn);
+      case "demand":
+        return this.#onDemand(input, turn);
+      case "punch":
+        return this.#onPunch(input, turn);
+      case "path-doubt":
+        return this.#onPathDoubt(input.path, turn);
+      case "path-dead":
+        return this.#onPathDead(input.path, turn);
+      default:
+        unreachable(input);
+    }
   }
 
   #onPeerUp(
@@ -158,135 +157,108 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     now: Instant,
     out: PathOut[],
   ): void {
-    const state = this.#peers.get(input.peer) ?? freshPeer(input.punch, now);
-    if (!this.#peers.set(input.peer, state)) return;
+    const { peer } = input;
+    const state = this.#peers.get(peer) ?? freshPeer(input.punch, now);
+    if (!this.#peers.set(peer, state)) return;
     state.drives = input.punch;
     const path = state.paths.add(input.path, now, !input.proven);
     if (path === undefined) return;
+    const turn = { peer, state, now, out };
     if (input.proven) {
       path.heardAt = now;
       path.misses = 0;
-      prove(path, now);
+      this.#prober.prove(path, turn);
     } else claim(path, now);
-    this.#choose(input.peer, state, out);
-    this.#pass(input.peer, state, now, out);
+    this.#choose(turn);
+    this.#pass(turn);
   }
 
-  #onPeerDown(peer: PeerKey, out: PathOut[]): void {
-    const wasRouted = (this.#peers.get(peer)?.routes ?? NO_ROUTES) !== NO_ROUTES;
+  #onPeerDown({ peer, state, out }: Turn): void {
     this.#forget(peer);
-    if (!wasRouted) return;
+    if (state.routes === NO_ROUTES) return;
     const patienceMs = PONG_WAIT_MS;
     out.push({ type: "routes", peer, active: null, standby: null, accept: [], patienceMs });
   }
 
-  #onAddPath(peer: PeerKey, path: Path, now: Instant, out: PathOut[]): void {
-    const state = this.#peers.get(peer);
-    if (state?.paths.add(path, now) === undefined) return;
-    this.#pass(peer, state, now, out);
-  }
-
-  #onRemovePath(peer: PeerKey, path: Path, now: Instant, out: PathOut[]): void {
-    const state = this.#peers.get(peer);
-    if (!state?.paths.remove(path)) return;
-    this.#settle(peer, state, now, out);
-  }
-
-  #onProbe(input: Extract<PathIn, { type: "probe" }>, now: Instant, out: PathOut[]): void {
-    const state = this.#peers.get(input.peer);
+  #onProbe(input: Extract<PathIn, { type: "probe" }>, turn: Turn): void {
+    const { peer, state, now, out } = turn;
     const probe = parseProbe(input.bytes);
-    if (state === undefined || !probe.ok) return;
-    if (probe.value.type === "ping") {
-      return this.#onPing(input.peer, state, { path: input.path, nonce: probe.value.nonce }, {
-        now,
-        out,
-      });
-    }
+    if (!probe.ok) return;
+    const { nonce } = probe.value;
+    if (probe.value.type === "ping") return this.#prober.answer(input.path, nonce, turn);
     const path = state.paths.get(input.path);
     if (path === undefined) return;
-    if (!state.paths.ponged(path, probe.value.nonce, now)) return;
-    this.#budget.answered(path.path, now);
+    const wasProven = path.provenAt !== null;
+    if (!state.paths.ponged(path, nonce, now)) return;
+    this.#gate.answered(path.path, now);
+    if (!wasProven) this.#note({ type: "proven", path: path.path, rttMs: path.rttMs }, turn);
     const { observed } = probe.value;
     if (observed !== null && !path.relayed) {
-      out.push({ type: "observed", peer: input.peer, path: path.path, address: observed });
+      out.push({ type: "observed", peer, path: path.path, address: observed });
     }
     if (!path.relayed) Object.assign(state, { punch: null, attempts: 0 });
-    this.#choose(input.peer, state, out);
-    path.nextPingAt = after(now, pingInterval(state, path));
+    this.#choose(turn);
+    path.nextPingAt = after(now, pingIntervalMs(state.demand, path.path === state.active));
   }
 
-  #onPing(
-    peer: PeerKey,
-    state: PeerState,
-    ping: { path: Path; nonce: Uint8Array },
-    { now, out }: { now: Instant; out: PathOut[] },
-  ): void {
-    const path = state.paths.add(ping.path, now, true);
-    if (path === undefined) return;
-    path.heardAt = now;
-    claim(path, now);
-    // Whom we may not ask whether the peer is there, we do not answer either: its source may be forged.
-    const isAsked = path.provenAt !== null || path.isAsking;
-    if (!isAsked && !this.#budget.allows(shotAt(peer, path), now)) return;
-    if (path.provenAt === null && isAsked && path.pongsLeft-- <= 0) return;
-    const observed = path.relayed ? null : ping.path;
-    const payload = encodePong(ping.nonce, observed);
-    out.push({ type: "send", peer, path: ping.path, payload, ttl: 0 });
-    if (!isAsked) this.#ping(peer, state, path, { now, out });
+  #onHeard(path: Path, { state, now }: Turn): void {
+    const heard = state.paths.get(path);
+    if (heard !== undefined) heard.heardAt = now;
   }
 
-  #onHeard(peer: PeerKey, path: Path, now: Instant): void {
-    const state = this.#peers.get(peer)?.paths.get(path);
-    if (state !== undefined) state.heardAt = now;
-  }
-
-  #onDemand(peer: PeerKey, demand: Demand, now: Instant): void {
-    const state = this.#peers.get(peer);
-    if (state === undefined || state.demand === demand) return;
+  #onDemand({ demand }: Extract<PathIn, { type: "demand" }>, { state, now }: Turn): void {
+    if (state.demand === demand) return;
     state.demand = demand;
     for (const path of state.paths.all()) {
       if (path.isAsking || path.nextPingAt === null) continue;
-      const waitMs = Math.min(path.nextPingAt - now, pingInterval(state, path));
+      const intervalMs = pingIntervalMs(demand, path.path === state.active);
+      const waitMs = Math.min(path.nextPingAt - now, intervalMs);
       path.nextPingAt = after(now, Math.max(0, waitMs));
     }
   }
 
-  #onPunch(input: Extract<PathIn, { type: "punch" }>, now: Instant, out: PathOut[]): void {
-    const state = this.#peers.get(input.peer);
-    if (state === undefined || input.targets.length === 0) return;
-    state.punch = new Punch(input.targets, after(now, input.startInMs));
-    this.#shoot(input.peer, state, state.punch.openers(), { now, out });
-    this.#pass(input.peer, state, now, out);
+  /** The candidates pass the gate; those that are admitted get openers now, and pings by the schedule. */
+  #onPunch({ candidates, startInMs }: Extract<PathIn, { type: "punch" }>, turn: Turn): void {
+    const { state, now } = turn;
+    const isLocal = state.active !== null && scopeOfPath(state.active) === "loopback";
+    const judged = this.#gate.candidates(candidates, isLocal);
+    for (const each of judged) {
+      const { address, source, vouchedBy } = each.candidate;
+      if (each.type === "refused") {
+        this.#note({ type: "refused", address, source, reason: each.reason }, turn);
+      } else this.#note({ type: "tried", path: each.target.path, source, vouchedBy }, turn);
+    }
+    const targets = judged.flatMap((each) => each.type === "admitted" ? [each.target] : []);
+    if (targets.length === 0) return;
+    state.punch = new Punch(targets, after(now, startInMs));
+    this.#prober.shoot(state.punch.openers(), turn);
+    this.#pass(turn);
   }
 
-  #onPathDoubt(peer: PeerKey, path: Path, now: Instant, out: PathOut[]): void {
-    const state = this.#peers.get(peer);
-    const doubted = state?.paths.get(path);
-    if (state === undefined || doubted === undefined || doubted.provenAt === null) return;
-    if (doubted.isAsking) return;
-    doubted.nextPingAt = now;
-    this.#pass(peer, state, now, out);
+  #onPathDoubt(path: Path, turn: Turn): void {
+    const doubted = turn.state.paths.get(path);
+    if (doubted === undefined || doubted.provenAt === null || doubted.isAsking) return;
+    doubted.nextPingAt = turn.now;
+    this.#pass(turn);
   }
 
-  #onPathDead(peer: PeerKey, path: Path, now: Instant, out: PathOut[]): void {
-    const state = this.#peers.get(peer);
-    const dead = state?.paths.get(path);
-    if (state === undefined || dead === undefined) return;
+  #onPathDead(path: Path, turn: Turn): void {
+    const dead = turn.state.paths.get(path);
+    if (dead === undefined) return;
     dead.misses = Math.max(dead.misses, MISSES_DOUBT);
-    if (!dead.isAsking) dead.nextPingAt = now;
-    this.#choose(peer, state, out);
-    this.#pass(peer, state, now, out);
+    if (!dead.isAsking) dead.nextPingAt = turn.now;
+    this.#choose(turn);
+    this.#pass(turn);
   }
 
+  /** The one input that concerns all peers: each of their paths is doubted. */
   #onNetworkChanged(now: Instant, out: PathOut[]): void {
     for (const [peer, state] of [...this.#peers]) {
       state.attempts = 0;
       state.nextOfferAt = now;
-      for (const path of state.paths.all()) {
-        if (path.provenAt !== null && !path.isAsking) path.nextPingAt = now;
-      }
+      hurry(state, now);
       const due = dueOf(state);
-      if (due !== undefined && due.at <= now) this.#pass(peer, state, now, out);
+      if (due !== undefined && due.at <= now) this.#pass({ peer, state, now, out });
       this.#arm(peer);
     }
   }
@@ -294,16 +266,12 @@ export class PathMachine implements Machine<PathIn, PathOut> {
   /** Each peer that is due has one turn, so that none that stays due keeps the others waiting. */
   #onWake(now: Instant, out: PathOut[]): void {
     const due: PeerKey[] = [];
-    for (
-      let peer = this.#timers.takeDue(now);
-      peer !== undefined;
-      peer = this.#timers.takeDue(now)
-    ) {
+    for (let peer = this.#timers.takeDue(now); peer; peer = this.#timers.takeDue(now)) {
       due.push(peer);
     }
     for (const peer of due) {
       const state = this.#peers.get(peer);
-      if (state !== undefined) this.#pass(peer, state, now, out);
+      if (state !== undefined) this.#pass({ peer, state, now, out });
       this.#arm(peer);
     }
   }
@@ -321,27 +289,22 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     this.#onLoopback.delete(peer);
   }
 
-  /** Does for one peer whatever is due at `now`. */
-  #pass(peer: PeerKey, state: PeerState, now: Instant, out: PathOut[]): void {
-    let ended = false;
-    for (const path of [...state.paths.all()]) {
-      const before = path.misses;
-      ended = state.paths.lapse(path, now) || ended;
-      if (path.path === state.active && before === 0 && path.misses > 0) hurry(state, now);
-    }
+  /** Does for one peer whatever is due. */
+  #pass(turn: Turn): void {
+    const { state, now } = turn;
+    const hasEnded = this.#prober.lapse(turn);
     for (const path of state.paths.all()) {
-      if (!path.isAsking && path.nextPingAt !== null && now >= path.nextPingAt) {
-        this.#ping(peer, state, path, { now, out });
-      }
+      const isDue = path.nextPingAt !== null && now >= path.nextPingAt;
+      if (isDue && !path.isAsking) this.#prober.ping(path, turn);
     }
-    if (state.punch !== null) this.#shoot(peer, state, state.punch.due(now), { now, out });
+    if (state.punch !== null) this.#prober.shoot(state.punch.due(now), turn);
     if (state.punch?.dueAt() === undefined) state.punch = null;
-    if (ended || isEmpty(state.paths)) this.#settle(peer, state, now, out);
-    else this.#choose(peer, state, out);
-    this.#offer(peer, state, now, out);
+    if (hasEnded || state.paths.size === 0) this.#settle(turn);
+    else this.#choose(turn);
+    this.#offer(turn);
   }
 
-  #offer(peer: PeerKey, state: PeerState, now: Instant, out: PathOut[]): void {
+  #offer({ peer, state, now, out }: Turn): void {
     if (!wantsOffer(state) || state.nextOfferAt === null || now < state.nextOfferAt) return;
     const waitMs = PUNCH_BACKOFF_MS[Math.min(state.attempts, PUNCH_BACKOFF_MS.length - 1)] ?? 0;
     state.nextOfferAt = after(now, waitMs);
@@ -349,151 +312,38 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     out.push({ type: "offer-candidates", peer, attempt: state.attempts });
   }
 
-  #shoot(
-    peer: PeerKey,
-    state: PeerState,
-    shots: readonly PunchShot[],
-    { now, out }: { now: Instant; out: PathOut[] },
-  ): void {
-    for (const { address, ttl, windowProbesMax } of shots) {
-      const to = asPath(address);
-      if (ttl > 0) {
-        const opener = { path: to, by: peer, bytes: PING_WIRE_BYTES, allowance: null };
-        if (!this.#budget.open(opener, now)) continue;
-        const payload = encodePing(this.#random.bytes(8));
-        out.push({ type: "send", peer, path: to, payload, ttl });
-        continue;
-      }
-      const path = state.paths.add(to, now, true);
-      if (path === undefined) continue;
-      path.unansweredMax = Math.max(path.unansweredMax, windowProbesMax);
-      this.#ping(peer, state, path, { now, out });
-    }
-  }
-
-  #ping(
-    peer: PeerKey,
-    state: PeerState,
-    path: PathState,
-    { now, out }: { now: Instant; out: PathOut[] },
-  ): void {
-    if (path.provenAt === null) {
-      const shot = shotAt(peer, path);
-      if (!this.#budget.allows(shot, now)) {
-        path.nextPingAt = null;
-        return;
-      }
-      this.#budget.spend(shot, now);
-    }
-    const payload = encodePing(state.paths.pinged(path, now, this.#random));
-    out.push({ type: "send", peer, path: path.path, payload, ttl: 0 });
-  }
-
   /** After a path ended: choose again, or tell that the peer is lost. */
-  #settle(peer: PeerKey, state: PeerState, now: Instant, out: PathOut[]): void {
-    this.#choose(peer, state, out);
+  #settle(turn: Turn): void {
+    const { peer, state, now, out } = turn;
+    this.#choose(turn);
     if (state.active !== null) {
-      state.nextOfferAt = earliest(state.nextOfferAt, now);
+      const { nextOfferAt } = state;
+      state.nextOfferAt = nextOfferAt === null || now < nextOfferAt ? now : nextOfferAt;
       return;
     }
     this.#forget(peer);
     out.push({ type: "lost", peer });
   }
 
-  #choose(peer: PeerKey, state: PeerState, out: PathOut[]): void {
+  #choose(turn: Turn): void {
+    const { peer, state, out } = turn;
     const { active, standby } = choosePaths(state.paths.all(), state.active);
     const accept = [...state.paths.all()].filter((p) => p.provenAt !== null).map((p) => p.path);
-    const patienceMs = patienceOf(
-      active === null ? undefined : state.paths.get(active),
-      state.patienceMs,
-    );
+    const inUse = active === null ? undefined : state.paths.get(active);
+    const patienceMs = patienceOf(inUse, state.patienceMs);
     const routes = JSON.stringify([active, standby, accept, patienceMs]);
     if (routes === state.routes) return;
     const from = state.active;
     Object.assign(state, { active, standby, routes, patienceMs });
+    out.push({ type: "routes", peer, active, standby, accept, patienceMs });
+    if (active === from) return;
     if (active !== null && scopeOfPath(active) === "loopback") this.#onLoopback.add(peer);
     else this.#onLoopback.delete(peer);
-    out.push({ type: "routes", peer, active, standby, accept, patienceMs });
-    if (active !== from) out.push({ type: "moved", peer, from, to: active });
+    this.#note({ type: "moved", from, to: active }, turn);
+    out.push({ type: "moved", peer, from, to: active });
   }
-}
 
-/** A ping to a path that is not proven. */
-function shotAt(by: PeerKey, { path, unansweredMax }: PathState): Shot {
-  const allowance = unansweredMax === Infinity
-    ? null
-    : { datagrams: unansweredMax, bytes: Infinity };
-  return { path, by, bytes: PING_WIRE_BYTES, allowance };
-}
-
-function freshPeer(drives: boolean, now: Instant): PeerState {
-  return {
-    paths: new PeerPaths(),
-    demand: "hold",
-    active: null,
-    standby: null,
-    routes: NO_ROUTES,
-    patienceMs: PONG_WAIT_MS,
-    drives,
-    attempts: 0,
-    nextOfferAt: now,
-    punch: null,
-  };
-}
-
-function isEmpty(paths: PeerPaths): boolean {
-  return paths.all().next().done === true;
-}
-
-/** When something is to be done for a peer. */
-function dueOf(state: PeerState): Wakeup | undefined {
-  let next: Wakeup | undefined;
-  for (const path of state.paths.all()) {
-    const at = state.paths.timerAt(path);
-    if (at !== null) next = earlier(next, { at, why: `ping ${path.path}` });
+  #note(event: PathEvent, { peer, now }: Turn): void {
+    this.#histories.note(peer, event, now);
   }
-  const punchAt = state.punch?.dueAt();
-  if (punchAt !== undefined) next = earlier(next, { at: punchAt, why: "punch" });
-  const offerAt = wantsOffer(state) ? state.nextOfferAt : null;
-  return offerAt === null ? next : earlier(next, { at: offerAt, why: "offer candidates" });
-}
-
-/** Only a peer without a direct path is worth an upgrade, and only one side drives it. */
-function wantsOffer(state: PeerState): boolean {
-  if (!state.drives || state.punch !== null || state.active === null) return false;
-  return ![...state.paths.all()].some((path) => path.provenAt !== null && !path.relayed);
-}
-
-/** The peer says that it is there, and its source may be forged: a few pings may ask. */
-function claim(path: PathState, now: Instant): void {
-  if (path.provenAt !== null || path.isClaimed) return;
-  path.isClaimed = true;
-  path.unansweredMax += UNVOUCHED_PROBES_MAX;
-  path.nextPingAt = now;
-}
-
-/** The active path missed a ping: whether the others still lead there must be known at once. */
-function hurry(state: PeerState, now: Instant): void {
-  for (const path of state.paths.all()) {
-    if (path.provenAt !== null && !path.isAsking) path.nextPingAt = now;
-  }
-}
-
-function pingInterval(state: PeerState, path: PathState): number {
-  if (path.path === state.active) {
-    return { busy: PING_BUSY_MS, warm: PING_WARM_MS, hold: PING_HOLD_MS }[state.demand];
-  }
-  return state.demand === "busy" ? PING_WARM_MS : PING_HOLD_MS;
-}
-
-/** The wait in steps of two, so that the data path is told seldom: up at once, down when far below. */
-function patienceOf(active: PathState | undefined, current: number): number {
-  if (active === undefined || active.rttMs === null) return PONG_WAIT_MS;
-  const neededMs = active.rttMs + 4 * active.rttVarMs;
-  if (neededMs <= current && neededMs > current * 3 / 8) return current;
-  return PONG_WAIT_MS * 2 ** Math.max(0, Math.ceil(Math.log2(pongWaitMs(active) / PONG_WAIT_MS)));
-}
-
-function earliest(a: Instant | null, b: Instant): Instant {
-  return a === null || b < a ? b : a;
 }

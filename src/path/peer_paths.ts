@@ -58,6 +58,8 @@ export interface PathState {
   readonly sinceAt: Instant;
   /** Pings that it may get before it answers, by the window of `ProbeBudget`. */
   unansweredMax: number;
+  /** Whether the gate let no ping go there, so far. */
+  isSilenced: boolean;
   /** Whether the peer pinged us from there before it answered. */
   isClaimed: boolean;
   /** Pings from there that are answered before ours is. */
@@ -70,6 +72,10 @@ export class PeerPaths {
 
   get(path: Path): PathState | undefined {
     return this.#paths.get(path);
+  }
+
+  get size(): number {
+    return this.#paths.size;
   }
 
   all(): IterableIterator<PathState> {
@@ -98,6 +104,7 @@ export class PeerPaths {
       answers: [],
       sinceAt: now,
       unansweredMax: quiet ? 0 : Infinity,
+      isSilenced: false,
       isClaimed: false,
       pongsLeft: 0,
     };
@@ -139,8 +146,8 @@ export class PeerPaths {
     return true;
   }
 
-  /** Counts the last ping as missed when its time is over; `true` where a proven path ends. */
-  lapse(state: PathState, now: Instant): boolean {
+  /** Counts the last ping as missed when its time is over; says how the path ends, if it does. */
+  lapse(state: PathState, now: Instant): "unanswered" | "dead" | null {
     if (state.nextPingAt !== null && now >= state.nextPingAt && state.isAsking) {
       for (const asked of state.pending.values()) asked.isMissed = true;
       state.isAsking = false;
@@ -151,8 +158,9 @@ export class PeerPaths {
     const over = state.provenAt === null
       ? now >= after(state.sinceAt, UNPROVEN_MS)
       : state.misses >= MISSES_DEAD;
-    if (over) this.#paths.delete(state.path);
-    return over && state.provenAt !== null;
+    if (!over) return null;
+    this.#paths.delete(state.path);
+    return state.provenAt === null ? "unanswered" : "dead";
   }
 
   /** When the path wants attention next. */

@@ -6,13 +6,13 @@
  *
  * @module
  */
-import { after, type Instant } from "../base/mod.ts";
-import type { Target } from "./candidates.ts";
+import { after, type Instant, type Path } from "../base/mod.ts";
+import type { Target } from "./candidate.ts";
 import { OPENER_TTL, PUNCH_SCHEDULE_MS } from "./constants.ts";
 
-/** A packet that the attempt wants sent: a ping to `address`. */
+/** A packet that the attempt wants sent: a ping. */
 export interface PunchShot {
-  readonly address: string;
+  readonly path: Path;
   /** 0 is the system's default. */
   readonly ttl: number;
   /** As in `Target`. */
@@ -54,6 +54,6 @@ export class Punch {
   }
 }
 
-function shotAt({ address, windowProbesMax }: Target, ttl: number): PunchShot {
-  return { address, ttl, windowProbesMax };
+function shotAt({ path, windowProbesMax }: Target, ttl: number): PunchShot {
+  return { path, ttl, windowProbesMax };
 }

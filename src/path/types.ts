@@ -4,13 +4,8 @@
  * @module
  */
 import type { Path, PeerKey } from "../base/mod.ts";
-import type { Target } from "./candidates.ts";
-
-/**
- * How much a peer's paths matter now: `hold` only keeps the mapping of the NAT, `warm` is a relay
- * with which we are registered, `busy` has a tunnel.
- */
-export type Demand = "hold" | "warm" | "busy";
+import type { Candidate } from "./candidate.ts";
+import type { Demand } from "./demands.ts";
 
 /** Inputs of the path machine. */
 export type PathIn =
@@ -37,11 +32,14 @@ export type PathIn =
   /** Anything authenticated arrived from the peer on `path`. */
   | { readonly type: "heard"; readonly peer: PeerKey; readonly path: Path }
   | { readonly type: "demand"; readonly peer: PeerKey; readonly demand: Demand }
-  /** Both sides know each other's candidates: openers now, full pings in `startInMs`. */
+  /**
+   * Both sides know each other's candidates, first the most credible: openers now, full pings in
+   * `startInMs`, to those that the gate admits.
+   */
   | {
     readonly type: "punch";
     readonly peer: PeerKey;
-    readonly targets: readonly Target[];
+    readonly candidates: readonly Candidate[];
     readonly startInMs: number;
   }
   /** The native data path sent on it and hears nothing: a ping at once decides. */

@@ -7,10 +7,10 @@ import {
   type ExchangeIn,
   type ExchangeOut,
 } from "../../src/node/candidate_exchange.ts";
-import { Gate } from "../../src/node/gate.ts";
 import { OwnAddresses } from "../../src/node/own_addresses.ts";
 import type { Calls } from "../../src/node/mod.ts";
-import { asPath } from "../../src/wire/mod.ts";
+import { Gate, type Judged } from "../../src/path/mod.ts";
+import { asPath, scopeOfPath } from "../../src/wire/mod.ts";
 
 type Shapes = Calls<"path.candidates">;
 type In = ExchangeIn | PartIn<Shapes, Shapes>;
@@ -24,6 +24,9 @@ const NOW = 1_000 as Instant;
 /** An exchange of a node at `OWN`, whose peer is reached by `active`. */
 class Rig {
   readonly exchange: CandidateExchange;
+  /** Through which the candidates go before anything is sent there. */
+  readonly gate: Gate;
+  readonly #onLoopback: boolean;
 
   constructor(
     { direct = true, rttMs = 80, active = asPath("203.0.113.1:9000#00000001") }: {
@@ -33,18 +36,24 @@ class Rig {
     } = {},
   ) {
     const own = new OwnAddresses();
-    const gate = new Gate(direct);
+    this.gate = new Gate(direct);
+    this.#onLoopback = active !== null && scopeOfPath(active) === "loopback";
     const local = { addresses: [OWN], prefixes: [] };
     own.set(local, []);
-    gate.local = local;
-    const paths = { active: () => active, rttMs: () => rttMs };
-    this.exchange = new CandidateExchange({ gate, own, direct, ...paths });
+    this.gate.local = local;
+    this.exchange = new CandidateExchange({ own, direct, rttMs: () => rttMs });
   }
 
   take(input: In): Out[] {
     const out: Out[] = [];
     this.exchange.handle(input, NOW, out);
     return out;
+  }
+
+  /** What the gate leaves of a punch. */
+  admitted({ candidates }: ExchangeOut): Extract<Judged, { type: "admitted" }>["target"][] {
+    const judged = this.gate.candidates(candidates, this.#onLoopback);
+    return judged.flatMap((each) => each.type === "admitted" ? [each.target] : []);
   }
 
   /** Our offer is answered so. */
@@ -58,11 +67,11 @@ class Rig {
   }
 }
 
-/** The addresses at which a punch aims, and when it starts. */
-function aims(out: readonly Out[]): unknown[] {
+/** The addresses at which a punch aims after the gate, and when it starts. */
+function aims(rig: Rig, out: readonly Out[]): unknown[] {
   return out.flatMap((output) =>
     output.type === "punch"
-      ? [[output.startInMs, output.targets.map(({ address }) => address)]]
+      ? [[output.startInMs, rig.admitted(output).map(({ path }) => path)]]
       : []
   );
 }
@@ -81,9 +90,9 @@ Deno.test("an offer asks the peer for its candidates and tells ours", () => {
 });
 
 Deno.test("its answer begins the punch at once: the other side has ours", () => {
-  assert.deepEqual(aims(new Rig().answered({ ok: true, answer: { addresses: [THEIRS] } })), [
-    [0, [THEIRS]],
-  ]);
+  const rig = new Rig();
+  const out = rig.answered({ ok: true, answer: { addresses: [THEIRS] } });
+  assert.deepEqual(aims(rig, out), [[0, [THEIRS]]]);
 });
 
 for (
@@ -100,11 +109,12 @@ for (
 }
 
 Deno.test("who is asked tells its own, and begins when the answer has arrived", () => {
-  const out = new Rig().asked(THEIRS);
+  const rig = new Rig();
+  const out = rig.asked(THEIRS);
   const answer = { addresses: [OWN] };
   assert.deepEqual(out[0], { type: "reply", call: 4, name: "path.candidates", ok: true, answer });
-  assert.deepEqual(aims(out), [[40, [THEIRS]]]);
-  assert.deepEqual(aims(new Rig({ rttMs: null }).asked(THEIRS)), [[0, [THEIRS]]]);
+  assert.deepEqual(aims(rig, out), [[40, [THEIRS]]]);
+  assert.deepEqual(aims(rig, new Rig({ rttMs: null }).asked(THEIRS)), [[0, [THEIRS]]]);
 });
 
 Deno.test("where a relay sees the peer it is met first, and harder than where it says to be", () => {
@@ -113,8 +123,8 @@ Deno.test("where a relay sees the peer it is met first, and harder than where it
   assert.deepEqual(rig.take({ type: "vouch", peer: PEER, address: seen }), []);
   const [punch] = rig.answered({ ok: true, answer: { addresses: [THEIRS] } });
   assert.ok(punch?.type === "punch");
-  assert.deepEqual(punch.targets.map(({ address }) => address), [seen, THEIRS]);
-  const [first, second] = punch.targets;
+  const [first, second] = rig.admitted(punch);
+  assert.deepEqual([first?.path, second?.path], [seen, THEIRS]);
   assert.ok((first?.probesMax ?? 0) > (second?.probesMax ?? 0));
 });
 
@@ -123,7 +133,7 @@ Deno.test("a node that stays on its relay tells nothing and aims nowhere", () =>
   const out = rig.asked(THEIRS);
   assert.ok(out[0]?.type === "reply" && out[0].ok);
   assert.deepEqual(out[0].answer, { addresses: [] });
-  assert.deepEqual(aims(out), [[40, []]]);
+  assert.deepEqual(aims(rig, out), [[40, []]]);
   const [ask] = rig.take({ type: "offer", peer: PEER });
   assert.deepEqual(ask?.type === "ask" && ask.question, { addresses: [] });
 });
@@ -131,13 +141,14 @@ Deno.test("a node that stays on its relay tells nothing and aims nowhere", () =>
 Deno.test("where nothing is to be aimed at, nobody aims", () => {
   const rig = new Rig();
   for (const address of [OWN, "127.0.0.1:9000", "10.0.0.1:9000", "0.0.0.0:1", "nonsense"]) {
-    assert.deepEqual(aims(rig.asked(address)), [[40, []]], address);
+    assert.deepEqual(aims(rig, rig.asked(address)), [[40, []]], address);
   }
 });
 
 Deno.test("on a machine of its own, a peer is met on loopback", () => {
   const active = asPath("127.0.0.1:9001#00000001");
-  assert.deepEqual(aims(new Rig({ active }).asked("127.0.0.1:9000")), [[40, ["127.0.0.1:9000"]]]);
+  const rig = new Rig({ active });
+  assert.deepEqual(aims(rig, rig.asked("127.0.0.1:9000")), [[40, ["127.0.0.1:9000"]]]);
 });
 
 Deno.test("the machine waits for nothing by itself, and passes over what is none of its own", () => {

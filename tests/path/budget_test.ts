@@ -4,12 +4,12 @@ import {
   ALL_RATE,
   ANSWERED_MS,
   HOST_RATE,
+  openingAllowance,
   PEER_RATE,
   PROBE_WINDOW_MS,
   ProbeBudget,
   type Shot,
 } from "../../src/path/budget.ts";
-import { openingAllowance } from "../../src/path/mod.ts";
 import { at } from "./samples.ts";
 import { asPath } from "../../src/wire/mod.ts";
 
@@ -34,23 +34,26 @@ function spent(count: number, path = HERE): ProbeBudget {
 }
 
 Deno.test("ProbeBudget allows so many pings and no more within the window", () => {
-  assert.equal(spent(2).allows(ping(HERE, 3), at(10)), true);
-  assert.equal(spent(3).allows(ping(HERE, 3), at(10)), false);
-  assert.equal(spent(3).allows(ping(HERE, 4), at(10)), true);
-  assert.equal(spent(3).allows(ping(HERE, 3), at(PROBE_WINDOW_MS - 1)), false);
-  assert.equal(spent(3).allows(ping(HERE, 3), at(PROBE_WINDOW_MS)), true);
+  assert.equal(spent(2).refusal(ping(HERE, 3), at(10)), null);
+  assert.equal(spent(3).refusal(ping(HERE, 3), at(10)), "address-spent");
+  assert.equal(spent(3).refusal(ping(HERE, 4), at(10)), null);
+  assert.equal(spent(3).refusal(ping(HERE, 3), at(PROBE_WINDOW_MS - 1)), "address-spent");
+  assert.equal(spent(3).refusal(ping(HERE, 3), at(PROBE_WINDOW_MS)), null);
 });
 
 Deno.test("ProbeBudget counts each address by itself, and a relay's sessions as one", () => {
-  assert.equal(spent(3).allows(ping(THERE, 3), at(10)), true);
-  assert.equal(spent(3, `${HERE}#00000001`).allows(ping(`${HERE}#00000002`, 3), at(10)), false);
+  assert.equal(spent(3).refusal(ping(THERE, 3), at(10)), null);
+  assert.equal(
+    spent(3, `${HERE}#00000001`).refusal(ping(`${HERE}#00000002`, 3), at(10)),
+    "address-spent",
+  );
 });
 
 Deno.test("ProbeBudget sets no limit where somebody answered lately", () => {
   const budget = spent(3);
   budget.answered(asPath(HERE), at(100));
-  assert.equal(budget.allows(ping(HERE, 0), at(99 + ANSWERED_MS)), true);
-  assert.equal(budget.allows(ping(HERE, 0), at(100 + ANSWERED_MS)), false);
+  assert.equal(budget.refusal(ping(HERE, 0), at(99 + ANSWERED_MS)), null);
+  assert.equal(budget.refusal(ping(HERE, 0), at(100 + ANSWERED_MS)), "address-spent");
 });
 
 Deno.test("ProbeBudget counts anew where somebody answered long ago", () => {
@@ -58,27 +61,31 @@ Deno.test("ProbeBudget counts anew where somebody answered long ago", () => {
   budget.answered(asPath(HERE), at(100));
   const later = at(200 + ANSWERED_MS);
   for (let i = 0; i < 3; i++) {
-    assert.equal(budget.allows(ping(HERE, 3), later), true);
+    assert.equal(budget.refusal(ping(HERE, 3), later), null);
     budget.spend(ping(HERE, 3), later);
   }
-  assert.equal(budget.allows(ping(HERE, 3), later), false);
+  assert.equal(budget.refusal(ping(HERE, 3), later), "address-spent");
 });
 
 Deno.test("ProbeBudget lets an address be opened once within the window", () => {
   const budget = new ProbeBudget();
-  assert.equal(budget.open(ping(HERE, 1), at(0)), true);
-  assert.equal(budget.open(ping(HERE, 1), at(1)), false);
-  assert.equal(budget.open(ping(THERE, 1), at(1)), true);
-  assert.equal(budget.open(ping(HERE, 1), at(PROBE_WINDOW_MS)), true);
+  assert.equal(budget.open(ping(HERE, 1), at(0)), null);
+  assert.equal(budget.open(ping(HERE, 1), at(1)), "opened-already");
+  assert.equal(budget.open(ping(THERE, 1), at(1)), null);
+  assert.equal(budget.open(ping(HERE, 1), at(PROBE_WINDOW_MS)), null);
 });
 
 Deno.test("ProbeBudget forgets nothing that counts: without room, nothing is sent", () => {
   const budget = spent(3);
   for (let i = 1; i < ADDRESSES_MAX; i++) budget.spend(ping(`192.0.2.3:${i}`, 3), at(5));
-  assert.equal(budget.allows(ping(HERE, 3), at(10)), false, "a victim's count begins anew");
-  assert.equal(budget.allows(ping("198.51.100.1:1", 3), at(10)), false);
+  assert.equal(
+    budget.refusal(ping(HERE, 3), at(10)),
+    "address-spent",
+    "a victim's count begins anew",
+  );
+  assert.equal(budget.refusal(ping("198.51.100.1:1", 3), at(10)), "no-room");
   const later = at(PROBE_WINDOW_MS + 100);
-  assert.equal(budget.allows(ping("198.51.100.1:1", 3), later), true);
+  assert.equal(budget.refusal(ping("198.51.100.1:1", 3), later), null);
 });
 
 Deno.test("ProbeBudget gives one peer a share, and others what it leaves", () => {
@@ -87,7 +94,7 @@ Deno.test("ProbeBudget gives one peer a share, and others what it leaves", () =>
   const reached = (by: string, nowMs: number) =>
     hosts.filter((host) => {
       const shot = ping(host, 3, by);
-      if (!budget.allows(shot, at(nowMs))) return false;
+      if (budget.refusal(shot, at(nowMs)) !== null) return false;
       budget.spend(shot, at(nowMs));
       return true;
     }).length;
@@ -99,7 +106,7 @@ Deno.test("ProbeBudget gives one peer a share, and others what it leaves", () =>
 Deno.test("ProbeBudget sends one first message to where a record points, in any window", () => {
   const budget = new ProbeBudget();
   const knock = (nowMs: number) => {
-    if (!budget.allows(hello(HERE), at(nowMs))) return false;
+    if (budget.refusal(hello(HERE), at(nowMs)) !== null) return false;
     budget.spend(hello(HERE), at(nowMs));
     return true;
   };
@@ -112,7 +119,7 @@ Deno.test("ProbeBudget sends one first message to where a record points, in any 
 Deno.test("ProbeBudget counts a first message by its size: 64 pings to a host, or five of those", () => {
   const budget = new ProbeBudget();
   const knocked = ports("192.0.2.1").filter((path) => {
-    if (!budget.allows(hello(path, path), at(0))) return false;
+    if (budget.refusal(hello(path, path), at(0)) !== null) return false;
     budget.spend(hello(path, path), at(0));
     return true;
   });
@@ -123,7 +130,7 @@ Deno.test("ProbeBudget counts a first message by its size: 64 pings to a host, o
 function pinged(budget: ProbeBudget, paths: Iterable<string>, nowMs = 0): number {
   let count = 0;
   for (const path of paths) {
-    if (!budget.allows(ping(path, 3), at(nowMs))) continue;
+    if (budget.refusal(ping(path, 3), at(nowMs)) !== null) continue;
     budget.spend(ping(path, 3), at(nowMs));
     count++;
   }
@@ -145,11 +152,14 @@ Deno.test("ProbeBudget bounds what all hosts get together, openers too", () => {
   const hosts = Array.from({ length: 3_000 }, (_, i) => `10.${i >> 8}.${i & 255}.1:1`);
   assert.equal(pinged(new ProbeBudget(), hosts), ALL_RATE.burst);
   const budget = new ProbeBudget();
-  assert.equal(hosts.filter((host) => budget.open(ping(host, 1), at(0))).length, ALL_RATE.burst);
+  assert.equal(
+    hosts.filter((host) => budget.open(ping(host, 1), at(0)) === null).length,
+    ALL_RATE.burst,
+  );
 });
 
 Deno.test("ProbeBudget does not bound paths of our own choice", () => {
   const budget = new ProbeBudget();
   pinged(budget, ports("192.0.2.1"));
-  assert.equal(budget.allows(ping("192.0.2.1:9", Infinity), at(0)), true);
+  assert.equal(budget.refusal(ping("192.0.2.1:9", Infinity), at(0)), null);
 });

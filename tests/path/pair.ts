@@ -22,7 +22,7 @@ import {
 } from "../../src/base/mod.ts";
 import { EventHeap } from "../../src/sim/mod.ts";
 import { PathMachine } from "../../src/path/mod.ts";
-import type { PathIn, PathOut, Target } from "../../src/path/mod.ts";
+import type { Candidate, PathIn, PathOut } from "../../src/path/mod.ts";
 import { asPath } from "../../src/wire/mod.ts";
 
 /** The relayed path; one of the relay's sessions, so both ends name it alike. */
@@ -49,7 +49,7 @@ export class End {
   readonly machine: PathMachine;
   readonly said: Said[] = [];
   /** What this end tries when candidates were exchanged. */
-  targets: Target[] = [];
+  candidates: Candidate[] = [];
   readonly #pair: Pair;
 
   constructor(pair: Pair, readonly peer: PeerKey, readonly seenAt: Path) {
@@ -99,8 +99,8 @@ export class Pair {
     const network = "n" as NetworkId;
     this.a = new End(this, peerKey(network, "b" as NodeId), A_SEEN);
     this.b = new End(this, peerKey(network, "a" as NodeId), B_SEEN);
-    this.a.targets = [{ address: B_SEEN, probesMax: 7, windowProbesMax: 28 }];
-    this.b.targets = [{ address: A_SEEN, probesMax: 7, windowProbesMax: 28 }];
+    this.a.candidates = [{ address: B_SEEN, source: "peer", vouchedBy: "relay" }];
+    this.b.candidates = [{ address: A_SEEN, source: "peer", vouchedBy: "relay" }];
   }
 
   /** Both have a session through the relay; what is wanted of the paths. */
@@ -155,10 +155,15 @@ export class Pair {
     if (!up || driver.active !== RELAYED) return;
     this.#later(delayMs.max, () => {
       const startInMs = delayMs.max;
-      other.take({ type: "punch", peer: other.peer, targets: other.targets, startInMs });
+      other.take({ type: "punch", peer: other.peer, candidates: other.candidates, startInMs });
     });
     this.#later(2 * delayMs.max, () => {
-      driver.take({ type: "punch", peer: driver.peer, targets: driver.targets, startInMs: 0 });
+      driver.take({
+        type: "punch",
+        peer: driver.peer,
+        candidates: driver.candidates,
+        startInMs: 0,
+      });
     });
   }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { A_SEEN, B_SEEN, type End, Pair, RELAYED } from "./pair.ts";
 import { asPath } from "../../src/wire/mod.ts";
+import type { Candidate } from "../../src/path/mod.ts";
 
 const VICTIM = asPath("192.0.2.66:53");
 /** How soon traffic must be on another path. Source: the project's goal for a dead path. */
@@ -164,7 +165,7 @@ Deno.test("an address that nobody vouched for gets three probes and an opener, t
   for (const end of ["a", "b"] as const) {
     const pair = new Pair(1);
     pair.direct.up = false;
-    pair[end].targets = [{ address: VICTIM, probesMax: 3, windowProbesMax: 3 }];
+    pair[end].candidates = [{ address: VICTIM, source: "peer", vouchedBy: null }];
     pair.begin().run(4_900);
     assert.equal(pair[end].probesTo(VICTIM), 3);
     assert.equal(pair[end].heard("send").filter(({ path }) => path === VICTIM).length, 4);
@@ -174,9 +175,9 @@ Deno.test("an address that nobody vouched for gets three probes and an opener, t
 Deno.test("a peer that asks for attempts again and again aims nobody at a victim", () => {
   const pair = new Pair(1).begin();
   const { a } = pair;
-  const targets = [{ address: VICTIM, probesMax: 3, windowProbesMax: 3 }];
+  const candidates: Candidate[] = [{ address: VICTIM, source: "peer", vouchedBy: null }];
   for (let i = 0; i < 1_000; i++) {
-    a.take({ type: "punch", peer: a.peer, targets, startInMs: 0 });
+    a.take({ type: "punch", peer: a.peer, candidates, startInMs: 0 });
     pair.run(10);
   }
   assert.ok(a.heard("send").filter(({ path }) => path === VICTIM).length <= 4);

@@ -10,7 +10,7 @@ import {
 } from "../../src/base/mod.ts";
 import { PATHS_PER_PEER_MAX, PING_HOLD_MS } from "../../src/path/constants.ts";
 import { encodePong } from "../../src/path/messages.ts";
-import { type PathIn, PathMachine, type PathOut } from "../../src/path/mod.ts";
+import { type Candidate, type PathIn, PathMachine, type PathOut } from "../../src/path/mod.ts";
 import { at } from "./samples.ts";
 import { asPath } from "../../src/wire/mod.ts";
 
@@ -18,7 +18,7 @@ const PEER = peerKey("n" as NetworkId, "p" as NodeId);
 const DIRECT = asPath("192.0.2.1:9000");
 const OTHER = asPath("192.0.2.2:9000");
 const RELAYED = asPath("198.51.100.1:9000#00000001");
-const TARGET = { address: OTHER, probesMax: 3, windowProbesMax: 3 };
+const CANDIDATE: Candidate = { address: OTHER, source: "peer", vouchedBy: null };
 const PING = new Uint8Array(64).fill(1, 0, 1);
 
 /** A machine with its clock, which answers pings on demand. */
@@ -69,7 +69,7 @@ const STATES = {
   },
   punching: (): Rig => {
     const rig = STATES.relayed();
-    rig.take({ type: "punch", peer: PEER, targets: [TARGET], startInMs: 100 });
+    rig.take({ type: "punch", peer: PEER, candidates: [CANDIDATE], startInMs: 100 });
     return rig;
   },
   direct: (): Rig => {
@@ -103,8 +103,8 @@ const INPUTS = {
   "garbage": { type: "probe", peer: PEER, path: RELAYED, bytes: Uint8Array.of(1) },
   "heard": { type: "heard", peer: PEER, path: RELAYED },
   "demand": { type: "demand", peer: PEER, demand: "busy" },
-  "punch": { type: "punch", peer: PEER, targets: [TARGET], startInMs: 0 },
-  "punch at nothing": { type: "punch", peer: PEER, targets: [], startInMs: 0 },
+  "punch": { type: "punch", peer: PEER, candidates: [CANDIDATE], startInMs: 0 },
+  "punch at nothing": { type: "punch", peer: PEER, candidates: [], startInMs: 0 },
   "path-doubt": { type: "path-doubt", peer: PEER, path: RELAYED },
   "path-dead": { type: "path-dead", peer: PEER, path: RELAYED },
   "network-changed": { type: "network-changed" },
@@ -247,8 +247,8 @@ Deno.test("a peer that says nothing is lost once, also when nobody needs it", ()
 
 const paths = fc.constantFrom(DIRECT, OTHER, RELAYED, "[2001:db8::1]:1");
 const peers = fc.constantFrom(PEER, peerKey("n" as NetworkId, "q" as NodeId));
-const targets = fc.array(
-  paths.map((address) => ({ address, probesMax: 3, windowProbesMax: 3 })),
+const candidates = fc.array(
+  paths.map((address) => ({ address, source: "peer" as const, vouchedBy: null })),
   { maxLength: 4 },
 );
 const inputs: fc.Arbitrary<PathIn | "answer"> = fc.oneof(
@@ -279,7 +279,7 @@ const inputs: fc.Arbitrary<PathIn | "answer"> = fc.oneof(
   fc.record({
     type: fc.constant("punch" as const),
     peer: peers,
-    targets,
+    candidates,
     startInMs: fc.nat({ max: 500 }),
   }),
   fc.constant({ type: "network-changed" as const }),

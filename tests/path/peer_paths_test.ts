@@ -104,16 +104,16 @@ Deno.test("the wait follows the round trip and its variation, as in RFC 6298", (
   assert.deepEqual(waits([3_000]), [4_000]);
 });
 
-Deno.test("lapse() tells the end of a proven path, and not that of a mere try", () => {
+Deno.test("lapse() tells how a path ends: a mere try unanswered, a proven one dead", () => {
   const paths = new PeerPaths();
   const state = added(paths);
-  assert.equal(paths.lapse(state, at(UNPROVEN_MS - 1)), false);
+  assert.equal(paths.lapse(state, at(UNPROVEN_MS - 1)), null);
   assert.equal(paths.get(asPath(D)), state);
-  assert.equal(paths.lapse(state, at(UNPROVEN_MS)), false);
+  assert.equal(paths.lapse(state, at(UNPROVEN_MS)), "unanswered");
   assert.equal(paths.get(asPath(D)), undefined);
   const { paths: others, state: lived } = proven();
   lived.misses = MISSES_DEAD;
-  assert.equal(others.lapse(lived, at(20)), true);
+  assert.equal(others.lapse(lived, at(20)), "dead");
   assert.equal(others.get(asPath(D)), undefined);
 });
 
@@ -158,7 +158,7 @@ Deno.test("a quiet path has no timer but that of its end, until it is proven", (
   const state = added(paths, D, true);
   paths.pinged(state, at(0), random);
   assert.equal(paths.timerAt(state), UNPROVEN_MS);
-  assert.equal(paths.lapse(state, at(1_000)), false);
+  assert.equal(paths.lapse(state, at(1_000)), null);
   assert.equal(state.misses, 0);
   prove(state, at(1_000));
   assert.equal(paths.timerAt(state), 1_000);

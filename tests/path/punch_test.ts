@@ -1,13 +1,14 @@
+import { asPath } from "../../src/wire/mod.ts";
 import assert from "node:assert/strict";
 import type { Instant } from "../../src/base/mod.ts";
 import { OPENER_TTL, PUNCH_SCHEDULE_MS } from "../../src/path/constants.ts";
 import { Punch } from "../../src/path/punch.ts";
 
 const at = (ms: number) => ms as Instant;
-const A = { address: "192.0.2.1:1", probesMax: PUNCH_SCHEDULE_MS.length, windowProbesMax: 28 };
-const B = { address: "192.0.2.2:2", probesMax: 3, windowProbesMax: 3 };
-const shot = ({ address, windowProbesMax }: typeof A, ttl: number) => {
-  return { address, ttl, windowProbesMax };
+const A = { path: asPath("192.0.2.1:1"), probesMax: PUNCH_SCHEDULE_MS.length, windowProbesMax: 28 };
+const B = { path: asPath("192.0.2.2:2"), probesMax: 3, windowProbesMax: 3 };
+const shot = ({ path, windowProbesMax }: typeof A, ttl: number) => {
+  return { path, ttl, windowProbesMax };
 };
 
 Deno.test("Punch opens towards every target with a short life", () => {
@@ -29,8 +30,8 @@ Deno.test("Punch follows its schedule from the start that was agreed on", () => 
 Deno.test("Punch gives a target no more than its budget, and the others theirs", () => {
   const punch = new Punch([A, B], at(0));
   const shots = PUNCH_SCHEDULE_MS.flatMap((offset) => punch.due(at(offset)));
-  const count = (address: string) => shots.filter((shot) => shot.address === address).length;
-  assert.deepEqual([count(A.address), count(B.address)], [A.probesMax, B.probesMax]);
+  const count = (address: string) => shots.filter((shot) => shot.path === address).length;
+  assert.deepEqual([count(A.path), count(B.path)], [A.probesMax, B.probesMax]);
 });
 
 Deno.test("Punch that was woken too late makes up for nothing beyond the budget", () => {

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { Path } from "../../src/base/mod.ts";
 import { choosePaths } from "../../src/path/rank.ts";
 import { MISSES_DOUBT } from "../../src/path/constants.ts";
 import type { PathState } from "../../src/path/peer_paths.ts";
 import { at, pathState } from "./samples.ts";
 import { asPath } from "../../src/wire/mod.ts";
 
-const D1 = "192.0.2.1:9000";
-const D2 = "192.0.2.2:9000";
-const R1 = "198.51.100.1:9000#00000001";
-const R2 = "198.51.100.2:9000#00000002";
+const D1 = asPath("192.0.2.1:9000");
+const D2 = asPath("192.0.2.2:9000");
+const R1 = asPath("198.51.100.1:9000#00000001");
+const R2 = asPath("198.51.100.2:9000#00000002");
 
 const path = (name: string, rttMs: number | null, misses = 0) => pathState(name, { rttMs, misses });
 const tried = (name: string) => pathState(name, { provenAt: null });
@@ -17,7 +18,7 @@ const tried = (name: string) => pathState(name, { provenAt: null });
 interface Row {
   readonly what: string;
   readonly paths: readonly PathState[];
-  readonly current: string | null;
+  readonly current: Path | null;
   readonly active: string | null;
   readonly standby: string | null;
 }

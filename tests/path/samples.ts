@@ -25,6 +25,7 @@ export function pathState(path: string, changes: Partial<PathState> = {}): PathS
     answers: [],
     sinceAt: at(0),
     unansweredMax: Infinity,
+    isSilenced: false,
     isClaimed: false,
     pongsLeft: 0,
     ...changes,

@@ -7,7 +7,7 @@
 import type { EndpointDoc } from "../../api/nouns/mesh.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
 import { localAddresses } from "../../host/system.ts";
-import type { LocalAddresses } from "../../node/mod.ts";
+import type { LocalAddresses } from "../../path/mod.ts";
 import { addressScope, formatAddress, parseAddress, parseIp, prefixOf } from "../../wire/mod.ts";
 
 /** Interfaces whose addresses are nobody's way to us: bridges and virtual ends of containers. */

@@ -7,7 +7,7 @@ import type { NodeInfoResult } from "../../api/nouns/node.ts";
 import type { Capabilities, Role } from "../../membership/mod.ts";
 import type { RunNodeOptions } from "../options.ts";
 import { peerKey } from "../../base/mod.ts";
-import type { LocalAddresses } from "../../node/mod.ts";
+import type { LocalAddresses } from "../../path/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
 import type { Market } from "../renting/ports.ts";
 import type { Renter } from "../renting/renter.ts";
