@@ -95,6 +95,7 @@ export class Speaker {
   #token = 1;
   #answerer: ((call: CallName) => object) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
 
   /** @param trusts What it holds every peer to be. */
   constructor(carrier: Carrier = new UdpCarrier(), trusts: readonly Grant[] = []) {
@@ -161,6 +162,7 @@ export class Speaker {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     this.#carrier.close();
   }
@@ -176,6 +178,7 @@ export class Speaker {
   }
 
   #take(input: NodeIn): void {
+    if (this.#closed) return; // a datagram that was on its way
     const out: NodeOut<Member>[] = [];
     this.#machine.handle(input, performance.now() as Instant, out);
     for (const output of out) this.#perform(output);
