@@ -53,9 +53,9 @@ const GONE_MS = 15_000;
 const SILENT_MS = 300_000;
 
 /** VMs that live, with requests under way; beyond that no request begins. Guess: 64 commands of 64 VMs. */
-export const LIVING_RENTALS_MAX = 4_096;
+const LIVING_RENTALS_MAX = 4_096;
 /** VMs that ended are remembered, the newest of them. Guess: what a page of `list --all` shows. */
-export const ENDED_RENTALS_MAX = 256;
+const ENDED_RENTALS_MAX = 256;
 
 /** How often a provider that says another thing each time has us write. Guess: a boot has five news. */
 const WORDS_RATE: Rate = { perS: 0.2, burst: 16 };

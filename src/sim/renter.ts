@@ -23,6 +23,7 @@ import {
   type Rental,
   RentalBook,
   type RentalEvent,
+  rentalOf,
   type RentalOut,
   type Requirements,
 } from "../market/mod.ts";
@@ -187,13 +188,18 @@ export class Renter {
     if (answer === undefined) return;
     request.vm = vm;
     const { network } = splitPeerKey(this.host.peer);
-    const rental = reservedRental({
+    const rental = rentalOf(answer, {
       network,
-      node,
+      provider: node,
       key: request.key,
-      wanted,
-      answer,
-      unixMs: this.host.wallMs,
+      name: null,
+      request: wanted,
+      privateKey: new Uint8Array(32),
+      localTunnel: 1,
+      identityFile: "/sim/key",
+      providerKnown: false,
+      timings: NO_TIMINGS,
+      nowMs: this.host.wallMs,
     });
     this.#take({ type: "reserved", request: request.id, rental });
     this.#take({ type: "given-up", request: request.id });
@@ -341,41 +347,3 @@ const NO_TIMINGS = {
   network: null,
   ssh: null,
 };
-
-/** What a renter writes down of a reservation. */
-function reservedRental(
-  { network, node, key, wanted, answer, unixMs }: {
-    readonly network: Rental["network"];
-    readonly node: NodeId;
-    readonly key: string;
-    readonly wanted: Requirements;
-    readonly answer: Answer<"vm.reserve">;
-    readonly unixMs: number;
-  },
-): Rental {
-  const { vm, accelerator, isolation, confinement, imageDigest, leaseMs, lifeMs, dryRun } = answer;
-  return {
-    id: vm as VmId,
-    network,
-    provider: node,
-    key,
-    name: null,
-    state: "reserved",
-    request: wanted,
-    privateKey: new Uint8Array(32),
-    localTunnel: 1,
-    created: null,
-    identityFile: "/sim/key",
-    ...{ accelerator, isolation, confinement, imageDigest, leaseMs, lifeMs, dryRun },
-    providerKnown: false,
-    timings: NO_TIMINGS,
-    reason: null,
-    endReason: null,
-    requestedAtMs: unixMs,
-    readyAtMs: null,
-    leaseExpiresAtMs: null,
-    lifeEndsAtMs: null,
-    checkedAtMs: unixMs,
-    endedAtMs: null,
-  };
-}
