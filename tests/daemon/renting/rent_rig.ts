@@ -99,6 +99,9 @@ export class RentRig {
   rttMs: (i: number) => number | null = (i) => 10 * (i + 1);
   /** What looking up providers and names waits for. */
   lookups: Promise<void> = Promise.resolve();
+  /** What keeps the node from ending, each with how many streams; and streams that are awaited. */
+  readonly holds: (readonly [name: string, open: number])[] = [];
+  readonly expected: number[] = [];
   /** Whether a member may lend. */
   mayProvide: (peer: PeerKey) => boolean = () => true;
 
@@ -278,7 +281,9 @@ export class RentRig {
     const networks = { get: () => undefined, require: () => ({ row: { id: this.network } }) };
     const peers = { pathTo: () => NO_PATH };
     const node = { context, renter, tunnels, market, networks, peers };
-    const parts = { node, hold() {}, expect() {} } as unknown as TableParts;
+    const hold = (name: string, open: number) => void this.holds.push([name, open]);
+    const expect = (ms: number) => void this.expected.push(ms);
+    const parts = { node, hold, expect } as unknown as TableParts;
     return { tunnels, renter, consumer: new ConsumerApi(consumerMethods(parts)) };
   }
 

@@ -677,6 +677,39 @@ Deno.test(
 );
 
 Deno.test(
+  "a ticket has the node wait for its stream, a forward has it stay while it listens",
+  withRenter(1, async (rig) => {
+    const { id } = await rig.ready();
+    await rig.consumer.ticket(id, 22, NEVER);
+    assert.deepEqual(rig.expected, [30_000]);
+    rig.stand.answers.set("forward.listen", () => ({ address: "127.0.0.1:4000" }));
+    const controller = new AbortController();
+    const items: unknown[] = [];
+    const forwarded = rig.consumer.forward(id, [{ bind: "127.0.0.1:0", port: 80 }], {
+      signal: controller.signal,
+      item: (item) => items.push(item),
+    });
+    await settle();
+    const [item] = items as { local: string; remote: string }[];
+    assert.equal(item?.local, "127.0.0.1:4000");
+    assert.match(item?.remote ?? "", /^\[fd[0-9a-f:]+\]:80$/);
+    const [[name, open] = []] = rig.holds;
+    assert.ok(name?.startsWith(`forward of VM ${id}`));
+    assert.equal(open, 1);
+    controller.abort();
+    await forwarded;
+    assert.deepEqual(rig.holds, [[name, 1], [name, 0]]);
+    assert.equal(rig.stand.commanded("forward.close").length, 1);
+    await rig.consumer.release([id], false, NEVER);
+    const late = rig.consumer.forward(id, [{ bind: "127.0.0.1:0", port: 80 }], {
+      signal: NEVER,
+      item() {},
+    });
+    await assert.rejects(late, { code: "lease-ended" });
+  }),
+);
+
+Deno.test(
   "an open tunnel wants its provider back, until it is closed or the node ends",
   withRenter(1, async (rig, time) => {
     const { id } = await rig.ready();
