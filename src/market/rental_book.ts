@@ -13,6 +13,7 @@
  *                                                  when its provider is there, and by its person
  *  any that lives:  dropped, told ──▶ failed     answered without it ──▶ lost     life over ──▶ released
  *  restart:         what was not created ──▶ failed     resume: what was not seen ready ──▶ finish
+ *                                                       and what may have been created is released
  * ```
  *
  * A beat comes at a third of the shortest lease that lives: leases are renewed, releases that did not get
@@ -84,6 +85,8 @@ export class RentalBook implements Machine<RentalIn, RentalOut> {
   readonly #entries = new Map<VmId, Entry>();
   readonly #requests = new Map<number, RequestOrder>();
   readonly #words = new Buckets<VmId>(WORDS_RATE, LIVING_RENTALS_MAX);
+  /** VMs whose creation was asked for when the node before ended, and not answered. */
+  #cutOff: readonly VmId[] = [];
   /** Providers that went away while VMs of them start. */
   readonly #gone = new Timers<PeerKey>();
   #beatAt: Instant | undefined;
@@ -184,6 +187,9 @@ export class RentalBook implements Machine<RentalIn, RentalOut> {
 
   #restart(rentals: readonly Rental[], turn: Turn): void {
     for (const rental of rentals) this.#begin(rental, turn.now);
+    this.#cutOff = this.living().flatMap(({ id, state, created }) => {
+      return created === null && state !== "reserved" ? [id] : [];
+    });
     for (const { id } of this.living()) this.#change(id, { type: "cut-off" }, turn);
     this.#forgetOldest(turn.out);
     this.#armBeat(turn.now);
@@ -191,6 +197,8 @@ export class RentalBook implements Machine<RentalIn, RentalOut> {
 
   #resume(out: RentalOut[]): void {
     this.#releaseAgain(() => true, out);
+    for (const vm of this.#cutOff) this.#askRelease(vm, out);
+    this.#cutOff = [];
     for (const rental of this.list()) {
       if (!isReachable(rental) || isOver(rental.state) || rental.readyAtMs !== null) continue;
       out.push({ type: "finish", rental });

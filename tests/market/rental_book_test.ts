@@ -455,6 +455,18 @@ Deno.test("after a restart nobody is called before that may be", () => {
   ok(finish?.type === "finish" && finish.rental.id === vmId(1));
 });
 
+Deno.test("what may have been created when the node ended is released, asked once", () => {
+  const rig = new BookRig();
+  const states = ["reserved", "creating", "booting", "releasing", "lost"] as const;
+  rig.restart(...states.map((state, i) => inState(state, { id: vmId(i), created: null })));
+  const asked = [1, 2, 3].map(vmId);
+  const releases = asked.map((vm) => ({ type: "release", peer: PROVIDER, vm }));
+  deepStrictEqual(rig.take({ type: "resume" }), releases);
+  for (const vm of asked) rig.take({ type: "unreleased", vm });
+  deepStrictEqual(rig.told({ type: "resume" }), []);
+  deepStrictEqual(asked.map((vm) => rig.get(vm).state), ["failed", "failed", "released"]);
+});
+
 Deno.test("of the VMs that ended the newest 256 are remembered", () => {
   const rig = new BookRig();
   const rows = Array.from({ length: 300 }, (_, i) => {

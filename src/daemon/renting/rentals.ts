@@ -151,6 +151,11 @@ export class Rentals {
     if (rental !== undefined && !isEnded(rental.state)) await this.#releases.get(vm);
   }
 
+  /** Resolves when the release of a VM that is under way has ended; it rejects where that failed. */
+  async underRelease(vm: VmId): Promise<void> {
+    await this.#releases.get(vm);
+  }
+
   /** Pins the host keys of what can be reached, and no others. */
   pinHostKeys(): void {
     const reachable = this.#book.living().filter(isReachable);

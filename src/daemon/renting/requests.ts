@@ -112,9 +112,10 @@ export class Requests {
   /** Its provider would answer with the former VM of the key, until that is released there. */
   async #releaseFormer(key: string | null): Promise<void> {
     if (key === null) return;
-    const former = this.#rentals.book.living().filter((rental) => {
-      return rental.key === key && rental.state === "releasing";
-    });
-    await Promise.allSettled(former.map(({ id }) => this.#rentals.release(id, "request")));
+    const former = this.#rentals.book.list().filter((rental) => rental.key === key);
+    await Promise.allSettled(former.map(async ({ id, state }) => {
+      if (state === "releasing") await this.#rentals.release(id, "request");
+      else await this.#rentals.underRelease(id);
+    }));
   }
 }

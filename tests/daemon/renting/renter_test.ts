@@ -1,6 +1,6 @@
 /** The renter with real providers whose machines, calls and tunnels a test moves. */
 import assert from "node:assert/strict";
-import type { OmertaError, VmId } from "../../../src/base/mod.ts";
+import { OmertaError, type VmId } from "../../../src/base/mod.ts";
 import type { LoopEvent } from "../../../src/daemon/run/loop.ts";
 import { settle } from "../fake_time.ts";
 import { type RentRig, withRenter } from "./rent_rig.ts";
@@ -388,6 +388,33 @@ Deno.test(
     rig.held.clear();
     const vm = await rig.ready({ key: "k", name: "box" });
     assert.equal(vm.state, "ready");
+  }),
+);
+
+Deno.test(
+  "what may have been created when the node ended is released before its key is used again",
+  withRenter(1, async (rig) => {
+    const arrives = Promise.withResolvers<void>();
+    rig.lender.lies.set("vm.create", async (question) => {
+      await rig.lender.stand.ask(rig.self, "vm.create", question as never);
+      return await arrives.promise;
+    });
+    await rig.booting({ key: "k" });
+    assert.equal(rig.machines(), 1);
+    rig.restart();
+    rig.lender.lies.clear();
+    const released = Promise.withResolvers<void>();
+    rig.held.set("vm.release", released.promise);
+    rig.renter.resume();
+    const again = rig.request({ key: "k" });
+    await settle();
+    assert.equal(rig.stand.called("vm.reserve").length, 1, "it waits");
+    released.resolve();
+    for (let i = 0; i < 3; i++) await settle();
+    await rig.answer();
+    assert.equal((await again.done).state, "ready");
+    assert.equal(rig.machines(), 1);
+    arrives.reject(new OmertaError("unreachable", "it is too late"));
   }),
 );
 
