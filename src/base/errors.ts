@@ -20,6 +20,8 @@ export const EXIT = {
   missing: 10,
 } as const;
 
+type Exit = (typeof EXIT)[keyof typeof EXIT];
+
 /** Every error code with its exit status and meaning. */
 export const ERRORS = {
   "internal": { exit: 1, about: "a defect of omerta; please report it" },
@@ -61,7 +63,7 @@ export const ERRORS = {
   "disk-full": { exit: 10, about: "no space is left where the state lives" },
   "weak-isolation": { exit: 10, about: "this system confines QEMU worse than what is lent needs" },
   "unsupported": { exit: 10, about: "this system, or this build, cannot do that" },
-} as const satisfies Record<string, { exit: number; about: string }>;
+} as const satisfies Record<string, { exit: Exit; about: string }>;
 
 /** A stable error code. */
 export type ErrorCode = keyof typeof ERRORS;

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { createHash, createHmac, randomFillSync, timingSafeEqual as equal } from "node:crypto";
-import { concatBytes, type Random } from "../base/mod.ts";
+import { createHash, createHmac, timingSafeEqual as equal } from "node:crypto";
+import { concatBytes } from "../base/mod.ts";
 
 /** Bytes of a SHA-256 or HMAC-SHA-256 result. */
 export const HASH_BYTES = 32;
@@ -50,8 +50,3 @@ export function hkdfSha256(secret: Uint8Array, options: HkdfOptions): Uint8Array
 export function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && equal(a, b);
 }
-
-/** The operating system's randomness. */
-export const systemRandom: Random = {
-  bytes: (count) => randomFillSync(new Uint8Array(count)),
-};

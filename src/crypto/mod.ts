@@ -1,6 +1,6 @@
 /**
  * Identities, signatures, key agreement, Noise handshakes, sealing. The only part that names
- * node:crypto; all of it is synchronous and deterministic but for `systemRandom`.
+ * node:crypto; all of it is synchronous and deterministic.
  *
  * @module
  */

@@ -52,11 +52,6 @@ export class RecordBook {
     return record !== undefined && isRecordCurrent(record, nowMs) ? record : undefined;
   }
 
-  /** Forgets a node: one that left or was revoked. */
-  remove(id: NodeId): boolean {
-    return this.#records.delete(id);
-  }
-
   /** Every current record, the longest known first. */
   list(nowMs: number): readonly NodeRecord[] {
     return [...this.#records.values()].filter((record) => isRecordCurrent(record, nowMs));

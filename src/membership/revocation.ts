@@ -63,6 +63,9 @@ const FIELDS = {
 /**
  * Signs a revocation. The authority needs no `delegation`, an admitter brings its certificate.
  *
+ * Nothing calls it yet but tests: no command revokes a member. What verifies, keeps and obeys such a word is
+ * in every node already, so that the first that is spread is heard by all.
+ *
  * @throws {TypeError} When the subject is no id.
  */
 export function signRevocation(order: {

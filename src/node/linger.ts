@@ -25,9 +25,6 @@ import {
   type Wakeup,
 } from "../base/mod.ts";
 
-/** How long a background node stays after its last use. Source: the command line's contract. */
-export const LINGER_MS = 60_000;
-
 /** The least time before the first call: who started the node waits so long. Source: there. */
 export const FIRST_CALL_MS = 10_000;
 

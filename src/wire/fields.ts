@@ -73,11 +73,6 @@ export function readText(
   });
 }
 
-/** A boolean. */
-export function readBoolean(map: CborMap, name: string): Field<boolean> {
-  return readField(map, name, (value) => typeof value === "boolean");
-}
-
 /** An array of at most `countMax` values of any kind. */
 export function readArray(map: CborMap, name: string, countMax: number): Field<CborValue[]> {
   return readField(map, name, (value) => Array.isArray(value) && value.length <= countMax);

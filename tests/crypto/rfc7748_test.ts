@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { x25519 as noble } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
-import { generateKeyPair, keyPairFromPrivate, systemRandom, x25519 } from "../../src/crypto/mod.ts";
+import { generateKeyPair, keyPairFromPrivate, x25519 } from "../../src/crypto/mod.ts";
+import { systemRandom } from "../../src/host/system.ts";
 
 const hex = (text: string) => Uint8Array.fromHex(text);
 

@@ -11,7 +11,8 @@ import {
   type PeerKey,
   peerKey,
 } from "../../src/base/mod.ts";
-import { type Identity, identityFromSeed, systemRandom } from "../../src/crypto/mod.ts";
+import { type Identity, identityFromSeed } from "../../src/crypto/mod.ts";
+import { systemRandom } from "../../src/host/system.ts";
 import { runNode } from "../../src/daemon/mod.ts";
 import type { RunNodeOptions } from "../../src/daemon/options.ts";
 import { statePaths } from "../../src/host/state/state.ts";

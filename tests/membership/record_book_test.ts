@@ -90,12 +90,6 @@ Deno.test("two nodes of one alias are ambiguous, unless one of them was meant be
   strictEqual(pinned.ok && pinned.value.id, eve.id);
 });
 
-Deno.test("a node that is removed is forgotten", () => {
-  const book = new RecordBook(network);
-  book.put(record(), NOON);
-  deepStrictEqual([book.remove(alice.id), book.remove(alice.id), book.size], [true, false, 0]);
-});
-
 Deno.test("a full book drops the record that was not renewed for longest", () => {
   const book = new RecordBook(network, 2);
   const ivan = generateIdentity(random).identity;

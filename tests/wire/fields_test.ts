@@ -6,7 +6,6 @@ import {
   type Field,
   hasField,
   readArray,
-  readBoolean,
   readBytes,
   readInteger,
   readMap,
@@ -41,8 +40,6 @@ const TABLE: readonly (readonly [string, Field<unknown>, unknown])[] = [
   ["readText", readText(map, "t", { charsMax: 3 }), ok("abc")],
   ["readText too long", readText(map, "t", { charsMax: 2 }), bad("bad:t")],
   ["readText of a pattern", readText(map, "t", { charsMax: 3, pattern: /^x/ }), bad("bad:t")],
-  ["readBoolean", readBoolean(map, "f"), ok(false)],
-  ["readBoolean of a number", readBoolean(map, "n"), bad("bad:n")],
   ["readArray", readArray(map, "a", 2), ok([1, "x"])],
   ["readArray too long", readArray(map, "a", 1), bad("bad:a")],
   ["readTexts", readTexts(map, "l", { countMax: 2, charsMax: 2 }), ok(["x", "yy"])],
@@ -50,9 +47,9 @@ const TABLE: readonly (readonly [string, Field<unknown>, unknown])[] = [
   ["readTexts of others", readTexts(map, "a", { countMax: 2, charsMax: 1 }), bad("bad:a")],
   ["readMap", readMap(map, "m"), ok({ x: 1 })],
   ["readMap of an array", readMap(map, "a"), bad("bad:a")],
-  ["readOptional of nothing", readOptional(map, "z", readBoolean), ok(undefined)],
-  ["readOptional of something", readOptional(map, "f", readBoolean), ok(false)],
-  ["readOptional of something bad", readOptional(map, "n", readBoolean), bad("bad:n")],
+  ["readOptional of nothing", readOptional(map, "z", readMap), ok(undefined)],
+  ["readOptional of something", readOptional(map, "m", readMap), ok({ x: 1 })],
+  ["readOptional of something bad", readOptional(map, "n", readMap), bad("bad:n")],
 ];
 
 for (const [name, actual, expected] of TABLE) {

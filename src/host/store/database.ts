@@ -98,17 +98,6 @@ export class Database {
     }
   }
 
-  /** Runs writes that need not survive a crash of the machine (they do that of the process). */
-  hurried<T>(work: () => T): T {
-    if (this.#db.isTransaction) return work();
-    this.#db.exec("PRAGMA synchronous = NORMAL");
-    try {
-      return work();
-    } finally {
-      this.#db.exec("PRAGMA synchronous = FULL");
-    }
-  }
-
   /** The error that a row is not as this program writes it. */
   damagedRow(
     { table, key, column, why }: {

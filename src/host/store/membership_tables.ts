@@ -1,5 +1,6 @@
 /**
- * What is kept about networks: membership, invites, members and their records, pinned names.
+ * What is kept about networks: membership, invites, members, pinned names. Records of members
+ * are in memory alone, since they are published again and again: the table `records` is used no more.
  *
  * @module
  */
@@ -91,15 +92,6 @@ export interface RevocationRow {
   readonly atMs: number;
 }
 
-/** The newest known record of a member, as signed. */
-export interface RecordRow {
-  readonly network: NetworkId;
-  readonly node: NodeId;
-  readonly seq: number;
-  readonly bytes: Uint8Array;
-  readonly expiresAtMs: number;
-}
-
 /** A name that was used for a node: it never means another one. */
 export interface PinRow {
   readonly network: NetworkId;
@@ -127,7 +119,10 @@ export const NETWORKS: TableShape<NetworkRow, "id"> = {
   },
 };
 
-/** Keys of past epochs, by network and epoch. */
+/**
+ * Keys of past epochs, by network and epoch. Nothing writes them yet: an epoch that ends is still answered
+ * for a while, and the table is there for the first that does.
+ */
 export const OLD_EPOCH_KEYS: TableShape<OldEpochKeyRow, "network" | "epoch"> = {
   name: "old_epoch_keys",
   damaged: "set-aside",
@@ -189,21 +184,6 @@ export const REVOCATIONS: TableShape<RevocationRow, "network" | "node"> = {
   damaged: "refuse",
   key: ["network", "node"],
   columns: { network: networkId, node: nodeId, bytes, atMs: time },
-};
-
-/** Records, by network and node. Not durable: members publish their records again and again. */
-export const RECORDS: TableShape<RecordRow, "network" | "node"> = {
-  name: "records",
-  damaged: "set-aside",
-  key: ["network", "node"],
-  columns: {
-    network: networkId,
-    node: nodeId,
-    seq: integer,
-    bytes,
-    expiresAtMs: time,
-  },
-  isDurable: false,
 };
 
 /** Pinned names, by network and name. */

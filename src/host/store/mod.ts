@@ -4,7 +4,7 @@
  *     store.networks.put(row)   store.rentals.list({ endedAtMs: null })
  *     store.invites.get({ id }) store.transaction(() => { … })
  *
- * Every write is on the disk when its method returns, records excepted.
+ * Every write is on the disk when its method returns.
  *
  * @module
  */
@@ -49,15 +49,12 @@ export interface Store {
   readonly redemptions: Table<membership.RedemptionRow, "invite" | "subject">;
   readonly members: Table<membership.MemberRow, "network" | "node">;
   readonly revocations: Table<membership.RevocationRow, "network" | "node">;
-  readonly records: Table<membership.RecordRow, "network" | "node">;
   readonly pins: Table<membership.PinRow, "network" | "name">;
   readonly rentals: Table<vms.RentalRow, "id">;
   readonly hosted: Table<vms.HostedRow, "id">;
   readonly providers: Table<vms.ProviderRow, "network" | "node">;
   /** Runs `work` as a whole: all its writes happen, or, when it throws, none. May be nested. */
   transaction<T>(work: () => T): T;
-  /** Forgets records that expired before `nowMs`; says how many. */
-  pruneRecords(nowMs: number): number;
   /** Forgets VMs that were lent and ended before `beforeMs`; says how many. */
   pruneHosted(beforeMs: number): number;
   close(): void;
@@ -90,7 +87,6 @@ function settled(db: Database): Store {
     setAside: [...settleValues(db), ...setAside],
     values: values(db),
     transaction: (work) => db.transaction(work),
-    pruneRecords: (nowMs) => before("records", "expires_at_ms", nowMs),
     pruneHosted: (ms) => before("hosted", "ended_at_ms", ms),
     close: () => db.close(),
   };
@@ -104,7 +100,6 @@ function openTables(db: Database) {
     redemptions: new Table(db, membership.REDEMPTIONS),
     members: new Table(db, membership.MEMBERS),
     revocations: new Table(db, membership.REVOCATIONS),
-    records: new Table(db, membership.RECORDS),
     pins: new Table(db, membership.PINS),
     rentals: new Table(db, vms.RENTALS),
     hosted: new Table(db, vms.HOSTED),

@@ -25,8 +25,6 @@ export interface TableShape<Row, Key extends keyof Row & string> {
   readonly columns: Codecs<Row>;
   /** What becomes of a row that does not parse: it keeps the node from starting, or is put away. */
   readonly damaged: "refuse" | "set-aside";
-  /** False: a crash of the machine may lose the last writes, which then need not wait for it. */
-  readonly isDurable?: boolean;
 }
 
 /** Rows of one table. Every method may throw an `OmertaError`: `disk-full`, `state-damaged`. */
@@ -49,7 +47,7 @@ export class Table<Row extends object, Key extends keyof Row & string> {
    * @throws {OmertaError} `exists` where another row has what must be unique.
    */
   put(row: Row): void {
-    this.#write(this.#upsert, this.#fields.map((field) => this.#encode(field, row[field])));
+    this.#db.run(this.#upsert, this.#fields.map((field) => this.#encode(field, row[field])));
   }
 
   /** The row of that key. */
@@ -121,12 +119,7 @@ export class Table<Row extends object, Key extends keyof Row & string> {
     if (clause === "") {
       throw new TypeError(`Cannot delete from ${this.#shape.name}: no field given`);
     }
-    return this.#write(`DELETE FROM ${this.#shape.name}${clause}`, values);
-  }
-
-  #write(sql: string, values: SQLInputValue[]): number {
-    const write = () => this.#db.run(sql, values);
-    return this.#shape.isDurable === false ? this.#db.hurried(write) : write();
+    return this.#db.run(`DELETE FROM ${this.#shape.name}${clause}`, values);
   }
 
   #where(where: Partial<Row>): { clause: string; values: SQLInputValue[] } {

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { type NodeId, OmertaError } from "../../../src/base/mod.ts";
-import { identityFromSeed, systemRandom } from "../../../src/crypto/mod.ts";
+import { identityFromSeed } from "../../../src/crypto/mod.ts";
+import { systemRandom } from "../../../src/host/system.ts";
 import { runNode } from "../../../src/daemon/mod.ts";
 import { loadIdentitySeed } from "../../../src/host/state/identity_file.ts";
 import { openState } from "../../../src/host/state/state.ts";

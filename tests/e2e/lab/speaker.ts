@@ -12,7 +12,8 @@ import {
   type PeerKey,
   type SessionKind,
 } from "../../../src/base/mod.ts";
-import { generateIdentity, generateKeyPair, systemRandom } from "../../../src/crypto/mod.ts";
+import { generateIdentity, generateKeyPair } from "../../../src/crypto/mod.ts";
+import { systemRandom } from "../../../src/host/system.ts";
 import type { Grant, Member } from "../../../src/membership/mod.ts";
 import {
   type Answer,

@@ -9,7 +9,8 @@
  * @module
  */
 import { type NetworkId, type NodeId, type PeerKey, peerKey } from "../../../src/base/mod.ts";
-import { generateIdentity, systemRandom } from "../../../src/crypto/mod.ts";
+import { generateIdentity } from "../../../src/crypto/mod.ts";
+import { systemRandom } from "../../../src/host/system.ts";
 import {
   encodeShown,
   epochSecrets,

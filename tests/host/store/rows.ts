@@ -73,13 +73,6 @@ export const ROWS = {
     expiresAtMs: 1_797_592_000_000,
   },
   revocations: { network: NETWORK, node: NODE, bytes: Uint8Array.of(1), atMs: 1_795_000_000_000 },
-  records: {
-    network: NETWORK,
-    node: NODE,
-    seq: 7,
-    bytes: Uint8Array.of(1),
-    expiresAtMs: 1_795_000_900_000,
-  },
   pins: { network: NETWORK, name: "laptop", node: NODE, pinnedAtMs: 1_795_000_000_000 },
   rentals: {
     id: VM,
@@ -163,7 +156,6 @@ export function putRows(store: Store): void {
   store.redemptions.put(ROWS.redemptions);
   store.members.put(ROWS.members);
   store.revocations.put(ROWS.revocations);
-  store.records.put(ROWS.records);
   store.pins.put(ROWS.pins);
   store.rentals.put(ROWS.rentals);
   store.hosted.put(ROWS.hosted);

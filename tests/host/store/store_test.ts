@@ -180,19 +180,6 @@ Deno.test(
 );
 
 Deno.test(
-  "expired records are forgotten",
-  withDatabase((path) => {
-    const store = openStore(path);
-    store.networks.put(network);
-    const record = { network: NETWORK, node: NODE, seq: 1, bytes: Uint8Array.of(1) };
-    store.records.put({ ...record, expiresAtMs: 10 });
-    assert.equal(store.pruneRecords(10), 0);
-    assert.equal(store.pruneRecords(11), 1);
-    store.close();
-  }),
-);
-
-Deno.test(
   "deleting without naming anything is a caller's mistake",
   withDatabase((path) => {
     const store = openStore(path);
