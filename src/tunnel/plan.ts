@@ -23,7 +23,7 @@ export const TUNNEL_MTU = 1_280;
  * Seconds between keepalives of the renter's device; 0: none. The guest, which must speak first, keeps
  * the tunnel alive, and the paths beneath have pings of their own.
  */
-export const RENTER_KEEPALIVE_S = 0;
+const RENTER_KEEPALIVE_S = 0;
 
 /** By which numbers and whom the two ends of a tunnel know each other. */
 export interface TunnelEnd {

@@ -43,7 +43,7 @@ const MIB_MIN = memoryMib({ memoryBytes: VM_SIZE_RANGES.memoryBytes.min });
 const MIB_MAX = memoryMib({ memoryBytes: VM_SIZE_RANGES.memoryBytes.max });
 
 /** Longest specification that the helper reads. */
-export const LAUNCH_SPEC_BYTES_MAX = 64 * 1024;
+const LAUNCH_SPEC_BYTES_MAX = 64 * 1024;
 
 /** The text of a specification. Throws `RangeError` where a field cannot be meant. */
 export function launchSpec(spec: LaunchSpec): string {

@@ -51,7 +51,7 @@ export type ManifestReason =
 export const MANIFEST_BYTES_MAX = 16 * 1024;
 
 /** Largest file of an image, in bytes: a kernel or initramfs has to fit into a guest's memory. */
-export const IMAGE_FILE_BYTES_MAX = 2 ** 30;
+const IMAGE_FILE_BYTES_MAX = 2 ** 30;
 
 /** Half of the kernel's limit (x86 COMMAND_LINE_SIZE): the helper adds words of its own. */
 const APPEND_CHARS_MAX = 1024;

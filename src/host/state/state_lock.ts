@@ -24,7 +24,7 @@ import type { StatePaths } from "./state.ts";
 import type { NodeMode } from "../../node/mod.ts";
 
 /** How long a node waits for another to begin or to end. Source: the design §2. */
-export const TAKEOVER_TIMEOUT_MS = 10_000;
+const TAKEOVER_TIMEOUT_MS = 10_000;
 
 /** Pause between two tries. Guess: small beside the start of a process. */
 const RETRY_MS = 25;
@@ -152,7 +152,7 @@ async function answered(call: Promise<unknown>): Promise<boolean> {
 }
 
 /** The error that another node has this state, with what is known of it. */
-export function nodeRunning(paths: StatePaths, why: string): OmertaError {
+function nodeRunning(paths: StatePaths, why: string): OmertaError {
   const holder = readHolder(paths);
   const who = holder === undefined ? "A node" : `The ${holder.mode} node ${holder.pid}`;
   return new OmertaError("node-running", `${who} has the state ${paths.dir}: ${why}`, {
