@@ -132,8 +132,7 @@ function created(
 function ready(rental: Rental, timings: RequestTimings, unixMs: number): Rental {
   if (rental.created === null) return rental;
   const launched = move(rental, "launched", {}); // where that was not told
-  const readyAtMs = rental.readyAtMs ?? unixMs;
-  const seen = move(launched, "ready", { readyAtMs, timings });
+  const seen = move(launched, "ready", { readyAtMs: unixMs, timings });
   return seen === launched ? rental : seen;
 }
 

@@ -360,6 +360,16 @@ Deno.test("deadlines are of the wall clock, which errs: who speaks of a VM has i
   deepStrictEqual([rig.get(silent.id).state, rig.get(heard.id).state], ["released", "ready"]);
 });
 
+Deno.test("a clock that is set while a provider is heard ends nothing before it speaks again", () => {
+  const rig = new BookRig();
+  const { id: vm } = rig.ready();
+  rig.pass(10 * MINUTE - 1);
+  rig.take({ type: "told", from: PROVIDER, word: word("ready") });
+  rig.skewMs = 25 * HOUR;
+  deepStrictEqual(rig.pass(1), [[10 * MINUTE, ["renew 1"]]]);
+  strictEqual(rig.get(vm).state, "ready");
+});
+
 // Releases -----------------------------------------------------------------------------------------
 
 Deno.test("a release is asked for once at a time, and again at the next beat or when its peer is up", () => {
