@@ -1,6 +1,6 @@
 /**
- * The terms on which a provider sets a VM aside: judged against what was asked for, and kept in the rental
- * that comes of them.
+ * The terms on which a provider sets a VM aside: what it is asked for, what it grants, whether that is what
+ * was asked for, and the rental that comes of it.
  *
  * ```text
  *   request ──asked──▶ provider ──terms──▶ fault? ── none ──▶ a rental, `reserved`
@@ -36,6 +36,21 @@ export interface Terms extends Walls {
 /** What of a request its terms are judged by. */
 export interface Asked extends Requirements, WallsWanted {
   readonly dryRun: boolean;
+}
+
+/** The question by which a provider is asked for a VM. */
+export interface TermsQuestion extends Requirements {
+  readonly key: string | null;
+  /** An image by its name, or by its SHA-256 in hex. */
+  readonly image: string;
+  readonly dryRun: boolean;
+}
+
+/** What a provider is asked: of the walls nothing, they are judged by its answer. */
+export function termsQuestion(asked: Asked, key: string | null): TermsQuestion {
+  const { cpu, memoryBytes, storageBytes, leaseMs, dryRun } = asked;
+  const image = imageDigestOf(asked.image) ?? asked.image;
+  return { key, cpu, memoryBytes, storageBytes, image, leaseMs, dryRun };
 }
 
 /** What is wrong with terms, in words that follow the provider's name; whether it had promised otherwise. */

@@ -26,6 +26,7 @@ import {
   rentalOf,
   type RentalOut,
   type Requirements,
+  termsQuestion,
 } from "../market/mod.ts";
 import type { Answer } from "../node/mod.ts";
 import { HostCalls } from "./calls.ts";
@@ -161,7 +162,8 @@ export class Renter {
 
   #reserve(matching: Matching, node: NodeId): void {
     const { request: { key }, wanted } = matching;
-    const question = { key, ...wanted, dryRun: false };
+    const asked = { ...wanted, isolation: null, minConfinement: null, dryRun: false };
+    const question = termsQuestion(asked, key);
     this.#calls.ask(this.#peerOf(node), { name: "vm.reserve", question }, (reply) => {
       if (!reply.ok) {
         const { refusal } = reply;

@@ -1,5 +1,12 @@
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
-import { type Asked, rentalOf, type Terms, termsFault, type Walls } from "../../src/market/mod.ts";
+import {
+  type Asked,
+  rentalOf,
+  type Terms,
+  termsFault,
+  termsQuestion,
+  type Walls,
+} from "../../src/market/mod.ts";
 import { NO_TIMINGS, reserved, START_MS, vmId } from "./rental_samples.ts";
 import { small } from "./samples.ts";
 
@@ -19,6 +26,17 @@ const ASKED: Asked = { ...small, isolation: null, minConfinement: null, dryRun: 
 function fault(asked: Partial<Asked>, terms?: Partial<Terms>, offer?: Walls) {
   return termsFault({ ...ASKED, ...asked }, { ...TERMS, ...terms }, offer);
 }
+
+Deno.test("a provider is asked for a size, an image and a lease, and for no walls", () => {
+  const walls = { isolation: "hardware", minConfinement: "full" } as const;
+  deepStrictEqual(termsQuestion({ ...ASKED, ...walls }, "k"), {
+    ...small,
+    key: "k",
+    dryRun: false,
+  });
+  const image = `sha256:${"cd".repeat(32)}`;
+  strictEqual(termsQuestion({ ...ASKED, image }, null).image, "cd".repeat(32));
+});
 
 Deno.test("terms that are what was asked for, or better, have no fault", () => {
   strictEqual(fault({}), null);

@@ -7,7 +7,6 @@
 import { type NetworkId, type NodeId, OmertaError, peerKey, type VmId } from "../../base/mod.ts";
 import {
   type Candidate,
-  imageDigestOf,
   isEnded,
   MatchingMachine,
   type MatchingOut,
@@ -15,8 +14,9 @@ import {
   type Offer,
   type TermsFault,
   termsFault,
+  termsQuestion,
 } from "../../market/mod.ts";
-import type { Answer, Question } from "../../node/mod.ts";
+import type { Answer } from "../../node/mod.ts";
 import { ANSWER_MS } from "./bring_up.ts";
 import type { KnownProviders } from "./known_providers.ts";
 import type { Market, RentingPorts } from "./ports.ts";
@@ -144,9 +144,10 @@ class Round {
         `The membership of ${name} does not include lending VMs`,
       );
     }
+    const question = termsQuestion(request, request.key);
     const options = { signal, timeoutMs: ANSWER_MS };
     try {
-      const answer = await calls.call(peer, "vm.reserve", questionOf(request), options);
+      const answer = await calls.call(peer, "vm.reserve", question, options);
       this.#judge(node, answer);
       return { ...answer, provider: node };
     } catch (error) {
@@ -215,10 +216,4 @@ export function retryMsOf(error: unknown): number | null {
 /** One line of `tried` in an error's document. */
 function triedDoc({ node, code, message, retryMs }: NoVm): Record<string, unknown> {
   return { node, code, message, retry_ms: retryMs };
-}
-
-function questionOf(request: VmRequest): Question<"vm.reserve"> {
-  const { key, cpu, memoryBytes, storageBytes, leaseMs, dryRun } = request;
-  const image = imageDigestOf(request.image) ?? request.image;
-  return { key, cpu, memoryBytes, storageBytes, image, leaseMs, dryRun };
 }
