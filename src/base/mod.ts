@@ -16,6 +16,7 @@ export * from "./machine.ts";
 export type * from "./part.ts";
 export * from "./random.ts";
 export * from "./result.ts";
+export * from "./text.ts";
 export * from "./timers.ts";
 export * from "./units.ts";
 export * from "./version.ts";

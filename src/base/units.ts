@@ -6,6 +6,7 @@
  * @module
  */
 import { fail, ok, type Result } from "./result.ts";
+import { quoted } from "./text.ts";
 
 /** Why a text is not a size or duration. */
 export type UnitReason = "empty" | "not-a-number" | "missing-unit" | "unknown-unit" | "too-large";
@@ -32,8 +33,7 @@ export function parseDuration(text: string): Result<number, UnitReason> {
 
 /** One sentence that tells a person what is wrong with a size or duration that they wrote. */
 export function unitSentence(what: "size" | "duration", text: string, reason: UnitReason): string {
-  const short = text.slice(0, 40).toWellFormed();
-  const shown = JSON.stringify(short).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "?");
+  const shown = quoted(text, 40);
   const example = what === "size" ? "512M or 2G" : "90s, 10m or 1h";
   switch (reason) {
     case "empty":

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ERRORS, OmertaError } from "../base/mod.ts";
+import { ERRORS, OmertaError, sentence } from "../base/mod.ts";
 import { type ErrorDoc, errorDoc } from "../api/error_doc.ts";
 import type { EndSignal } from "../host/terminal.ts";
 import { hintOf } from "./hints.ts";
@@ -65,12 +65,6 @@ function shownDoc(error: OmertaError): ErrorDoc {
 
 function interruptedDoc({ message, exit }: Interrupted): Record<string, unknown> {
   return { code: "interrupted", message: sentence(message), hint: null, exit };
-}
-
-/** First letter large, full stop at the end. */
-export function sentence(text: string): string {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
 }
 
 /** What lies beneath an error, for `--verbose`. */

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { oneLine, printable } from "../base/text.ts";
 import type { Terminal } from "../host/terminal.ts";
 
 /** What decides how much is said. */
@@ -15,25 +16,9 @@ export interface OutputChoice {
   readonly verbose: boolean;
 }
 
-/** C0, DEL, C1, line separators, and marks that reorder what is read (Unicode Bidi_Control). */
-// deno-lint-ignore no-control-regex -- they are what is looked for
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-/** `text` with control characters as `\x1b` or `\u202e`, harmless to a terminal. */
-export function printable(text: string): string {
-  return text.replace(CONTROLS, (character) => {
-    const code = character.charCodeAt(0);
-    return code < 256 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`;
-  });
-}
-
 /** JSON on one line, with the controls escaped that JSON permits. */
 export function jsonLine(value: unknown): string {
-  return JSON.stringify(value).replace(CONTROLS, (c) => `\\u${hex(c.charCodeAt(0), 4)}`);
-}
-
-function hex(code: number, digits: number): string {
-  return code.toString(16).padStart(digits, "0");
+  return oneLine(JSON.stringify(value));
 }
 
 /** The ways out of a command. */

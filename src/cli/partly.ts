@@ -4,8 +4,8 @@
  *
  * @module
  */
+import { sentence } from "../base/mod.ts";
 import type { ErrorDoc } from "../api/error_doc.ts";
-import { sentence } from "./failure.ts";
 import { hintOf } from "./hints.ts";
 import type { Output } from "./output.ts";
 

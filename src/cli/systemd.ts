@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { OmertaError } from "../base/mod.ts";
+import { hasControls, OmertaError } from "../base/mod.ts";
 import type { FlagValues } from "./command.ts";
 import type { NODE_FLAGS } from "./foreground.ts";
 import type { Invocation } from "./invocation.ts";
@@ -239,8 +239,7 @@ function stateFolder(state: string): string | undefined {
 
 /** A word of a unit: specifiers doubled, variables too where they are expanded, quoted where needed. */
 function unitWord(word: string, { expands }: { readonly expands: boolean }): string {
-  // deno-lint-ignore no-control-regex -- they are what is refused
-  if (/[\u0000-\u001f\u007f]/.test(word)) {
+  if (hasControls(word)) {
     throw new OmertaError("usage", "Cannot write a unit: a path holds control characters");
   }
   const specified = word.replaceAll("%", "%%");

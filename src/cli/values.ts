@@ -9,11 +9,13 @@ import {
   type ErrorCode,
   formatDuration,
   formatSize,
+  hasControls,
   isAlias,
   isId,
   OmertaError,
   parseDuration,
   parseSize,
+  quoted as quotedUpTo,
   unitSentence,
 } from "../base/mod.ts";
 import type { Grant } from "../membership/mod.ts";
@@ -38,6 +40,8 @@ const GRANTS: readonly Grant[] = ["rent", "provide", "relay", "admit"];
 
 /** Longest free text that a flag takes, in characters: a guess, far above any sensible use. */
 const TEXT_CHARS_MAX = 4096;
+/** Characters of a word that are repeated in an error. Guess. */
+const QUOTED_CHARS_MAX = 60;
 
 function good<T>(value: T): Parsed<T> {
   return { ok: true, value };
@@ -47,10 +51,9 @@ function bad(reason: string, code: ErrorCode = "usage"): Parsed<never> {
   return { ok: false, reason, code };
 }
 
-/** The text in quotes, short and printable, to stand in a sentence. */
+/** A word of the command line in quotes, to stand in a sentence. */
 export function quoted(text: string): string {
-  const short = text.length > 60 ? `${text.slice(0, 57)}…` : text;
-  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "?");
+  return quotedUpTo(text, QUOTED_CHARS_MAX);
 }
 
 /** The value, or the fault as an error about `what`. */
@@ -63,8 +66,7 @@ export function must<T>(what: string, parsed: Parsed<T>): T {
 export const plainText: Parse<string> = (text) => {
   if (text === "") return bad("it is empty");
   if (text.length > TEXT_CHARS_MAX) return bad("it is too long");
-  // deno-lint-ignore no-control-regex -- they are what is looked for
-  return /[\u0000-\u001f\u007f]/.test(text) ? bad("it holds control characters") : good(text);
+  return hasControls(text) ? bad("it holds control characters") : good(text);
 };
 
 /** An image: its name, or `sha256:` and its digest. */

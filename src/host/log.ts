@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { oneLine } from "../base/text.ts";
 import { PRIVATE_FILE } from "./files.ts";
 
 /** From what always matters to what only a developer reads. */
@@ -67,16 +68,6 @@ function formatValue(value: unknown): string {
   if (value instanceof Error) return JSON.stringify(value.stack ?? value.message);
   if (typeof value === "string" && /^[^\s"=]+$/.test(value)) return value;
   return JSON.stringify(value) ?? "undefined";
-}
-
-// deno-lint-ignore no-control-regex -- they are what is escaped
-const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-/** The text on one line, with controls and reordering marks escaped: it may hold a stranger's words. */
-export function oneLine(text: string): string {
-  return text.replace(UNPRINTABLE, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }
 
 /** 64 hex digits, unless they name a file of the state by what it holds: those are no secret. */

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { memoryMib, VM_SIZE_RANGES, VM_TIME_RANGE_MS, type VmSize } from "../base/mod.ts";
+import {
+  hasControls,
+  memoryMib,
+  VM_SIZE_RANGES,
+  VM_TIME_RANGE_MS,
+  type VmSize,
+} from "../base/mod.ts";
 
 /** What to launch. All paths are absolute. */
 export interface LaunchSpec {
@@ -86,8 +92,7 @@ function absolute(what: string, path: string): string {
 
 /** A value that stays one line. */
 function plain(what: string, value: string): string {
-  // deno-lint-ignore no-control-regex -- they are what is refused
-  if (!/[\u0000-\u001f\u007f]/.test(value)) return value;
+  if (!hasControls(value)) return value;
   throw new RangeError(`Cannot use ${what}: it holds control characters`);
 }
 

@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { fail, ok, type Result } from "../base/mod.ts";
+import { fail, hasControls, ok, type Result } from "../base/mod.ts";
 
 /** The key types that are accepted. DSA, certificates and unknown types are not. */
 export type SshKeyType =
@@ -117,8 +117,7 @@ function refuseText(line: string): SshKeyReason | undefined {
   if (line.trim() === "") return "empty";
   if (line.startsWith("-----BEGIN ")) return "private-key";
   if (/[\r\n]/.test(line)) return "several-keys";
-  // deno-lint-ignore no-control-regex -- they are what is refused
-  if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(line)) return "control-characters";
+  if (hasControls(line)) return "control-characters";
   return undefined;
 }
 

@@ -1,18 +1,11 @@
 /** stdout carries data, stderr talk; nothing that a peer says reaches a terminal as a control. */
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { jsonLine, Output, printable } from "../../src/cli/output.ts";
+import { printable } from "../../src/base/mod.ts";
+import { jsonLine, Output } from "../../src/cli/output.ts";
 import { FakeTerminal } from "./fakes.ts";
 
 const PLAIN = { json: false, quiet: false, verbose: false };
-
-Deno.test("printable() escapes what moves a cursor or reorders text, and leaves the rest", () => {
-  strictEqual(
-    printable("a\x1b[2J\r\n\x07\x9b31m\u202eb"),
-    "a\\x1b[2J\\x0d\\x0a\\x07\\x9b31m\\u202eb",
-  );
-  strictEqual(printable("grün 漢字 🙂"), "grün 漢字 🙂");
-});
 
 Deno.test("jsonLine() is one line that parses to the same value, without controls", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {

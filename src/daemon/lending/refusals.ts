@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OmertaError } from "../../base/mod.ts";
+import { capital, OmertaError } from "../../base/mod.ts";
 import type { CallReason, Refusal } from "../../market/mod.ts";
 import type { Caller } from "../ports.ts";
 import type { LendingPorts } from "./ports.ts";
@@ -28,7 +28,7 @@ export function requireSameDryness(asked: boolean, isDry: boolean): void {
 /** What the market refuses, as an error. */
 export function refusalError({ code, message, retryMs }: Refusal): OmertaError {
   const fields = retryMs === undefined ? {} : { retryMs };
-  return new OmertaError(code, sentence(message), { fields });
+  return new OmertaError(code, capital(message), { fields });
 }
 
 /** Why an owner's call is not served, as an error. */
@@ -39,9 +39,4 @@ export function callError(reason: CallReason, vm: string): OmertaError {
     "lease-ended": `The VM ${vm} has ended`,
   };
   return new OmertaError(reason, messages[reason]);
-}
-
-/** A reason of the market begins in lower case; a message to a person does not. */
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OmertaError } from "../../base/mod.ts";
+import { capital, OmertaError } from "../../base/mod.ts";
 import type { NetworkRow } from "../../host/store/mod.ts";
 import {
   type AuthorityNetwork,
@@ -14,7 +14,7 @@ import {
 } from "../../membership/mod.ts";
 import type { Joined } from "./joined.ts";
 import type { NetworkBook } from "./network_book.ts";
-import { capital, notAuthority } from "./network_errors.ts";
+import { notAuthority } from "./network_errors.ts";
 import type { NetworksParts } from "./parts.ts";
 
 /** Makes, brings and writes out authorities. */

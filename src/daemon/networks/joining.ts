@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type NamedNode, OmertaError, type Path, peerKey } from "../../base/mod.ts";
+import { capital, type NamedNode, OmertaError, type Path, peerKey } from "../../base/mod.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
 import {
   encodeShown,
@@ -41,7 +41,7 @@ export function readInvite(text: string, nowMs: number): Invite {
   const hint = invite.reason === "expired"
     ? `Ask for a new one, unless this machine's clock is wrong: it says ${timestamp(nowMs)}.`
     : "Ask who invited you for the whole link, or for a new one.";
-  throw new OmertaError(code, message.charAt(0).toUpperCase() + message.slice(1), { hint });
+  throw new OmertaError(code, capital(message), { hint });
 }
 
 /**

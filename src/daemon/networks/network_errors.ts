@@ -128,8 +128,3 @@ const ASK_ANEW = "Ask for a new one.";
 function lower(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
-
-/** The text as a sentence begins. */
-export function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
