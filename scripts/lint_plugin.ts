@@ -98,9 +98,8 @@ const LONG_FILES = new Set([
 
 /** The parts that may not touch the outside world, with the packages that they may name after all. */
 const PURE: Readonly<Record<string, readonly RegExp[]>> = {
-  ...Object.fromEntries(["base", "sim", ...Object.keys(CORES)].map((part) => [part, []])),
+  ...Object.fromEntries(["base", "wire", "sim", ...Object.keys(CORES)].map((part) => [part, []])),
   node: [/^valibot$/],
-  wire: [/^cbor-x(\/|$)/],
   crypto: [/^node:crypto$/, /^@noble\/(ciphers|curves|hashes)\//],
 };
 
