@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { doubledMs } from "../base/mod.ts";
 
 /** What is known of one provider; times are Unix milliseconds. */
 export interface Experience {
@@ -49,7 +50,7 @@ export function isKnown({ trustedAtMs, servedAtMs }: Experience): boolean {
 /** Whether the provider failed so lately that others are asked first. */
 export function isShunned({ failures, failedAtMs }: Experience, nowMs: number): boolean {
   if (failedAtMs === null || failures === 0) return false;
-  const forMs = Math.min(SHUNNED_MS_MAX, SHUNNED_MS * 2 ** (failures - 1));
+  const forMs = doubledMs(SHUNNED_MS, failures - 1, SHUNNED_MS_MAX);
   return Math.abs(nowMs - failedAtMs) < forMs; // a clock that was set back shuns nobody for ever
 }
 

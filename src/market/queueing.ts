@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Instant, type Random, randomUint32 } from "../base/mod.ts";
+import { doubledMs, type Instant, type Random, randomUint32 } from "../base/mod.ts";
 
 /** How long a request waits for room unless it is told otherwise. Source: the contract. */
 export const QUEUE_MS = 30_000;
@@ -30,7 +30,7 @@ export function queuePauseMs(
 ): number | undefined {
   const leftMs = deadline - now;
   if (leftMs <= 0 || retryMs > leftMs) return undefined;
-  const pauseMs = Math.max(retryMs, Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** Math.min(waits, 8)));
+  const pauseMs = Math.max(retryMs, doubledMs(PAUSE_MS_MIN, waits, PAUSE_MS_MAX));
   const jitter = 1 + randomUint32(random) / 2 ** 32 / 2; // by up to a half
   return Math.min(leftMs, Math.ceil(pauseMs * jitter));
 }

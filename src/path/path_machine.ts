@@ -23,6 +23,7 @@ import {
   type Path,
   type PeerKey,
   type Random,
+  stepMs,
   Timers,
   unreachable,
   type Wakeup,
@@ -306,8 +307,7 @@ export class PathMachine implements Machine<PathIn, PathOut> {
 
   #offer({ peer, state, now, out }: Turn): void {
     if (!wantsOffer(state) || state.nextOfferAt === null || now < state.nextOfferAt) return;
-    const waitMs = PUNCH_BACKOFF_MS[Math.min(state.attempts, PUNCH_BACKOFF_MS.length - 1)] ?? 0;
-    state.nextOfferAt = after(now, waitMs);
+    state.nextOfferAt = after(now, stepMs(PUNCH_BACKOFF_MS, state.attempts));
     state.attempts++;
     out.push({ type: "offer-candidates", peer, attempt: state.attempts });
   }

@@ -14,7 +14,7 @@
  *
  * @module
  */
-import { after, type Instant, type Path, type Random, toHex } from "../base/mod.ts";
+import { after, doubledMs, type Instant, type Path, type Random, toHex } from "../base/mod.ts";
 import {
   LOSS_WINDOW,
   MISSES_DEAD,
@@ -198,7 +198,7 @@ export function pongWaitMs({ rttMs, rttVarMs }: PathState): number {
 
 /** RFC 6298 §5.5: each miss doubles the wait. A path that is only tried is asked steadily. */
 function backedOffMs(state: PathState): number {
-  return pongWaitMs(state) * (state.provenAt === null ? 1 : 2 ** state.misses);
+  return doubledMs(pongWaitMs(state), state.provenAt === null ? 0 : state.misses);
 }
 
 /** RFC 6298 §2.2 and §2.3; but a much better sample counts at once. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { after, concatBytes, type Instant } from "../base/mod.ts";
+import { after, concatBytes, doubledMs, type Instant } from "../base/mod.ts";
 import { RPC_RESEND_MS_MAX } from "./constants.ts";
 import { cutPieces, encodePiece, fullMask, type Piece } from "./layout.ts";
 
@@ -102,7 +102,7 @@ export class Delivery {
 
   /** When what is missing is due again: the first wait · 2ⁿ after the nth sending. */
   resendAt(now: Instant): Instant {
-    const waitMs = this.#resendMs * 2 ** Math.max(0, this.#sendings - 1);
+    const waitMs = doubledMs(this.#resendMs, Math.max(0, this.#sendings - 1));
     return after(now, Math.min(waitMs, RPC_RESEND_MS_MAX));
   }
 

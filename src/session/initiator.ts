@@ -14,7 +14,7 @@
  *
  * @module
  */
-import { after, type NodeId, type Path } from "../base/mod.ts";
+import { after, doubledMs, type NodeId, type Path } from "../base/mod.ts";
 import { NoiseHandshake } from "../crypto/mod.ts";
 import { CONTROL } from "../wire/mod.ts";
 import {
@@ -254,7 +254,7 @@ function sendHello<Member>(core: SessionCore<Member>, attempt: Attempt, turn: Tu
   for (const path of attempt.paths) {
     turn.out.push({ type: "transmit", path, bytes: attempt.hello.slice(), opens: "hello" });
   }
-  const waitMs = HANDSHAKE_RESEND_MS * 2 ** attempt.sendings++;
+  const waitMs = doubledMs(HANDSHAKE_RESEND_MS, attempt.sendings++);
   const at = Math.min(turn.now + waitMs, attempt.begunAt + HANDSHAKE_TIMEOUT_MS);
   core.timers.set(attempt.id, at as typeof turn.now, "handshake resend");
 }
@@ -344,7 +344,7 @@ function sendFinish<Member>(
   const path = link.heardPath;
   turn.out.push({ type: "transmit", path, bytes: finishing.frame.slice(), opens: "finish" });
   turn.out.push({ type: "transmit", path, bytes: link.seal(NOTHING), opens: "finish" });
-  const waitMs = HANDSHAKE_RESEND_MS * 2 ** finishing.sendings++;
+  const waitMs = doubledMs(HANDSHAKE_RESEND_MS, finishing.sendings++);
   const at = Math.min(turn.now + waitMs, finishing.begunAt + HANDSHAKE_TIMEOUT_MS);
   core.timers.set(link.is.id, at as typeof turn.now, "handshake finish resend");
 }

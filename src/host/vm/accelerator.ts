@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { stepMs } from "../../base/mod.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/mod.ts";
 import type { Confinement } from "../../market/mod.ts";
@@ -136,7 +137,7 @@ export class Accelerator implements AcceleratorVerdict {
     const hasChanged = circumstances !== this.#circumstances;
     this.#circumstances = circumstances;
     if (hasChanged) this.#tries = 0;
-    const dueMs = RETRY_MS[Math.min(this.#tries, RETRY_MS.length - 1)] ?? LOOK_MS;
+    const dueMs = stepMs(RETRY_MS, this.#tries);
     if (hasChanged || this.#waitedMs >= dueMs) this.#again();
     else this.#arm();
   }
