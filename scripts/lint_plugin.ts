@@ -58,12 +58,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   streams: [],
-  mesh: ["networks", "run"],
   networks: [],
   renting: ["streams"],
   lending: ["streams"],
-  run: ["streams", "mesh", "networks", "renting", "lending", "api"],
-  api: ["streams", "mesh", "networks", "renting", "lending", "run"],
+  run: ["streams", "networks", "renting", "lending", "api"],
+  api: ["streams", "networks", "renting", "lending", "run"],
 };
 
 /** The rooms of use cases: they decide, and what is done is done by the ports that they are handed. */
@@ -82,10 +81,6 @@ const LOOP_FILE = "run/loop.ts";
 /** Files that still use the runtime, or name the loop. */
 const NOT_YET_MOVED = new Set([
   "src/daemon/context.ts",
-  "src/daemon/mesh/peers.ts",
-  "src/daemon/mesh/reach.ts",
-  "src/daemon/mesh/directory.ts",
-  "src/daemon/mesh/relays.ts",
 ]);
 
 /** Lines of a file: beyond that it is two. */

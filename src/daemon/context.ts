@@ -9,7 +9,7 @@ import type { Log } from "../host/log.ts";
 import type { NetHost } from "../host/net/net.ts";
 import type { StatePaths } from "../host/state/state.ts";
 import type { Store } from "../host/store/mod.ts";
-import type { Calls, Clock, Holds, Sessions, Tasks, Timers, Views } from "./ports.ts";
+import type { Calls, Clock, Holds, Records, Sessions, Tasks, Timers, Views } from "./ports.ts";
 import type { Loop } from "./run/loop.ts";
 
 /** What rooms that have not moved to the ports yet take of the loop. */
@@ -38,6 +38,7 @@ export interface Context extends Ground {
   readonly holds: Holds;
   readonly sessions: Sessions;
   readonly views: Views;
+  readonly records: Records;
   /** As `holds`: for rooms that have not moved yet. */
   readonly demands: Holds;
 }

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Instant, NodeId, PeerKey, SessionKind } from "../base/mod.ts";
-import type { Grant, Member } from "../membership/mod.ts";
+import type { Instant, NetworkId, NodeId, PeerKey, SessionKind } from "../base/mod.ts";
+import type { Grant, Member, NodeRecord, Role } from "../membership/mod.ts";
 import type { Answer, CallName, NodeIn, Question } from "../node/mod.ts";
 import type { Demand } from "../path/mod.ts";
 
@@ -54,6 +54,12 @@ export interface Calls {
    */
   reach(peer: PeerKey, options?: CallOptions): Promise<PeerKey>;
   /**
+   * A session with whoever listens at an address, named by a person.
+   *
+   * @throws {OmertaError} `unreachable`, `not-member`, `no-network`.
+   */
+  meet(network: NetworkId, at: NodeAt, options?: CallOptions): Promise<PeerKey>;
+  /**
    * Reaches a peer and asks it. Where it turns out that it began anew, it is asked once more: for calls
    * that may be done twice.
    */
@@ -63,6 +69,33 @@ export interface Calls {
     question: Question<N>,
     options?: CallOptions,
   ): Promise<Answer<N>>;
+}
+
+/** What members say of themselves, as far as it is known here. */
+export interface Records {
+  /**
+   * Asks the relays of a network for all records; given up, it leaves what came until then.
+   *
+   * @returns Whether some came that are not of this node's time: one of the clocks is wrong.
+   */
+  refresh(
+    network: NetworkId,
+    options?: Pick<CallOptions, "timeoutMs" | "signal">,
+  ): Promise<boolean>;
+  /** The current record of a peer. */
+  of(peer: PeerKey): NodeRecord | undefined;
+  /** All current records of a network, our own among them; of one role, where that is given. */
+  list(network: NetworkId, role?: Role): NodeRecord[];
+  /** Whether there are relays to be reached, and none is. */
+  isCutOff(network: NetworkId): boolean;
+}
+
+/** Where somebody may be met, as a person says. */
+export interface NodeAt {
+  /** `null`: whoever answers there. */
+  readonly id: string | null;
+  /** `HOST:PORT` or `[V6]:PORT`. */
+  readonly address: string;
 }
 
 /** Sessions at addresses that somebody named: for who joins. */

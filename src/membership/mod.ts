@@ -16,6 +16,5 @@ export * from "./names.ts";
 export * from "./network.ts";
 export * from "./peer.ts";
 export * from "./record.ts";
-export * from "./record_book.ts";
 export * from "./revocation.ts";
 export { CLOCK_SLACK_MS } from "./time.ts";

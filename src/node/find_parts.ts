@@ -10,19 +10,13 @@
  *
  * @module
  */
-import {
-  type NamedNode,
-  type NetworkId,
-  type Path,
-  type PeerKey,
-  type Random,
-  unreachable,
-} from "../base/mod.ts";
+import { type NetworkId, type PeerKey, type Random, unreachable } from "../base/mod.ts";
 import { GossipMachine, type GossipOwnIn, type GossipOwnOut } from "../gossip/mod.ts";
 import { CLOCK_SLACK_MS, type NodeRecord, RECORD_LIFE_MS } from "../membership/mod.ts";
 import { ReachMachine, type ReachOwnIn, type ReachOwnOut } from "../reach/mod.ts";
 import type { Mounted, PartHost } from "./parts.ts";
 import { type RecordFacts, type RecordSigner, signGossip, verifyGossip } from "./record_door.ts";
+import type { KnownRelays, RelayNews } from "./relay_parts.ts";
 import type { Moment } from "./turn.ts";
 
 type GossipIn = GossipOwnIn<RecordFacts>;
@@ -43,12 +37,8 @@ export interface FindGround<Turn> extends RecordSigner {
   readonly random: Random;
   /** The highest number of a record of ours that was kept. */
   readonly lastRecordSeq: number;
-  /** A relay is needed now. */
-  wantRelay(network: NetworkId): void;
-  /** Who says that it is a relay. */
-  relayRecords(network: NetworkId, relays: readonly NamedNode[]): void;
-  /** A relay said where it sees a peer. */
-  relaySaw(saw: Extract<ReachOwnOut, { type: "relay-saw" }>): void;
+  /** Something for who keeps relays. */
+  news(news: RelayNews): void;
   /** Out of the node. */
   say(output: FindSaid, turn: Turn): void;
 }
@@ -129,16 +119,9 @@ export class FindParts<Turn extends Moment> {
   }
 
   /** Which relays of a network are there, or tried. */
-  relays(
-    relays: {
-      readonly network: NetworkId;
-      readonly home: readonly { readonly peer: PeerKey; readonly path: Path }[];
-      readonly isTrying: boolean;
-    },
-  ): void {
-    const { network, home, isTrying } = relays;
-    this.#reach.input({ type: "relays", network, home });
-    this.#gossip.input({ type: "relays", network, home, isTrying });
+  relays(known: KnownRelays): void {
+    this.#reach.input(known);
+    this.#gossip.input(known);
   }
 
   #onGossip(output: GossipOut, ground: FindGround<Turn>, turn: Turn): void {
@@ -146,9 +129,8 @@ export class FindParts<Turn extends Moment> {
       case "found":
         return this.#reach.input(output);
       case "relay-wanted":
-        return ground.wantRelay(output.network);
       case "relay-records":
-        return ground.relayRecords(output.network, output.relays);
+        return ground.news(output);
       case "listed":
       case "announced":
         return ground.say(output, turn);
@@ -162,7 +144,7 @@ export class FindParts<Turn extends Moment> {
       case "find":
         return this.#gossip.input(output);
       case "relay-saw":
-        return ground.relaySaw(output);
+        return ground.news(output);
       case "reached":
       case "unreached":
         return ground.say(output, turn);

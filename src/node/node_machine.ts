@@ -33,6 +33,7 @@ import { RPC_RESEND_MS, type RpcIn, RpcMachine, type RpcOut } from "../rpc/mod.t
 import { CallBudget } from "./call_budget.ts";
 import { CandidateExchange, type ExchangeIn, type ExchangeOut } from "./candidate_exchange.ts";
 import { type ConnectEnd, Connects } from "./connects.ts";
+import { FindParts } from "./find_parts.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { type Mounted, PartHost } from "./parts.ts";
@@ -71,6 +72,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
   readonly #parts: PartHost<Turn<Member>>;
   readonly #exchange: Mounted<ExchangeIn>;
   readonly #relays: RelayParts<Turn<Member>>;
+  readonly #find: FindParts<Turn<Member>>;
 
   constructor(options: NodeOptions<Member>) {
     this.#direct = options.direct ?? true;
@@ -84,12 +86,20 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     this.#parts = this.#host();
     this.#exchange = this.#mountExchange();
     this.#relays = this.#mountRelays(options);
+    this.#find = new FindParts(this.#parts, {
+      ...options,
+      wallMs: () => options.wallMs(),
+      lastRecordSeq: options.lastRecordSeq ?? 0,
+      news: (news) => this.#relays.news(news),
+      say: (output, turn) => void turn.out.push(output),
+    });
     this.view = new NodeView({
       sessions: this.#sessions,
       paths: this.#paths,
       own: this.#own,
       gate: this.#gate,
       relays: this.#relays.view,
+      records: this.#find.view,
     });
   }
 
@@ -124,16 +134,23 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
         return this.#session(input, turn);
       case "network":
         this.#parts.networks.network(input.network, input);
+        this.#find.network(input.network, input.facts);
         return this.#relays.network(input.network, input.entries);
       case "network-gone":
+        this.#find.networkGone(input.network);
         this.#relays.networkGone(input.network);
         return this.#parts.networks.networkGone(input.network);
       case "relay-serve":
-      case "relay-used":
-      case "relay-records":
-      case "relay-wanted":
-      case "relay-saw":
+        this.#find.serve();
         return this.#relays.input(input);
+      case "relay-used":
+        return this.#relays.input(input);
+      case "want":
+      case "want-address":
+      case "unwant":
+      case "list":
+      case "announce":
+        return this.#find.input(input);
       case "resolved":
         return this.#parts.resolved(input.token, input.addresses, turn);
       case "use":
@@ -224,6 +241,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
         this.#onUse(output.type === "claim" ? { ...output, type: "use" } : output, turn),
       addPath: (peer, path, turn) => this.#path({ type: "add-path", peer, path }, turn),
       vouch: (peer, address) => this.#exchange.input({ type: "vouch", peer, address }),
+      relays: (known) => this.#find.relays(known),
       say: (output, turn) => void turn.out.push(output),
     });
   }

@@ -21,13 +21,20 @@ import {
 import type { Mounted, PartHost } from "./parts.ts";
 import type { Moment } from "./turn.ts";
 
-/** What the host tells about relays. */
-export type RelayIn =
-  | RelayServerIn
-  | Extract<RelayClientIn, { type: "relay-records" | "relay-wanted" | "relay-saw" }>;
+/** What the host tells a relay. */
+export type RelayIn = RelayServerIn;
 
-/** What the host is told about relays. */
-export type RelaySaid = RelayServerOut | Extract<RelayClientOut, { type: "relays" }>;
+/** What a relay tells the host. */
+export type RelaySaid = RelayServerOut;
+
+/** What finding and reaching tell the client. */
+export type RelayNews = Extract<
+  RelayClientIn,
+  { type: "relay-records" | "relay-wanted" | "relay-saw" }
+>;
+
+/** Which relays of a network are there, or tried. */
+export type KnownRelays = Extract<RelayClientOut, { type: "relays" }>;
 
 /** What the node does for them. */
 export interface RelayGround<Turn> {
@@ -40,6 +47,8 @@ export interface RelayGround<Turn> {
   addPath(peer: PeerKey, path: Path, turn: Turn): void;
   /** A relay sees the peer at that address. */
   vouch(peer: PeerKey, address: string): void;
+  /** Which relays are there changed. */
+  relays(known: KnownRelays): void;
   /** Out of the node. */
   say(output: RelaySaid, turn: Turn): void;
 }
@@ -86,17 +95,12 @@ export class RelayParts<Turn extends Moment> {
   }
 
   input(input: RelayIn): void {
-    switch (input.type) {
-      case "relay-serve":
-      case "relay-used":
-        return this.#server.input(input);
-      case "relay-records":
-      case "relay-wanted":
-      case "relay-saw":
-        return this.#client.input(input);
-      default:
-        unreachable(input);
-    }
+    this.#server.input(input);
+  }
+
+  /** Something for who keeps relays. */
+  news(news: RelayNews): void {
+    this.#client.input(news);
   }
 
   /** This node is a member of a network, and enters it there. */
@@ -124,7 +128,7 @@ function perform<Turn>(output: RelayClientOut, ground: RelayGround<Turn>, turn: 
     case "server-reflexive":
       return ground.vouch(output.peer, output.address);
     case "relays":
-      return ground.say(output, turn);
+      return ground.relays(output);
     default:
       unreachable(output);
   }

@@ -22,6 +22,8 @@ import type {
 } from "../session/mod.ts";
 import type { RpcResult } from "../rpc/mod.ts";
 import type { PartSaid } from "./parts.ts";
+import type { FindIn, FindSaid } from "./find_parts.ts";
+import type { RecordFacts } from "./record_door.ts";
 import type { RelayIn, RelaySaid } from "./relay_parts.ts";
 import type { CallName } from "./protocol/mod.ts";
 
@@ -91,8 +93,11 @@ export type NodeIn =
     readonly payload: Uint8Array;
     /** Where it is entered, as persons said: relays mostly. */
     readonly entries: readonly NamedNode[];
+    /** What we say of ourselves in our record there. */
+    readonly facts: RecordFacts;
   }
   | RelayIn
+  | FindIn
   | { readonly type: "network-gone"; readonly network: NetworkId }
   /** What `resolve` asked for: canonical addresses of each name, in the order of the names. */
   | {
@@ -170,8 +175,10 @@ export type NodeOut<Member> =
   }
   /** `keep`, `tell` and `resolve` of parts. */
   | PartSaid
-  /** What this node forwards as a relay, and the relays that it has itself. */
+  /** What this node forwards as a relay. */
   | RelaySaid
+  /** How what was wanted ended. */
+  | FindSaid
   /** The addresses at which peers see us changed. */
   | { readonly type: "endpoints"; readonly addresses: readonly string[] };
 
@@ -186,4 +193,8 @@ export interface NodeOptions<Member extends Granted> extends SessionOptions<Memb
   readonly random: Random;
   /** False: a peer that was reached through a relay stays there. Default: true. */
   readonly direct?: boolean;
+  /** The highest number of a record of ours that was kept. Default: none was. */
+  readonly lastRecordSeq?: number;
+  /** Unix milliseconds. */
+  wallMs(): number;
 }

@@ -17,6 +17,7 @@ import type { Gate, Namer, NatJudgement, PathMachine, PathView } from "../path/m
 import type { SessionMachine, SessionStats } from "../session/mod.ts";
 import { hopOf, isRelayed, pathSource } from "../wire/mod.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
+import type { RecordView } from "./find_parts.ts";
 import type { RelayView } from "./relay_parts.ts";
 
 /** Peers whose last sight is remembered, and addresses whose node is; the oldest gives way. Guess. */
@@ -29,6 +30,7 @@ interface Sources<Member> {
   readonly own: Pick<OwnAddresses, "observed" | "judgeNat">;
   readonly gate: Pick<Gate, "refuses">;
   readonly relays: RelayView;
+  readonly records: RecordView;
 }
 
 /** The views of a node; `NodeMachine` tells it who comes and goes. */
@@ -47,6 +49,11 @@ export class NodeView<Member> {
   /** What is known of relays. */
   get relays(): RelayView {
     return this.#sources.relays;
+  }
+
+  /** What is known of members by their records. */
+  get records(): RecordView {
+    return this.#sources.records;
   }
 
   /** A member's session began. */

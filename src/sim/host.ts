@@ -38,6 +38,9 @@ export const NODE_PORT = 9_000;
 const DOUBT_WAITS = 0.5;
 const DEAD_WAITS = 3.75;
 
+/** A host says nothing of itself. */
+const NO_FACTS = { alias: null, roles: [], addresses: [], capabilities: {} };
+
 /** An address of a host. */
 export interface Attachment {
   readonly realm: Realm;
@@ -334,7 +337,7 @@ export class Host implements InterfaceOwner, NativeHost {
   #begin(): void {
     const { key, network: { network } } = this.#world.membership;
     this.take({ type: "keys", keys: this.accepted });
-    this.take({ type: "network", network, key, payload: this.shown, entries: [] });
+    this.take({ type: "network", network, key, payload: this.shown, entries: [], facts: NO_FACTS });
     this.#tellLocal();
   }
 
@@ -367,6 +370,7 @@ export class Host implements InterfaceOwner, NativeHost {
       random: this.random,
       verifyPeer: this.#world.membership.verifier(() => this.wallMs),
       direct: this.#options.direct ?? true,
+      wallMs: () => this.clock.wallMs(this.#world.now),
     });
   }
 }

@@ -3,17 +3,26 @@
  *
  * @module
  */
-import { type NodeId, OmertaError, type PeerKey, splitPeerKey } from "../../src/base/mod.ts";
+import {
+  type NetworkId,
+  type NodeId,
+  OmertaError,
+  type PeerKey,
+  peerKey,
+  splitPeerKey,
+} from "../../src/base/mod.ts";
 import type {
   CallHandler,
   CallOptions,
   Calls,
   Holds,
+  NodeAt,
   PeerEvent,
+  Records,
   Timers,
   Views,
 } from "../../src/daemon/ports.ts";
-import type { Grant, Member } from "../../src/membership/mod.ts";
+import type { Grant, Member, NodeRecord, Role } from "../../src/membership/mod.ts";
 import type { Answer, CallName, Question } from "../../src/node/mod.ts";
 import { KeepAlive } from "../../src/node/keep_alive.ts";
 import type { Demand } from "../../src/path/mod.ts";
@@ -36,6 +45,11 @@ export class FakeCalls implements Calls {
   readonly #handlers = new Map<string, CallHandler<CallName>>();
   /** What reaching a peer comes to: it is there, unless the test says otherwise. */
   onReach: (peer: PeerKey) => PeerKey | Promise<PeerKey> = (peer) => peer;
+
+  /** Who answers at an address; nobody does unless the test says so. */
+  onMeet: (network: NetworkId, at: NodeAt) => PeerKey | Promise<PeerKey> = () => {
+    throw new OmertaError("unreachable", "Nobody answers there");
+  };
 
   /** Answers our calls of that name from now on. */
   answer<N extends CallName>(
@@ -95,6 +109,10 @@ export class FakeCalls implements Calls {
     return await this.onReach(peer);
   }
 
+  async meet(network: NetworkId, at: NodeAt): Promise<PeerKey> {
+    return await this.onMeet(network, at);
+  }
+
   async ask<N extends CallName>(
     peer: PeerKey,
     name: N,
@@ -124,6 +142,41 @@ export class FakeHolds implements Holds {
   /** How much the paths to a peer matter now. */
   of(peer: PeerKey): Demand {
     return this.#claims.of(peer);
+  }
+}
+
+/** Records that the test puts in. */
+export class FakeRecords implements Records {
+  /** The newest of each node. */
+  readonly all = new Map<PeerKey, NodeRecord>();
+  /** How often relays were asked. */
+  asked = 0;
+  isOfOtherTimes = false;
+  isWithoutRelay = false;
+  /** What relays tell when they are asked. */
+  onRefresh: (network: NetworkId) => void = () => {};
+
+  put(record: NodeRecord): void {
+    this.all.set(peerKey(record.network, record.id), record);
+  }
+
+  refresh(network: NetworkId): Promise<boolean> {
+    this.asked++;
+    this.onRefresh(network);
+    return Promise.resolve(this.isOfOtherTimes);
+  }
+
+  of(peer: PeerKey): NodeRecord | undefined {
+    return this.all.get(peer);
+  }
+
+  list(network: NetworkId, role?: Role): NodeRecord[] {
+    const known = [...this.all.values()].filter((record) => record.network === network);
+    return role === undefined ? known : known.filter(({ roles }) => roles.includes(role));
+  }
+
+  isCutOff(): boolean {
+    return this.isWithoutRelay;
   }
 }
 

@@ -22,7 +22,14 @@ import {
   networkIdOf,
 } from "../../src/crypto/mod.ts";
 import type { Context } from "../../src/daemon/context.ts";
-import { type Called, FakeCalls, FakeHolds, FakeTimers, FakeViews } from "./fake_ports.ts";
+import {
+  type Called,
+  FakeCalls,
+  FakeHolds,
+  FakeRecords,
+  FakeTimers,
+  FakeViews,
+} from "./fake_ports.ts";
 import type { LoopEvent } from "../../src/daemon/run/loop.ts";
 import { statePaths } from "../../src/host/state/state.ts";
 import { openStore, type Store } from "../../src/host/store/mod.ts";
@@ -75,6 +82,7 @@ export class Stand {
   readonly answers = new Map<string, (args: unknown) => unknown>();
   readonly ports = new FakeCalls();
   readonly views: FakeViews;
+  readonly records = new FakeRecords();
   /** The relays that are there. */
   readonly home: HomeRelay[] = [];
   store: Store;
@@ -206,6 +214,7 @@ export class Stand {
       holds: this.holds,
       demands: this.holds,
       views: this.views,
+      records: this.records,
       timers: new FakeTimers(),
       sessions: {
         connect: (connect) => this.#connect(connect),

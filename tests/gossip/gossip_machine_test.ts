@@ -189,6 +189,16 @@ Deno.test("a relay of one network is told nothing of another", () => {
   assert.equal(rig.machine.records(other).length, 1);
 });
 
+Deno.test("who was known stays known when the network is told of again, by another membership", () => {
+  const rig = settled();
+  rig.do({ type: "find", token: 1, peer: key("bob"), timeoutMs: 5_000 });
+  const [ask] = rig.asks("record.list");
+  assert.ok(ask);
+  rig.page(ask, [rig.item({ id: "bob" })]);
+  rig.join("other");
+  assert.ok(rig.machine.record(key("bob")));
+});
+
 Deno.test("of a network that was left nothing is told and nothing known", () => {
   const rig = settled();
   rig.do({ type: "list", token: 1, network: NET, timeoutMs: 5_000 });

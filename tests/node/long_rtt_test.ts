@@ -70,7 +70,7 @@ Deno.test("a call's pieces are not all sent again while a slow path brings the f
   a.call(b, "ping", {});
   world.run(10_000);
   const before = [a, b].map((host) => host.heard("transmit").length);
-  a.call(b, "record.publish", { record: new Uint8Array(900) });
+  a.call(b, "renew", { c: new Uint8Array(900) });
   world.run(690);
   const [sent = 0] = [a, b].map((host, i) => host.heard("transmit").length - (before[i] ?? 0));
   assert.ok(sent <= 3, `${sent} datagrams for a call of one piece`);

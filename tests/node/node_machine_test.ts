@@ -164,7 +164,7 @@ Deno.test("a node that was started anew is met again, over the old session", () 
   world.run(300);
   assert.deepEqual(a.heard("peer-up").map(({ renewed }) => renewed), [false, true]);
   b.onRequest = () => ({ ok: true, body: {} });
-  const token = a.call(b, "record.publish", { record: new Uint8Array(8) });
+  const token = a.call(b, "renew", { c: new Uint8Array(8) });
   world.run(300);
   assert.equal(a.result(token)?.ok, true);
 });
@@ -212,8 +212,8 @@ Deno.test("a call is executed once and answered once, whatever the network repea
     const world = new World(seed);
     const [a, b] = connected(world);
     world.weather = { loss: 0.2, duplication: 0.3, delayMs: { min: 5, max: 80 } };
-    b.onRequest = () => ({ ok: true, body: { records: [new Uint8Array(1_000)], next: null } });
-    const tokens = Array.from({ length: 20 }, () => a.call(b, "record.list", { after: null }));
+    b.onRequest = () => ({ ok: true, body: { some: new Uint8Array(1_000) } });
+    const tokens = Array.from({ length: 20 }, () => a.call(b, "vm.status", { vms: [] }));
     world.run(15_000);
     for (const token of tokens) assert.equal(a.result(token)?.ok, true);
     assert.equal(b.heard("request").length, tokens.length);
@@ -225,25 +225,23 @@ Deno.test("the body of an answer arrives as it was given, and so does a refusal'
   const [a, b] = connected(world);
   const refusal = { code: "provider-full", message: "no room" };
   b.onRequest = ({ name }) =>
-    name === "record.list"
-      ? { ok: true, body: { records: [], next: null } }
-      : { ok: false, body: refusal };
-  const [list, publish] = [
-    a.call(b, "record.list", { after: null }),
-    a.call(b, "record.publish", { record: new Uint8Array(1) }),
+    name === "vm.status" ? { ok: true, body: { vms: [] } } : { ok: false, body: refusal };
+  const [status, renewal] = [
+    a.call(b, "vm.status", { vms: [] }),
+    a.call(b, "renew", { c: new Uint8Array(1) }),
   ];
   world.run(500);
-  const [good, bad] = [a.result(list), a.result(publish)];
+  const [good, bad] = [a.result(status), a.result(renewal)];
   assert.ok(good?.ok && bad?.ok === false && bad.reason === "refused");
-  const value = { records: [], next: null };
-  assert.deepEqual(parseAnswer("record.list", good.body), { ok: true, value });
+  const value = { vms: [] };
+  assert.deepEqual(parseAnswer("vm.status", good.body), { ok: true, value });
   assert.deepEqual(parseRefusal(bad.body), refusal);
 });
 
 Deno.test("a call that nobody answers ends in time, once", () => {
   const world = new World();
   const [a, b] = connected(world);
-  const token = a.call(b, "record.list", { after: null }, 2_000);
+  const token = a.call(b, "vm.status", { vms: [] }, 2_000);
   world.run(1_999);
   assert.equal(a.result(token), undefined);
   world.run(2);
@@ -253,7 +251,7 @@ Deno.test("a call that nobody answers ends in time, once", () => {
 Deno.test("a call that was given up says nothing any more", () => {
   const world = new World();
   const [a, b] = connected(world);
-  const token = a.call(b, "record.list", { after: null }, 2_000);
+  const token = a.call(b, "vm.status", { vms: [] }, 2_000);
   a.take({ type: "cancel", token });
   world.run(10_000);
   assert.equal(a.result(token), undefined);
@@ -262,7 +260,7 @@ Deno.test("a call that was given up says nothing any more", () => {
 Deno.test("a call to a peer without a session ends in time", () => {
   const world = new World();
   const [a, b] = [world.host(), world.host()];
-  const token = a.call(b, "record.list", { after: null }, 1_000);
+  const token = a.call(b, "vm.status", { vms: [] }, 1_000);
   world.run(1_100);
   assert.equal(a.result(token)?.ok, false);
 });
@@ -414,10 +412,10 @@ Deno.test("two members behind NATs meet over a relay and become direct within tw
 Deno.test("calls under way live through the upgrade from relayed to direct", () => {
   const world = new World(3);
   const { a, b } = relayed(world);
-  b.onRequest = () => ({ ok: true, body: { records: [], next: null } });
+  b.onRequest = () => ({ ok: true, body: { vms: [] } });
   const tokens: number[] = [];
   for (let i = 0; i < 40; i++) {
-    tokens.push(a.call(b, "record.list", { after: null }));
+    tokens.push(a.call(b, "vm.status", { vms: [] }));
     world.run(25);
   }
   world.run(500);
@@ -466,7 +464,7 @@ Deno.test("a peer that vanished is lost once, its calls end, and it can be met a
   const world = new World();
   const [a, b] = connected(world);
   a.take({ type: "use", peer: b.peer, use: "test", demand: "busy" });
-  const token = a.call(b, "record.list", { after: null }, 60_000);
+  const token = a.call(b, "vm.status", { vms: [] }, 60_000);
   world.run(100);
   b.isUp = false;
   world.run(5_000);

@@ -249,8 +249,8 @@ export class World {
     const [atA, atB] = [relay.path(a), relay.path(b)];
     assert.ok(atA !== null && atB !== null, "not registered at the relay");
     relay.sim.native.relaySet(session, atA, atB, this.now);
-    a.take({ type: "relay-saw", relay: relay.peer, peer: b.peer, address: atB });
-    b.take({ type: "relay-saw", relay: relay.peer, peer: a.peer, address: atA });
+    relay.call(a, "relay.offer", { session, peer: b.identity.id, address: atB });
+    relay.call(b, "relay.offer", { session, peer: a.identity.id, address: atA });
     return relayedPath(relay.local, session);
   }
 

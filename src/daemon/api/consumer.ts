@@ -20,7 +20,7 @@ import {
 } from "../../api/nouns/consumer.ts";
 import type { ApiTable } from "../../api/server.ts";
 import { sshCommand } from "../../api/ssh_command.ts";
-import { randomUint32 } from "../../base/mod.ts";
+import { peerKey, randomUint32 } from "../../base/mod.ts";
 import type { ProviderRow } from "../../host/store/mod.ts";
 import { programArguments } from "../../host/terminal.ts";
 import { providerOf, type Rental } from "../../market/mod.ts";
@@ -28,6 +28,7 @@ import { formatAddress } from "../../wire/mod.ts";
 import type { Released } from "../renting/releases.ts";
 import type { NodeParts } from "../run/node.ts";
 import { TICKET_MS } from "../streams/tunnels.ts";
+import { pathDocument } from "./path_document.ts";
 import { later, type TableParts } from "./parts.ts";
 import { knownProviderDoc, sshTargetDoc, vmDoc } from "./vm_doc.ts";
 
@@ -132,22 +133,22 @@ function streamMethods({ node, hold, expect }: TableParts): ApiTable {
 }
 
 /** The document of a rental as it stands. */
-function documentOf({ renter, peers, market, context }: NodeParts, rental: Rental): VmDoc {
+function documentOf({ renter, market, context }: NodeParts, rental: Rental): VmDoc {
   const way = renter.access.sshWay(rental);
   const self = { program: programArguments(), state: context.paths.dir };
   return vmDoc(rental, {
     networkName: market.networkName(rental.network),
-    path: peers.pathTo(providerOf(rental)),
+    path: pathDocument({ view: context.loop.machine, clock: context }, providerOf(rental)),
     sshCommand: way === null ? null : sshCommand(way, self),
   });
 }
 
 function providerOfRow(
-  { networks, market, context }: NodeParts,
+  { market, context }: NodeParts,
   row: ProviderRow,
 ): KnownProviderDoc {
   const { network, node } = row;
-  const record = networks.get(network)?.records.get(node, context.wallMs());
+  const record = context.records.of(peerKey(network, node));
   const networkName = market.networkName(network);
   return knownProviderDoc(row, { alias: record?.alias ?? null, networkName });
 }

@@ -16,8 +16,8 @@ import { endpointDocs } from "../run/endpoints.ts";
 import { resolvePeer } from "../run/provider_market.ts";
 import { knownPeers, type NodeParts } from "../run/node.ts";
 import { networkDocs } from "./network_docs.ts";
-import { pingPeer } from "../mesh/pinging.ts";
-import { timestampOrNull } from "../../host/time.ts";
+import { lastSeenAt, pathDocument, type Seen } from "./path_document.ts";
+import { pingPeer } from "./pinging.ts";
 import { NETWORK, NOTHING } from "../../api/nouns/common.ts";
 import { later, type TableParts } from "./parts.ts";
 import { relayStatus } from "./relay.ts";
@@ -33,8 +33,8 @@ export function meshMethods(parts: TableParts): ApiTable {
       run: async ({ network }, { signal }) => {
         const only = network === null ? null : networks.require(network).row.id;
         const meant = networks.list().filter(({ row }) => only === null || row.id === only);
-        await Promise.all(meant.map(({ row }) => node.relays.refresh(row.id, signal)));
-        const peers = [...knownPeers(node)].map((peer) => peerDoc(node, peer as PeerKey));
+        await Promise.all(meant.map(({ row }) => context.records.refresh(row.id, { signal })));
+        const peers = [...knownPeers(node)].map((peer) => peerDoc(node, peer));
         return { peers: peers.filter((peer) => only === null || peer.networks.includes(only)) };
       },
     },
@@ -43,9 +43,11 @@ export function meshMethods(parts: TableParts): ApiTable {
       run: async (input, { signal, item }) => {
         const { row } = networks.require(input.network);
         const name = { network: row.id, name: input.peer };
-        const peer = peerKey(row.id, await resolvePeer(context, node, name));
-        await node.reach.peer(peer, { signal });
-        return await pingPeer(context, node.peers, { ...input, peer }, { signal, item });
+        const peer = peerKey(row.id, await resolvePeer(context, networks, name));
+        const { calls, holds, random } = context;
+        await calls.reach(peer, { signal });
+        const parts = { calls, holds, random, ...seenBy(node) };
+        return await pingPeer(parts, { ...input, peer }, { signal, item });
       },
     },
     "relay.status": {
@@ -60,12 +62,13 @@ export function meshMethods(parts: TableParts): ApiTable {
 }
 
 function meshStatus({ node, standing, alias }: TableParts): MeshStatusResult {
-  const { context, peers, relays, networks } = node;
+  const { context, networks } = node;
   const now = context.now();
   const { machine } = context.loop;
-  const connected = peers.connected();
-  const direct = connected.filter((peer) => peers.pathTo(peer).kind === "direct").length;
-  const homes = networks.list().flatMap(({ row }) => relays.connected(row.id));
+  const seen = seenBy(node);
+  const connected = machine.connected();
+  const direct = connected.filter((peer) => pathDocument(seen, peer).kind === "direct").length;
+  const homes = networks.list().flatMap(({ row }) => machine.relays.connected(row.id));
   const nat = (family: "ipv4" | "ipv6"): NatDoc => ({
     filtering: "unknown",
     allocation: "unknown",
@@ -90,26 +93,30 @@ function meshStatus({ node, standing, alias }: TableParts): MeshStatusResult {
       direct,
       relayed: connected.length - direct,
     },
-    relays: homes.map((peer) => ({
+    relays: homes.map(({ peer }) => ({
       id: splitPeerKey(peer).node,
-      rtt_ms: peers.pathTo(peer).rtt_ms,
+      rtt_ms: pathDocument(seen, peer).rtt_ms,
       role: "home",
     })),
     memory_bytes: processMemoryBytes(),
   };
 }
 
-function peerDoc({ networks, peers, context }: NodeParts, peer: PeerKey): PeerDoc {
-  const { network, node } = splitPeerKey(peer);
-  const record = networks.get(network)?.records.get(node, context.wallMs());
-  const member = peers.member(peer);
-  const seenAtMs = peers.lastSeenAtMs(peer);
+/** How peers are looked at. */
+function seenBy({ context }: NodeParts): Seen {
+  return { view: context.loop.machine, clock: context };
+}
+
+function peerDoc(node: NodeParts, peer: PeerKey): PeerDoc {
+  const { network, node: id } = splitPeerKey(peer);
+  const record = node.context.records.of(peer);
+  const member = node.context.views.member(peer);
   return {
-    id: node,
+    id,
     alias: record?.alias ?? member?.alias ?? null,
     roles: record?.roles ?? [],
     networks: [network],
-    path: peers.pathTo(peer),
-    last_seen_at: timestampOrNull(seenAtMs === null ? null : Math.round(seenAtMs)),
+    path: pathDocument(seenBy(node), peer),
+    last_seen_at: lastSeenAt(seenBy(node), peer),
   };
 }

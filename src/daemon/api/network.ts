@@ -84,7 +84,7 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
           const joined = networks.require(network);
           if (!force) requireLeavable(context, joined);
           const document = joinedDoc(networks, joined);
-          for (const peer of node.peers.connected()) {
+          for (const peer of context.views.connected()) {
             if (splitPeerKey(peer).network !== joined.row.id) continue;
             context.loop.input({ type: "disconnect", peer, kind: "epoch" });
           }

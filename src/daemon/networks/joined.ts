@@ -14,7 +14,6 @@ import {
   MemberBook,
   type MemberEntry,
   nothingRevoked,
-  RecordBook,
   type Revocation,
   RevocationBook,
   verifyRevocation,
@@ -26,7 +25,6 @@ import type { NetworksParts } from "./parts.ts";
 export interface Joined {
   readonly row: NetworkRow;
   readonly certificate: Certificate;
-  readonly records: RecordBook;
   readonly revocations: RevocationBook;
   /** Set where the authority lives here. */
   readonly admitter: Admitter | null;
@@ -38,14 +36,12 @@ type Tables = NetworksParts["store"];
  * A network with its books out of the database.
  *
  * @param certify Finds the certificate; asked last, since a damaged revocation matters more.
- * @param records The book that is kept where the network was known before.
  * @throws {OmertaError} `state-damaged`, and what `certify` throws.
  */
 export function loadJoined(
   store: Tables,
   network: NetworkId,
   certify: () => Certified,
-  records = new RecordBook(network),
 ): Joined {
   const revocations = new RevocationBook(network);
   for (const stored of store.revocations.list({ network })) {
@@ -62,7 +58,7 @@ export function loadJoined(
     members: new MemberBook(memberRows(store, network)),
     revocations,
   };
-  return { row, certificate, records, revocations, admitter };
+  return { row, certificate, revocations, admitter };
 }
 
 /**

@@ -161,8 +161,7 @@ export class NetworkBook {
     const certify = () => {
       return certificate === undefined ? this.certificates.read(row) : { row, certificate };
     };
-    const { records } = this.#joined.get(row.id) ?? {};
-    const joined = loadJoined(this.#parts.store, row.id, certify, records);
+    const joined = loadJoined(this.#parts.store, row.id, certify);
     this.#joined.set(row.id, joined);
     this.#unsound.delete(row.id);
     return joined;

@@ -135,7 +135,8 @@ export class Networks {
   }
 
   summary(joined: Joined): NetworkSummary {
-    return summaryOf(joined, { self: this.#parts.identity.id, nowMs: this.#parts.wallMs() });
+    const known = this.#parts.records.list(joined.row.id);
+    return summaryOf(joined, { self: this.#parts.identity.id, known });
   }
 
   /** All networks, also those whose membership does not hold: they come last. */
@@ -255,7 +256,7 @@ export class Networks {
     this.#book.changed();
   }
 
-  /** Leaves: forgets keys and records. */
+  /** Leaves: forgets keys. */
   leave({ row }: Joined): void {
     this.#book.forget(row.id);
     this.#book.changed();

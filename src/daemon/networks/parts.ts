@@ -6,7 +6,7 @@
 import type { NodeId, Random } from "../../base/mod.ts";
 import type { Log } from "../../host/log.ts";
 import type { Store } from "../../host/store/mod.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, Records } from "../ports.ts";
 
 /** What networks need of the running node. */
 export interface NetworksParts extends Clock {
@@ -15,6 +15,7 @@ export interface NetworksParts extends Clock {
     "networks" | "invites" | "redemptions" | "members" | "revocations" | "transaction"
   >;
   readonly identity: { readonly id: NodeId };
+  readonly records: Pick<Records, "list">;
   readonly random: Random;
   readonly log: Pick<Log, "info" | "warn">;
 }

@@ -21,15 +21,14 @@ export interface NetworkSummary {
   readonly grants: readonly Grant[];
 }
 
-/** A network of this node. */
+/** A network of this node; `known`: of whom there is a record. */
 export function summaryOf(
-  { row: { id, name, epoch, enabled }, certificate, records, admitter }: Joined,
-  { self, nowMs }: { readonly self: NodeId; readonly nowMs: number },
+  { row: { id, name, epoch, enabled }, certificate, admitter }: Joined,
+  { self, known }: { readonly self: NodeId; readonly known: readonly { readonly id: NodeId }[] },
 ): NetworkSummary {
   // Ourselves, whom we admitted, and of whom there is a record.
   const admitted = admitter?.members;
-  const others = records.list(nowMs)
-    .filter((record) => record.id !== self && admitted?.get(record.id) === undefined);
+  const others = known.filter((each) => each.id !== self && admitted?.get(each.id) === undefined);
   const ourselves = admitted?.get(self) === undefined ? 1 : 0;
   const members = ourselves + (admitted?.size ?? 0) + others.length;
   return { id, name, epoch, isEnabled: enabled, members, grants: certificate.grants };

@@ -8,7 +8,7 @@ import type { NetworkId, NodeId, PeerKey, Random, VmId } from "../../base/mod.ts
 import type { Log } from "../../host/log.ts";
 import type { Store } from "../../host/store/mod.ts";
 import type { FoundProvider } from "../../market/mod.ts";
-import type { Calls, Clock, Tasks, Timers, Views } from "../ports.ts";
+import type { Calls, Clock, NodeAt, Tasks, Timers, Views } from "../ports.ts";
 
 /** What a renter takes of its node. */
 export interface RentingPorts {
@@ -20,14 +20,6 @@ export interface RentingPorts {
   readonly rows: Pick<Store, "rentals" | "providers">;
   readonly log: Log;
   readonly random: Random;
-}
-
-/** A node that is named by where it is. */
-export interface NodeAt {
-  /** `null`: whoever answers there. */
-  readonly id: string | null;
-  /** `HOST:PORT` or `[V6]:PORT`. */
-  readonly address: string;
 }
 
 /** Where VMs are to be had, and under which names: what renting needs of networks and their mesh. */

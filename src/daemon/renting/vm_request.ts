@@ -4,7 +4,7 @@
  * @module
  */
 import type { Requirements, VmPhase, WallsWanted } from "../../market/mod.ts";
-import type { NodeAt } from "./ports.ts";
+import type { NodeAt } from "../ports.ts";
 
 /** A request for a VM. */
 export interface VmRequest extends Requirements, WallsWanted {

@@ -8,7 +8,13 @@
  *
  * @module
  */
-import { BoundedMap, OmertaError, type PeerKey, splitPeerKey } from "../../base/mod.ts";
+import {
+  BoundedMap,
+  type NetworkId,
+  OmertaError,
+  type PeerKey,
+  splitPeerKey,
+} from "../../base/mod.ts";
 import {
   type Answer,
   BODY_BYTES_MAX,
@@ -23,9 +29,10 @@ import {
 } from "../../node/mod.ts";
 import type { RpcResult } from "../../rpc/mod.ts";
 import { outward } from "../outward.ts";
-import type { Caller, CallHandler, CallOptions, Calls } from "../ports.ts";
+import type { Caller, CallHandler, CallOptions, Calls, NodeAt } from "../ports.ts";
 import { malformedAnswer, noAnswer, refusedBy, roleIn, tooLong } from "./call_errors.ts";
 import type { Loop, LoopEvent, Request } from "./loop.ts";
+import type { Searches } from "./searches.ts";
 
 /** A call to a peer gives up after this unless it says otherwise. Guess. */
 export const CALL_TIMEOUT_MS = 10_000;
@@ -35,7 +42,7 @@ const ALIASES_MAX = 4_096;
 /** On what calls stand. */
 export interface CallParts {
   readonly loop: Loop;
-  reach(peer: PeerKey, options: CallOptions): Promise<PeerKey>;
+  readonly searches: Pick<Searches, "reach" | "meet">;
   onDefect(error: unknown): void;
 }
 
@@ -70,7 +77,11 @@ export class NodeCalls implements Calls {
   }
 
   async reach(peer: PeerKey, options: CallOptions = {}): Promise<PeerKey> {
-    return await this.#parts.reach(peer, options);
+    return await this.#parts.searches.reach(peer, options);
+  }
+
+  async meet(network: NetworkId, at: NodeAt, options: CallOptions = {}): Promise<PeerKey> {
+    return await this.#parts.searches.meet(network, at, options);
   }
 
   async ask<N extends CallName>(

@@ -16,7 +16,14 @@ import { attempt } from "../../host/attempt.ts";
 import type { Log } from "../../host/log.ts";
 import type { NetHost } from "../../host/net/net.ts";
 import type { Member } from "../../membership/mod.ts";
-import type { NodeIn, NodeMachine, NodeOut, NodeView, RelaySaid } from "../../node/mod.ts";
+import type {
+  FindSaid,
+  NodeIn,
+  NodeMachine,
+  NodeOut,
+  NodeView,
+  RelaySaid,
+} from "../../node/mod.ts";
 import type { RpcResult } from "../../rpc/mod.ts";
 import type { CallOptions, Connect, Sessions } from "../ports.ts";
 import { connectError } from "./call_errors.ts";
@@ -72,6 +79,7 @@ export class Loop implements Sessions {
   /** The input of the turn that runs, and those that it caused. */
   readonly #inputs: NodeIn[] = [];
   #answer: (request: Request) => void = () => {};
+  #found: (said: FindSaid) => void = () => {};
   #nextToken = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -91,6 +99,11 @@ export class Loop implements Sessions {
   /** Hands all requests of peers to one who answers them by an input. */
   onRequest(answer: (request: Request) => void): void {
     this.#answer = answer;
+  }
+
+  /** Hands on how what was wanted of peers and records ended. */
+  onFound(found: (said: FindSaid) => void): void {
+    this.#found = found;
   }
 
   /** Calls `listener` at every event. Returns what ends that. */
@@ -215,6 +228,11 @@ export class Loop implements Sessions {
         return this.#waiting.get(output.token)?.resolve(output.result);
       case "request":
         return this.#answer(output);
+      case "reached":
+      case "unreached":
+      case "listed":
+      case "announced":
+        return this.#found(output);
       case "keep":
         return this.#keep(output);
       case "tell":

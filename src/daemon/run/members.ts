@@ -1,48 +1,83 @@
 /**
  * Whom the node lets in, and for how long: the machine knows the keys of every network, and sessions end
- * where a certificate does.
+ * where a certificate does. And where the node enters networks, and what it says of itself there.
  *
  * @module
  */
 import type { NetworkId } from "../../base/mod.ts";
 import { watchClock } from "../../host/system.ts";
+import { grantedRoles } from "../../membership/mod.ts";
+import type { RecordFacts } from "../../node/mod.ts";
 import type { Context, LoopOfRooms } from "../context.ts";
-import type { Peers } from "../mesh/peers.ts";
+import { endSessions } from "../networks/judging.ts";
+import type { Joined } from "../networks/joined.ts";
 import type { Networks } from "../networks/networks.ts";
 
 /** How often certificates of connected members are judged again. Source: requirement S02 (60 s). */
 const JUDGE_MS = 30_000;
 
-/**
- * Tells the node machine now, and at every change, by which keys members and joiners may come; and from
- * when the returned function is called, where networks are entered.
- */
-export function tellNetworks(loop: Pick<LoopOfRooms, "input">, networks: Networks): () => void {
-  let isEntered = false;
-  let known = new Set<NetworkId>();
-  const tell = () => {
-    const [keys, refused] = [networks.acceptedKeys(), networks.refusedKeys()];
-    loop.input({ type: "keys", keys, refused });
-    const joined = networks.list();
-    for (const each of joined) {
-      const [key, payload] = [networks.key(each), networks.shown(each)];
-      const entries = isEntered ? networks.entries(each) : [];
-      loop.input({ type: "network", network: each.row.id, key, payload, entries });
+/** What this node says of itself, with all roles that it has; it is granted perhaps fewer. */
+export type OwnFacts = RecordFacts;
+
+/** Tells the node machine of the networks: now, and whenever they change. */
+export class Memberships {
+  readonly #loop: Pick<LoopOfRooms, "input">;
+  readonly #networks: Networks;
+  readonly #facts: () => OwnFacts;
+  #isEntered = false;
+  #known = new Set<NetworkId>();
+
+  constructor(
+    loop: Pick<LoopOfRooms, "input">,
+    parts: { readonly networks: Networks; readonly facts: () => OwnFacts },
+  ) {
+    this.#loop = loop;
+    this.#networks = parts.networks;
+    this.#facts = parts.facts;
+    this.#networks.onChange(() => this.tell());
+    this.tell();
+  }
+
+  /** From now on networks are entered. */
+  enter(): void {
+    this.#isEntered = true;
+    this.tell();
+  }
+
+  /** By which keys members and joiners may come, or where networks are entered, is different. */
+  tell(): void {
+    const [keys, refused] = [this.#networks.acceptedKeys(), this.#networks.refusedKeys()];
+    this.#loop.input({ type: "keys", keys, refused });
+    this.tellFacts();
+    const now = new Set(this.#networks.list().map(({ row }) => row.id));
+    for (const network of this.#known.difference(now)) {
+      this.#loop.input({ type: "network-gone", network });
     }
-    const now = new Set(joined.map(({ row }) => row.id));
-    for (const network of known.difference(now)) loop.input({ type: "network-gone", network });
-    known = now;
-  };
-  networks.onChange(tell);
-  tell();
-  return () => {
-    isEntered = true;
-    tell();
-  };
+    this.#known = now;
+  }
+
+  /** What this node says of itself is different. */
+  tellFacts(): void {
+    for (const joined of this.#networks.list()) this.#tellOf(joined);
+  }
+
+  #tellOf(joined: Joined): void {
+    const facts = this.#facts();
+    this.#loop.input({
+      type: "network",
+      network: joined.row.id,
+      key: this.#networks.key(joined),
+      payload: this.#networks.shown(joined),
+      entries: this.#isEntered ? this.#networks.entries(joined) : [],
+      facts: { ...facts, roles: grantedRoles(facts.roles, joined.certificate.grants) },
+    });
+  }
 }
 
 /** Judges all certificates again and again; what is returned ends that. */
-export function judgeMembers(context: Context, peers: Peers, networks: Networks): () => void {
+export function judgeMembers(context: Context, networks: Networks): () => void {
+  const { views, sessions, log } = context;
+  const revocationsOf = (network: NetworkId) => networks.revocationsOf(network);
   const stepMs = watchClock();
   const timer = setInterval(() => {
     const byMs = stepMs();
@@ -50,17 +85,7 @@ export function judgeMembers(context: Context, peers: Peers, networks: Networks)
       context.log.warn("this machine's clock was set", { by_s: Math.round(byMs / 1_000) });
     }
     networks.refresh();
-    endSessions(context, peers, networks);
+    endSessions({ views, sessions, log, clock: context, revocationsOf });
   }, JUDGE_MS);
   return () => clearInterval(timer);
-}
-
-/** Ends the sessions of members whose certificate holds no longer. */
-function endSessions(context: Context, peers: Peers, networks: Networks): void {
-  for (const peer of peers.connected()) {
-    const why = peers.reasonToLeave(peer, networks);
-    if (why === undefined) continue;
-    context.log.warn("a member's certificate holds no longer", { peer, why });
-    context.sessions.disconnect(peer, "epoch");
-  }
 }

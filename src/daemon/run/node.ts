@@ -6,7 +6,7 @@
 import type { NodeInfoResult } from "../../api/nouns/node.ts";
 import type { Capabilities, Role } from "../../membership/mod.ts";
 import type { RunNodeOptions } from "../options.ts";
-import { peerKey } from "../../base/mod.ts";
+import { type PeerKey, peerKey } from "../../base/mod.ts";
 import type { LocalAddresses } from "../../path/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
 import type { Market } from "../renting/ports.ts";
@@ -17,20 +17,14 @@ import type { Networks } from "../networks/networks.ts";
 import type { InviteOrder, MadeInvite } from "../networks/inviting.ts";
 import { unreachableInvite } from "../networks/network_errors.ts";
 import type { Joined } from "../networks/joined.ts";
-import type { Peers } from "../mesh/peers.ts";
 import type { Provider } from "../lending/provider.ts";
-import type { Reach } from "../mesh/reach.ts";
-import type { OwnFacts } from "../mesh/own_record.ts";
-import type { Relays } from "../mesh/relays.ts";
+import type { OwnFacts } from "./members.ts";
 import type { KeptTunnels } from "../streams/kept_tunnels.ts";
 
 /** What a node is made of. */
 export interface NodeParts {
   readonly context: Context;
   readonly networks: Networks;
-  readonly peers: Peers;
-  readonly relays: Relays;
-  readonly reach: Reach;
   readonly tunnels: KeptTunnels;
   readonly renter: Renter;
   readonly market: Market;
@@ -46,6 +40,7 @@ export class Standing {
   readonly startedAtMs: number;
   readonly #options: RunNodeOptions;
   readonly #context: Context;
+  #onChange: () => void = () => {};
   #own: LocalAddresses;
   #advertised: readonly string[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -70,8 +65,9 @@ export class Standing {
     return this.#advertised;
   }
 
-  /** Learns our addresses, and follows them from now on. */
-  async start(): Promise<void> {
+  /** Learns our addresses, and follows them from now on; `onChange` is called when they change. */
+  async start(onChange: () => void): Promise<void> {
+    this.#onChange = onChange;
     const { advertise } = this.#options;
     this.#advertised = await advertisedAddresses(advertise, this.#context.net.port);
     this.#tell();
@@ -105,6 +101,7 @@ export class Standing {
   #tell(): void {
     const input = { type: "local", local: this.#own, advertised: this.#advertised } as const;
     this.#context.loop.input(input);
+    this.#onChange();
   }
 }
 
@@ -155,14 +152,15 @@ export function nodeInfo(
   return { pid: Deno.pid, build, mode: options.mode, roles: standing.roles };
 }
 
-/** All peers of a network that are known: by record or by session. */
-export function knownPeers({ networks, peers, context }: NodeParts): Set<string> {
-  const nowMs = context.wallMs();
-  const self = context.identity.id;
+/** All peers that are known: by record or by session. */
+export function knownPeers({ networks, context }: NodeParts): Set<PeerKey> {
+  const { views, records } = context;
   return new Set([
-    ...peers.connected(),
-    ...networks.list().flatMap(({ row, records }) =>
-      records.list(nowMs).filter(({ id }) => id !== self).map(({ id }) => peerKey(row.id, id))
+    ...views.connected(),
+    ...networks.list().flatMap(({ row }) =>
+      records.list(row.id).filter(({ id }) => id !== views.self).map(({ id }) =>
+        peerKey(row.id, id)
+      )
     ),
   ]);
 }

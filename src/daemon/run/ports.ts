@@ -3,34 +3,43 @@
  *
  * @module
  */
-import type { PeerKey } from "../../base/mod.ts";
+import type { NetworkId } from "../../base/mod.ts";
 import type { Context, Ground, LoopOfRooms } from "../context.ts";
-import type { CallOptions } from "../ports.ts";
 import { NodeCalls } from "./calls.ts";
 import { NodeHolds } from "./holds.ts";
 import type { Loop } from "./loop.ts";
+import { NodeRecords } from "./records.ts";
+import { Searches } from "./searches.ts";
 import { NodeViews } from "./views.ts";
 
 /** What use cases share, once the loop runs. */
 export function openContext(
   ground: Ground,
   loop: Loop,
-  parts: {
-    reach(peer: PeerKey, options: CallOptions): Promise<PeerKey>;
+  { networkName, onDefect }: {
+    networkName(network: NetworkId): string;
     onDefect(error: unknown): void;
   },
-): Context {
-  const calls = new NodeCalls({ loop, ...parts });
+): { readonly context: Context; readonly searches: Searches } {
+  const searches = new Searches({
+    input: (input) => loop.input(input),
+    nameOf: (peer) => calls.nameOf(peer),
+    networkName,
+  });
+  loop.onFound((said) => searches.ended(said));
+  const calls: NodeCalls = new NodeCalls({ loop, searches, onDefect });
   const holds = new NodeHolds((input) => loop.input(input));
-  return {
+  const context = {
     ...ground,
     calls,
     holds,
     demands: holds,
     views: new NodeViews(ground.identity.id, loop, (peer) => calls.nameOf(peer)),
+    records: new NodeRecords(loop, searches),
     sessions: loop,
     loop: roomsLoop(loop, calls),
   };
+  return { context, searches };
 }
 
 /** What rooms take of the loop that have not moved to the ports yet. */

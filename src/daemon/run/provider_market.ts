@@ -12,14 +12,16 @@ import {
   splitPeerKey,
 } from "../../base/mod.ts";
 import { type FoundProvider, offerOf } from "../../market/mod.ts";
-import { type NameReason, type NodeRecord, thingsNamed } from "../../membership/mod.ts";
+import {
+  type NameReason,
+  type NodeRecord,
+  resolveName,
+  thingsNamed,
+} from "../../membership/mod.ts";
 import type { Context } from "../context.ts";
 import { noRelay } from "../networks/network_errors.ts";
-import type { Joined } from "../networks/joined.ts";
 import type { Networks } from "../networks/networks.ts";
-import type { Peers } from "../mesh/peers.ts";
-import type { Relays } from "../mesh/relays.ts";
-import type { Reach } from "../mesh/reach.ts";
+import type { Views } from "../ports.ts";
 import type { Market } from "../renting/ports.ts";
 import { noProvider } from "../renting/renting_errors.ts";
 
@@ -29,56 +31,42 @@ const RESOLVE_MS = 5_000;
 const CANDIDATES_MAX = 4;
 
 /** The lookups of a running node. */
-export function openMarket(
-  context: Context,
-  parts: {
-    readonly networks: Networks;
-    readonly peers: Peers;
-    readonly relays: Relays;
-    readonly reach: Pick<Reach, "address">;
-  },
-): Market {
-  const { networks, peers, relays, reach } = parts;
+export function openMarket(context: Context, networks: Networks): Market {
+  const { records, views, calls } = context;
   const providers = async (network: NetworkId, signal: AbortSignal) => {
-    await relays.refresh(network, signal);
-    const joined = networks.require(network);
-    const records = joined.records.withRole("provider", context.wallMs());
-    const others = records.filter(({ id }) => id !== context.identity.id);
-    if (others.length > 0) return others.map((record) => found(peers, network, record));
-    if (records.length > 0) throw noProvider(joined.row.name, "only-self");
-    if (relays.isCutOff(network)) throw noRelay(joined.row.name);
-    const isOfTime = relays.tellsOfOtherTimes(network);
-    throw noProvider(joined.row.name, isOfTime ? "other-times" : "nobody");
+    const isOfTime = await records.refresh(network, { signal });
+    const { name } = networks.require(network).row;
+    const all = records.list(network, "provider");
+    const others = all.filter(({ id }) => id !== views.self);
+    if (others.length > 0) return others.map((record) => found(views, network, record));
+    if (all.length > 0) throw noProvider(name, "only-self");
+    if (records.isCutOff(network)) throw noRelay(name);
+    throw noProvider(name, isOfTime ? "other-times" : "nobody");
   };
   return {
     network: (name) => networks.require(name).row.id,
     providers,
-    resolve: (network, name) => resolvePeer(context, parts, { network, name }),
+    resolve: (network, name) => resolvePeer(context, networks, { network, name }),
     nameOf(peer) {
-      const { network, node } = splitPeerKey(peer);
-      const alias = networks.get(network)?.records.get(node, context.wallMs())?.alias ?? null;
-      return alias === null ? node.slice(0, 8) : `${alias} (${node.slice(0, 8)})`;
+      const short = splitPeerKey(peer).node.slice(0, 8);
+      const alias = records.of(peer)?.alias ?? null;
+      return alias === null ? short : `${alias} (${short})`;
     },
-    meet: (network, at, signal) => reach.address(network, at, { signal }),
+    meet: (network, at, signal) => calls.meet(network, at, { signal }),
     networkName: (network) => networks.get(network)?.row.name ?? network,
-    async bootstrap(network, { id, address }) {
-      const joined = networks.require(network);
-      const connected = await relays.connectTo(joined, {
-        id: id as NodeId | null,
-        addresses: [address],
-        named: "person",
-      });
-      networks.addEntry(joined, {
-        id: connected.split("/")[1] as NodeId,
-        addresses: [address],
-      });
+    async bootstrap(network, at) {
+      const { node: id } = splitPeerKey(await calls.meet(network, at));
+      networks.addEntry(networks.require(network), { id, addresses: [at.address] });
     },
   };
 }
 
-function found(peers: Peers, network: NetworkId, { id, capabilities }: NodeRecord): FoundProvider {
-  const rttMs = peers.pathTo(peerKey(network, id)).rtt_ms;
-  return { node: id, offer: offerOf(capabilities), rttMs };
+function found(
+  views: Views,
+  network: NetworkId,
+  { id, capabilities }: NodeRecord,
+): FoundProvider {
+  return { node: id, offer: offerOf(capabilities), rttMs: views.rttMs(peerKey(network, id)) };
 }
 
 /**
@@ -88,21 +76,25 @@ function found(peers: Peers, network: NetworkId, { id, capabilities }: NodeRecor
  * @throws {OmertaError} `not-found`, `ambiguous`.
  */
 export async function resolvePeer(
-  context: Context,
-  { networks, relays }: { readonly networks: Networks; readonly relays: Relays },
+  context: Pick<Context, "records" | "store" | "wallMs">,
+  networks: Networks,
   { network, name }: { readonly network: NetworkId; readonly name: string },
 ): Promise<NodeId> {
   const joined = networks.require(network);
   const pinned = context.store.pins.get({ network, name })?.node;
-  const look = () => joined.records.resolve(name, context.wallMs(), pinned);
+  const { records } = context;
+  const look = () =>
+    resolveName(name, records.list(network), pinned === undefined ? {} : { pinned });
   let found = look();
   if (!found.ok && found.reason === "not-found") {
-    await relays.refresh(network, AbortSignal.timeout(RESOLVE_MS));
+    await records.refresh(network, { timeoutMs: RESOLVE_MS });
     found = look();
   }
   // A whole id needs no record: who came a moment ago has told its relay, not yet us.
   if (!found.ok && isId(name)) return name as NodeId;
-  if (!found.ok) throw unresolved(joined, name, { reason: found.reason, nowMs: context.wallMs() });
+  if (!found.ok) {
+    throw unresolved(joined.row.name, { name, reason: found.reason, among: records.list(network) });
+  }
   const { id } = found.value;
   if (id !== name && pinned === undefined) {
     context.store.pins.put({ network, name, node: id, pinnedAtMs: context.wallMs() });
@@ -111,16 +103,19 @@ export async function resolvePeer(
 }
 
 function unresolved(
-  { row, records }: Joined,
-  name: string,
-  { reason, nowMs }: { readonly reason: NameReason; readonly nowMs: number },
+  network: string,
+  { name, reason, among }: {
+    readonly name: string;
+    readonly reason: NameReason;
+    readonly among: readonly NodeRecord[];
+  },
 ): OmertaError {
   if (reason === "not-found") {
-    return new OmertaError(reason, `No peer ${JSON.stringify(name)} is known in ${row.name}`, {
+    return new OmertaError(reason, `No peer ${JSON.stringify(name)} is known in ${network}`, {
       hint: "See 'omerta mesh peers'. The beginning of an id has 8 characters at least.",
     });
   }
-  const ids = thingsNamed(name, records.list(nowMs)).map(({ id }) => id as string);
+  const ids = thingsNamed(name, among).map(({ id }) => id as string);
   const shown = ids.slice(0, CANDIDATES_MAX).join(", ");
   return new OmertaError(reason, `${ids.length} peers are meant by ${JSON.stringify(name)}`, {
     hint: `Give the whole id of one: ${shown}${ids.length > CANDIDATES_MAX ? ", …" : ""}.`,

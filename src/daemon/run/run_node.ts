@@ -11,7 +11,7 @@
 import { createApi } from "../../api/server.ts";
 import type { NodeReadyDoc } from "../../api/nouns/node.ts";
 import type { RunNodeOptions } from "../options.ts";
-import { OmertaError, type Path, VERSION } from "../../base/mod.ts";
+import { type NetworkId, OmertaError, type Path, VERSION } from "../../base/mod.ts";
 import { generateKeyPair, identityFromSeed } from "../../crypto/mod.ts";
 import { buildId } from "../../host/build.ts";
 import { loadIdentitySeed } from "../../host/state/identity_file.ts";
@@ -30,8 +30,9 @@ import type { Context, Ground } from "../context.ts";
 import { type Entered, enterNetwork } from "./entering.ts";
 import { Lingering } from "./lingering.ts";
 import { isDirectWanted, openLog, type OpenNet, openPort } from "./opening.ts";
-import { judgeMembers, tellNetworks } from "./members.ts";
+import { judgeMembers, Memberships } from "./members.ts";
 import { openContext } from "./ports.ts";
+import type { Searches } from "./searches.ts";
 import { HOST_CLOCK, HostTimers } from "./timers.ts";
 import { Loop } from "./loop.ts";
 import { openMarket } from "./provider_market.ts";
@@ -42,14 +43,10 @@ import { Networks } from "../networks/networks.ts";
 import { networkDocs } from "../api/network_docs.ts";
 import { type NodeParts, ownFacts, Standing } from "./node.ts";
 import { type OpenedProvider, openProvider } from "./open_provider.ts";
-import { Peers } from "../mesh/peers.ts";
 import type { Provider } from "../lending/provider.ts";
-import { Reach } from "../mesh/reach.ts";
-import { Directory } from "../mesh/directory.ts";
 import { driveRelay } from "./relay_driver.ts";
 import { keepRenewed } from "../networks/renewing.ts";
 import { relayLimits } from "../../relay/mod.ts";
-import { Relays } from "../mesh/relays.ts";
 import { within } from "../../host/waiting.ts";
 
 /** How long a node that others are to find waits for its relays before it says that it is ready. */
@@ -160,14 +157,15 @@ class NodeRun {
       this.#log.info("a background node starts", { pid: Deno.pid, version: VERSION });
     }
     const ground = await this.#open();
-    const networks = new Networks(ground, () => this.#alias);
-    const loop = this.#openLoop(ground, networks);
-    const reach = Promise.withResolvers<Reach>();
-    const context = openContext(ground, loop, {
-      reach: async (peer, options) => await (await reach.promise).peer(peer, options),
+    const records = { list: (network: NetworkId) => loop.view.records.records(network) };
+    const networks = new Networks({ ...ground, records }, () => this.#alias);
+    const loop: Loop = this.#openLoop(ground, networks);
+    const { context, searches } = openContext(ground, loop, {
+      networkName: (network) => networks.get(network)?.row.name ?? network,
       onDefect: (error) => this.#defect(error),
     });
-    await this.#compose(context, networks, reach.resolve);
+    this.#closers.push(() => searches.close());
+    await this.#compose(context, networks, searches);
   }
 
   /** The state, the keys and the port. */
@@ -210,6 +208,8 @@ class NodeRun {
         nowMs: wallNowMs,
       }),
       direct: isDirectWanted(),
+      lastRecordSeq: store.values.get("record-seq") ?? 0,
+      wallMs: wallNowMs,
     });
     const loop = new Loop({
       machine,
@@ -225,44 +225,36 @@ class NodeRun {
     return loop;
   }
 
-  async #compose(
-    context: Context,
-    networks: Networks,
-    reaches: (reach: Reach) => void,
-  ): Promise<void> {
+  async #compose(context: Context, networks: Networks, searches: Searches): Promise<void> {
     const standing = new Standing(this.#options, context);
     this.#closers.push(() => standing.close());
-    const peers = new Peers(context);
     let provider: Provider | null = null;
     let accelerator: AcceleratorVerdict | null = null;
     const facts = () => ownFacts(this.#alias, standing, provider, accelerator);
-    const relays = new Relays(context, { networks, facts });
-    const reach = new Reach(context, { networks, peers, relays });
-    reaches(reach);
-    const market = openMarket(context, { networks, peers, relays, reach });
+    const market = openMarket(context, networks);
     const { renter, tunnels } = openRenter(context, market);
-    this.#closers.push(() => relays.close(), () => tunnels.end(), () => renter.end());
+    this.#closers.push(() => tunnels.end(), () => renter.end());
     this.#serveMembers(context, networks);
     driveRelay(context);
     keepRenewed({ ...context, networks });
-    const enterNetworks = tellNetworks(context.loop, networks);
-    await standing.start();
+    const memberships = new Memberships(context.loop, { networks, facts });
+    await standing.start(() => memberships.tellFacts());
     this.#unlessEnded();
     const alias = () => this.#alias;
     const made = await enterNetwork(this.#options, { context, networks, standing, alias });
     this.#unlessEnded();
     for (const role of standing.roles) networks.requireRole(role);
-    if (this.#options.roles.relay) this.#openRelay(context, networks, peers);
+    if (this.#options.roles.relay) {
+      const limits = relayLimits(this.#options.relay);
+      context.loop.input({ type: "relay-serve", limits });
+    }
     if (this.#options.roles.provider) {
-      ({ provider, accelerator } = await this.#openProvider(context, relays));
+      ({ provider, accelerator } = await this.#openProvider(context, memberships));
       this.#unlessEnded();
     }
     const node: NodeParts = {
       context,
       networks,
-      peers,
-      relays,
-      reach,
       tunnels,
       renter,
       market,
@@ -270,11 +262,10 @@ class NodeRun {
       accelerator,
     };
     this.#follow(node);
-    enterNetworks();
+    memberships.enter();
     renter.resume();
     if (this.#options.mode === "foreground") {
-      const limits = [AbortSignal.timeout(ANNOUNCE_MS), this.#options.signal];
-      await relays.announce(AbortSignal.any(limits));
+      await searches.announce(ANNOUNCE_MS, this.#options.signal);
       this.#unlessEnded();
     }
     this.#serveApi(node, standing);
@@ -287,16 +278,10 @@ class NodeRun {
     this.#options.signal.throwIfAborted();
   }
 
-  #openRelay(context: Context, networks: Networks, peers: Peers): void {
-    const directory = new Directory(context, { networks, peers });
-    this.#closers.push(() => directory.close());
-    context.loop.input({ type: "relay-serve", limits: relayLimits(this.#options.relay) });
-  }
-
-  async #openProvider(context: Context, relays: Relays): Promise<OpenedProvider> {
+  async #openProvider(context: Context, memberships: Memberships): Promise<OpenedProvider> {
     const opened = await openProvider(context, {
       asked: this.#options.provider,
-      onChange: () => relays.publishSoon(),
+      onChange: () => memberships.tellFacts(),
     });
     this.#closers.push(() => opened.accelerator?.close(), () => this.#letGo(opened.provider));
     // Calls are served from now on; a VM that does not answer keeps nobody waiting.
@@ -323,7 +308,7 @@ class NodeRun {
   }
 
   #follow(node: NodeParts): void {
-    const { context, peers, networks, tunnels } = node;
+    const { context, networks, tunnels } = node;
     context.loop.listen((event) => {
       if (event.type === "moved" && event.to !== null) {
         this.#log.debug("a path moved", { peer: event.peer, from: event.from, to: event.to });
@@ -337,7 +322,7 @@ class NodeRun {
       defect: (error, where) => this.#defect(error, where),
       log: this.#log,
     });
-    this.#closers.push(judgeMembers(context, peers, networks));
+    this.#closers.push(judgeMembers(context, networks));
   }
 
   #serveApi(node: NodeParts, standing: Standing): void {
@@ -375,8 +360,8 @@ class NodeRun {
   }
 
   /** Tells the peers that this node goes, so that they need not find out. */
-  #farewell({ peers, context }: NodeParts): void {
-    for (const peer of peers.connected()) {
+  #farewell({ context }: NodeParts): void {
+    for (const peer of context.views.connected()) {
       context.loop.input({ type: "disconnect", peer, kind: "epoch" });
     }
   }

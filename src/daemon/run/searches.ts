@@ -6,7 +6,7 @@
  */
 import { type NetworkId, type NodeId, OmertaError, type PeerKey } from "../../base/mod.ts";
 import type { FindIn, FindSaid } from "../../node/mod.ts";
-import type { CallOptions } from "../ports.ts";
+import type { CallOptions, NodeAt } from "../ports.ts";
 import { type Naming, unreachedError } from "./reach_errors.ts";
 
 /** How long reaching a peer may take unless the caller says otherwise. Guess. */
@@ -51,12 +51,13 @@ export class Searches {
   }
 
   /** A session with whoever listens at an address, named by a person. @throws {OmertaError} likewise. */
-  async address(
+  async meet(
     network: NetworkId,
-    { id, address }: { readonly id: NodeId | null; readonly address: string },
+    { id, address }: NodeAt,
     { timeoutMs = REACH_MS, signal }: CallOptions = {},
   ): Promise<PeerKey> {
-    const want = { type: "want-address", network, node: id, address, timeoutMs } as const;
+    const node = id as NodeId | null;
+    const want = { type: "want-address", network, node, address, timeoutMs } as const;
     return this.#reached(await this.#seek(want, signal));
   }
 
@@ -77,9 +78,13 @@ export class Searches {
     }
   }
 
-  /** Waits until the relays that can be reached know our records. */
+  /** Waits until the relays that can be reached know our records. Throws nothing where it is given up. */
   async announce(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    await this.#seek({ type: "announce", timeoutMs }, signal);
+    try {
+      await this.#seek({ type: "announce", timeoutMs }, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
   }
 
   /** A search has ended. */

@@ -111,7 +111,8 @@ export class Rig {
       log: { debug: note("debug"), info: note("info"), warn: note("warn"), error: note("error") },
     });
     const reach = (peer: PeerKey) => this.onReach(peer);
-    this.calls = new NodeCalls({ loop: this.loop, reach, onDefect });
+    const searches = { reach, meet: () => Promise.reject(new Error("nobody is met")) };
+    this.calls = new NodeCalls({ loop: this.loop, searches, onDefect });
   }
 
   /** The token of the newest input of a type. */

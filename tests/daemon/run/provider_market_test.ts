@@ -1,19 +1,15 @@
-/** Peers by name, and `mesh ping`. */
+/** Peers by name, and providers. */
 import assert from "node:assert/strict";
 import { OmertaError, peerKey } from "../../../src/base/mod.ts";
 import { generateIdentity, type Identity } from "../../../src/crypto/mod.ts";
 import { openMarket, resolvePeer } from "../../../src/daemon/run/provider_market.ts";
 import { Networks } from "../../../src/daemon/networks/networks.ts";
-import { NO_PATH, type Peers } from "../../../src/daemon/mesh/peers.ts";
-import { pingPeer } from "../../../src/daemon/mesh/pinging.ts";
-import type { Relays } from "../../../src/daemon/mesh/relays.ts";
 import {
   type NodeFacts,
   RECORD_LIFE_MS,
   signRecord,
   verifyRecord,
 } from "../../../src/membership/mod.ts";
-import { settle } from "../fake_time.ts";
 import { type Stand, withStand } from "../stand.ts";
 
 const NEVER = new AbortController().signal;
@@ -21,27 +17,13 @@ const NEVER = new AbortController().signal;
 function rig(stand: Stand) {
   const networks = new Networks(stand.context, () => null);
   const joined = networks.create("home");
-  let asked = 0;
-  /** What the relays tell when they are asked. */
-  let told: (readonly [Identity, string | null])[] = [];
+  const { records } = stand;
+  const network = joined.row.id;
   let seq = 1;
-  const relays = {
-    refresh: () => {
-      asked++;
-      for (const [identity, alias] of told) put(identity, alias);
-      return Promise.resolve();
-    },
-    isCutOff: () => state.isCutOff,
-    tellsOfOtherTimes: () => state.isOfOtherTimes,
-  } as unknown as Relays;
-  const state = { isCutOff: false, isOfOtherTimes: false };
-  const reach = { address: () => Promise.reject(new OmertaError("unreachable", "nobody")) };
-  const peers = { pathTo: () => NO_PATH } as unknown as Peers;
-  const market = openMarket(stand.context, { networks, peers, relays, reach });
-  const providers = () => market.providers(joined.row.id, NEVER);
+  const market = openMarket(stand.context, networks);
+  const providers = () => market.providers(network, NEVER);
   const put = (identity: Identity, alias: string | null, lent: Partial<NodeFacts> = {}) => {
     const nowMs = stand.wallMs();
-    const network = joined.row.id;
     const bytes = signRecord(identity, {
       network,
       seq: seq++,
@@ -57,12 +39,16 @@ function rig(stand: Stand) {
     });
     const verified = verifyRecord(bytes, { network, nowMs });
     assert.ok(verified.ok);
-    joined.records.put(verified.value, nowMs);
+    records.put(verified.value);
   };
-  const resolve = (name: string) =>
-    resolvePeer(stand.context, { networks, relays }, { network: joined.row.id, name });
-  const tell = (...records: typeof told) => void (told = records);
-  return { joined, put, tell, resolve, providers, market, state, asked: () => asked };
+  const resolve = (name: string) => resolvePeer(stand.context, networks, { network, name });
+  /** What the relays tell when they are asked. */
+  const tell = (...told: (readonly [Identity, string | null])[]) => {
+    records.onRefresh = () => {
+      for (const [identity, alias] of told) put(identity, alias);
+    };
+  };
+  return { joined, networks, put, tell, resolve, providers, market, records };
 }
 
 const somebody = (stand: Stand) => generateIdentity(stand.random).identity;
@@ -70,24 +56,24 @@ const somebody = (stand: Stand) => generateIdentity(stand.random).identity;
 Deno.test(
   "a peer is found by id, prefix and alias, known ones without asking",
   withStand(async (stand) => {
-    const { put, resolve, asked } = rig(stand);
+    const { put, resolve, records } = rig(stand);
     const bob = somebody(stand);
     put(bob, "bob");
     for (const name of [bob.id, bob.id.slice(0, 8), "bob"]) {
       assert.equal(await resolve(name), bob.id);
     }
-    assert.equal(asked(), 0);
+    assert.equal(records.asked, 0);
   }),
 );
 
 Deno.test(
   "an unknown name is asked for at the relays once",
   withStand(async (stand) => {
-    const { tell, resolve, asked } = rig(stand);
+    const { tell, resolve, records } = rig(stand);
     const bob = somebody(stand);
     tell([bob, "bob"]);
     assert.equal(await resolve("bob"), bob.id);
-    assert.equal(asked(), 1);
+    assert.equal(records.asked, 1);
     await assert.rejects(resolve("carol"), { code: "not-found" });
   }),
 );
@@ -179,7 +165,7 @@ Deno.test(
 Deno.test(
   "why there is no provider is told: nobody lends, only this node, other times, no relay",
   withStand(async (stand) => {
-    const { put, providers, state } = rig(stand);
+    const { put, providers, records } = rig(stand);
     const fails = async (code: string, message: RegExp, hint: RegExp) => {
       const error = await providers().then(() => assert.fail("there is one"), (error) => error);
       assert.ok(error instanceof OmertaError);
@@ -188,78 +174,29 @@ Deno.test(
       assert.match(error.hint ?? "", hint);
     };
     await fails("no-provider", /^No provider of home is known$/, /omerta provider/);
-    state.isOfOtherTimes = true;
+    records.isOfOtherTimes = true;
     await fails("no-provider", /of another time/, /clock/);
-    state.isCutOff = true;
+    records.isWithoutRelay = true;
     await fails("no-relay", /No relay of home answers/, /relay/);
     put(stand.identity, null, { roles: ["provider"] });
     await fails("no-provider", /is this node itself/, /--state/);
   }),
 );
 
-// mesh ping --------------------------------------------------------------------------------------
-
-const paths = (kinds: ("relay" | "direct")[]) => {
-  return { pathTo: () => ({ ...NO_PATH, kind: kinds.shift() ?? "direct" }) } as unknown as Peers;
-};
-const PING = { count: 4, intervalMs: 100, untilDirect: false };
-
 Deno.test(
-  "mesh ping asks so often, counts what is lost, and claims the paths meanwhile",
-  withStand(async (stand, time) => {
-    const peer = peerKey(rig(stand).joined.row.id, somebody(stand).id);
-    const answers = [10, null, 30, 20];
-    stand.answer("ping", async () => {
-      const rttMs = answers.shift() ?? null;
-      if (rttMs === null) throw new OmertaError("unreachable", "no answer");
-      await new Promise<void>((resolve) => void setTimeout(resolve, rttMs));
-      return {};
-    });
-    const items: (number | null)[] = [];
-    const item = ({ rtt_ms }: { rtt_ms: number | null }) => void items.push(rtt_ms);
-    const on = { signal: NEVER, item };
-    const pinged = pingPeer(stand.context, paths([]), { ...PING, peer }, on);
-    await settle();
-    assert.equal(stand.holds.of(peer), "busy");
-    await time.advance(1_000);
-    const { sent, received, rtt_ms } = await pinged;
-    assert.deepEqual([sent, received, items], [4, 3, [10, null, 30, 20]]);
-    assert.deepEqual(rtt_ms, { min: 10, p50: 20, p99: 30, max: 30 });
-    assert.equal(stand.holds.of(peer), "hold");
-  }),
-);
-
-Deno.test(
-  "mesh ping --until-direct ends with the first answer over a direct path",
-  withStand(async (stand, time) => {
-    const peer = peerKey(rig(stand).joined.row.id, somebody(stand).id);
-    stand.answer("ping", () => ({}));
-    const ping = { ...PING, count: 100, untilDirect: true, peer };
-    const on = { signal: NEVER, item() {} };
-    const pinged = pingPeer(stand.context, paths(["relay", "relay"]), ping, on);
-    await time.advance(1_000);
-    const { sent, direct_after_ms } = await pinged;
-    assert.deepEqual([sent, direct_after_ms], [3, 200]);
-  }),
-);
-
-Deno.test(
-  "mesh ping that nobody answers has no times, and one given up claims nothing",
-  withStand(async (stand, time) => {
-    const peer = peerKey(rig(stand).joined.row.id, somebody(stand).id);
-    const lost = pingPeer(stand.context, paths([]), { ...PING, peer }, {
-      signal: NEVER,
-      item() {},
-    });
-    await time.advance(1_000);
-    assert.deepEqual((await lost).rtt_ms, { min: null, p50: null, p99: null, max: null });
-    const controller = new AbortController();
-    const on = { signal: controller.signal, item() {} };
-    const given = pingPeer(stand.context, paths([]), { ...PING, peer }, on);
-    given.catch(() => {});
-    await settle();
-    controller.abort(new OmertaError("timeout", "The command was given up"));
-    await assert.rejects(given);
-    assert.equal(stand.holds.of(peer), "hold");
+  "a node that is named by its address is met, and entered by from then on",
+  withStand(async (stand) => {
+    const { joined, networks, market } = rig(stand);
+    const network = joined.row.id;
+    const at = { id: null, address: "relay.example:9000" };
+    await assert.rejects(market.bootstrap(network, at), { code: "unreachable" });
+    assert.deepEqual(networks.entries(joined), []);
+    const { id } = somebody(stand);
+    stand.ports.onMeet = (_network, { address }) => {
+      assert.equal(address, at.address);
+      return peerKey(network, id);
+    };
+    await market.bootstrap(network, at);
+    assert.deepEqual(networks.entries(joined), [{ id, addresses: [at.address] }]);
   }),
 );

@@ -1,6 +1,6 @@
 /** What a node seeks, as promises: with the errors that people read. */
 import assert from "node:assert/strict";
-import { type NetworkId, type NodeId, OmertaError, type PeerKey } from "../../../src/base/mod.ts";
+import { type NetworkId, OmertaError, type PeerKey } from "../../../src/base/mod.ts";
 import { Searches } from "../../../src/daemon/run/searches.ts";
 import type { FindIn } from "../../../src/node/mod.ts";
 import type { Failure, Unreached } from "../../../src/reach/mod.ts";
@@ -125,8 +125,8 @@ Deno.test("who gives up is told why at once, and wants it no more", async () => 
 
 Deno.test("an address is sought as it was said, and whoever answers there counts", async () => {
   const rig = new Rig();
-  const at = { id: "peer" as NodeId, address: "host.example:9000" };
-  const met = rig.searches.address(NET, at, { timeoutMs: 1_000 });
+  const at = { id: "peer", address: "host.example:9000" };
+  const met = rig.searches.meet(NET, at, { timeoutMs: 1_000 });
   const { token: _, ...sought } = rig.inputs[0] ?? assert.fail();
   assert.deepEqual(sought, {
     type: "want-address",

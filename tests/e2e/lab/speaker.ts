@@ -108,6 +108,7 @@ export class Speaker {
       staticKey: this.staticKey,
       random: systemRandom,
       verifyPeer: trusting,
+      wallMs: () => Date.now(),
     });
     carrier.listen((bytes, from) => this.#received(bytes, from));
   }

@@ -4,61 +4,69 @@
  * @module
  */
 import type { MeshPingInput, MeshPingItem, MeshPingResult } from "../../api/nouns/mesh.ts";
-import { type PeerKey, randomUint32, splitPeerKey } from "../../base/mod.ts";
+import { type PeerKey, type Random, randomUint32, splitPeerKey } from "../../base/mod.ts";
 import { delay } from "../../host/delay.ts";
-import type { Context } from "../context.ts";
-import type { Peers } from "./peers.ts";
+import type { Calls, Clock, Holds } from "../ports.ts";
+import { pathDocument, type Seen } from "./path_document.ts";
 
 /** How long one answer is waited for. Guess. */
 const ANSWER_MS = 3_000;
 
+/** What is asked of the node. */
+export interface PingParts extends Pick<Seen, "view"> {
+  readonly calls: Pick<Calls, "call">;
+  readonly holds: Holds;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
 /** Pings a peer with which there is a session. */
 export async function pingPeer(
-  context: Context,
-  peers: Peers,
+  parts: PingParts,
   ping: Pick<MeshPingInput, "count" | "intervalMs" | "untilDirect"> & { readonly peer: PeerKey },
   on: { readonly signal: AbortSignal; item(item: MeshPingItem): void },
 ): Promise<MeshPingResult> {
   const { peer } = ping;
-  const startedAt = context.now();
+  const { clock, holds } = parts;
+  const startedAt = clock.now();
   const rtts: number[] = [];
   let sent = 0;
   let directAfterMs: number | null = null;
-  const use = `ping ${randomUint32(context.random)}`;
-  context.demands.claim(peer, use, "busy");
+  const use = `ping ${randomUint32(parts.random)}`;
+  holds.claim(peer, use, "busy");
   try {
     while (sent < ping.count && !(ping.untilDirect && directAfterMs !== null)) {
-      const rttMs = await pingOnce(context, peer, on.signal);
+      const rttMs = await pingOnce(parts, peer, on.signal);
       sent++;
       if (rttMs !== null) rtts.push(rttMs);
-      const path = peers.pathTo(peer);
-      if (path.kind === "direct") directAfterMs ??= Math.round(context.now() - startedAt);
+      const path = pathDocument(parts, peer);
+      if (path.kind === "direct") directAfterMs ??= Math.round(clock.now() - startedAt);
       on.item({ seq: sent, rtt_ms: rttMs, path });
       const isLast = sent >= ping.count || (ping.untilDirect && directAfterMs !== null);
       if (!isLast) await delay(ping.intervalMs, on.signal);
     }
   } finally {
-    context.demands.drop(peer, use);
+    holds.drop(peer, use);
   }
   return {
     peer: splitPeerKey(peer).node,
     sent,
     received: rtts.length,
     rtt_ms: quantiles(rtts),
-    path: peers.pathTo(peer),
+    path: pathDocument(parts, peer),
     direct_after_ms: directAfterMs,
   };
 }
 
 async function pingOnce(
-  context: Context,
+  { calls, clock }: PingParts,
   peer: PeerKey,
   signal: AbortSignal,
 ): Promise<number | null> {
-  const sentAt = context.now();
+  const sentAt = clock.now();
   try {
-    await context.loop.call(peer, "ping", {}, { timeoutMs: ANSWER_MS, signal });
-    return Math.round((context.now() - sentAt) * 1_000) / 1_000;
+    await calls.call(peer, "ping", {}, { timeoutMs: ANSWER_MS, signal });
+    return Math.round((clock.now() - sentAt) * 1_000) / 1_000;
   } catch (error) {
     if (signal.aborted) throw error;
     return null; // Counted as lost.
