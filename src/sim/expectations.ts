@@ -39,15 +39,32 @@ const PREDICATES: Predicates = {
     const direct = pairs.filter(({ end }) => end === "direct").length;
     return direct >= least * pairs.length ? undefined : `${direct} of ${pairs.length} are`;
   },
+  labels: ({ pairs }, { direct, relayed }) => {
+    const wrong = pairs.filter(({ label, end }) => {
+      const wanted = direct.includes(label ?? "") ? "direct" : "relayed";
+      return [...direct, ...relayed].includes(label ?? "") && end !== wanted;
+    });
+    if (wrong.length === 0) return undefined;
+    return wrong.map(({ label, end }) => `${label} is ${end}`).join(", ");
+  },
+  "all-registered": (stage, { relays }) => {
+    const lost = stage.plan.hosts.filter(({ name, entries = [] }) => {
+      const host = stage.host(name);
+      const met = [...stage.relays()].filter((relay) => pathTo(host, relay) !== null);
+      return entries.length > 0 && met.length < relays;
+    });
+    const [first] = lost;
+    return first === undefined ? undefined : `${lost.length} are not, ${first.name} among them`;
+  },
   outage: ({ tunnels }, { between, mostMs }) => {
     const tunnel = tunnels.find((each) => each.isBetween(between));
     if (tunnel === undefined || tunnel.answered === 0) return "no frame was ever answered";
     if (tunnel.silenceMs <= mostMs) return undefined;
     return `it was silent for ${Math.round(tunnel.silenceMs)} ms`;
   },
-  "sent-to": ({ addresses }, { ip, most }) => {
+  "sent-to": ({ addresses }, { ip, least, most }) => {
     const sent = addresses.of(ip);
-    return sent <= most ? undefined : `${sent} datagrams went there`;
+    return sent >= least && sent <= most ? undefined : `${sent} datagrams went there`;
   },
 };
 

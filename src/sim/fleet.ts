@@ -47,7 +47,7 @@ export class Fleet implements Market {
   reach(from: Host, node: NodeId, done: (reached: boolean) => void): void {
     const provider = this.#byNode.get(node);
     if (provider === undefined) done(false);
-    else from.reach(provider.host, done);
+    else from.connect(provider.host, done);
   }
 
   #host(name: string, ip: string): Host {

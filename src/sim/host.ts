@@ -13,20 +13,29 @@
  *
  * @module
  */
-import { after, earlier, type Instant, type Path, type PeerKey, type Random } from "../base/mod.ts";
-import { generateKeyPair, type Identity, identityFromSeed, type KeyPair } from "../crypto/mod.ts";
+import {
+  after,
+  earlier,
+  type Instant,
+  type NamedNode,
+  type Path,
+  type PeerKey,
+  type Random,
+} from "../base/mod.ts";
+import { generateKeyPair, type Identity, type KeyPair } from "../crypto/mod.ts";
 import { encodeShown, type Grant, type Member } from "../membership/mod.ts";
 import { type NodeIn, NodeMachine, type NodeOut } from "../node/mod.ts";
+import { RELAY_LIMITS } from "../relay/mod.ts";
 import type { AcceptedKey } from "../session/mod.ts";
-import { asPath, formatAddress, prefixOf } from "../wire/mod.ts";
-import { bytesOf, Chance, lotOf, randomOf } from "./chance.ts";
+import { asPath } from "../wire/mod.ts";
+import { Chance, lotOf, randomOf } from "./chance.ts";
 import { type ClockFault, HostClock, TRUE_CLOCK } from "./clock.ts";
-import { Interface, type InterfaceOwner } from "./interface.ts";
-import { type LinkQuality, PERFECT } from "./link.ts";
-import type { Endpoint, NatDependence } from "./nat.ts";
+import type { InterfaceOwner } from "./interface.ts";
+import { type Attachment, Interfaces } from "./interfaces.ts";
+import type { LinkQuality } from "./link.ts";
+import type { Endpoint } from "./nat.ts";
 import { Native, type NativeHost, type TunnelEnd } from "./native.ts";
 import type { Origin, Packet } from "./network.ts";
-import type { Realm } from "./realm.ts";
 import type { World } from "./world.ts";
 
 /** The port of every node, unless it is told another. Source: the design. */
@@ -38,18 +47,8 @@ export const NODE_PORT = 9_000;
 const DOUBT_WAITS = 0.5;
 const DEAD_WAITS = 3.75;
 
-/** A host says nothing of itself. */
-const NO_FACTS = { alias: null, roles: [], addresses: [], capabilities: {} };
-
-/** An address of a host. */
-export interface Attachment {
-  readonly realm: Realm;
-  readonly ip: string;
-  /** Default: a link without faults. */
-  readonly quality?: LinkQuality;
-  /** Default: none. */
-  readonly firewall?: NatDependence | null;
-}
+/** How long a host waits for a session. Source: the daemon's reaching. */
+const REACH_MS = 10_000;
 
 /** With what a host is made. */
 export interface HostOptions {
@@ -65,6 +64,12 @@ export interface HostOptions {
   readonly issuedMs?: number;
   /** `IP:PORT` that the owner says with `--advertise`. */
   readonly advertise?: readonly string[];
+  /** Whether the node serves as a relay. */
+  readonly relay?: boolean;
+  /** Where it enters the network: the relays that its invite named. */
+  readonly entries?: readonly NamedNode[];
+  /** `IP:PORT` that its record says, whatever is true. Default: its public addresses. */
+  readonly claims?: readonly string[];
 }
 
 /** An output of a node, of one type. */
@@ -86,7 +91,6 @@ export class Host implements InterfaceOwner, NativeHost {
   readonly #world: World;
   readonly #options: HostOptions;
   readonly #staticKey: KeyPair;
-  readonly #chance: Chance;
   readonly #listeners = new Set<(output: NodeOut<Member>) => void>();
   readonly #inputs: NodeIn[] = [];
   readonly #tunnels = new Map<number, TunnelEnd>();
@@ -94,7 +98,7 @@ export class Host implements InterfaceOwner, NativeHost {
   readonly #reaching = new Map<number, (reached: boolean) => void>();
   /** What the node had kept, by part and key. */
   readonly #kept = new Map<string, unknown>();
-  #interfaces: Interface[] = [];
+  readonly #interfaces: Interfaces;
   /** How often the node began. */
   #life = 0;
   readonly #beginners: (() => void)[] = [];
@@ -112,13 +116,14 @@ export class Host implements InterfaceOwner, NativeHost {
     this.port = options.port ?? NODE_PORT;
     this.clock = new HostClock(clock);
     this.random = randomOf(seed, `node ${name}`);
-    this.#chance = new Chance(seed, `luck of ${name}`);
-    this.identity = identityFromSeed(bytesOf(seed, `identity ${name}`));
+    const chance = new Chance(seed, `luck of ${name}`);
+    this.#interfaces = new Interfaces(world.fabric, this, { chance, port: this.port });
+    this.identity = world.identityOf(name);
     this.#staticKey = generateKeyPair(this.random);
     this.certificate = world.membership.issue(this.identity, grants, issuedMs);
     this.machine = this.#fresh();
     this.native = new Native(this);
-    this.#attach(options.attachments);
+    this.#interfaces.attach(options.attachments);
     this.#begin();
   }
 
@@ -149,7 +154,7 @@ export class Host implements InterfaceOwner, NativeHost {
 
   /** `IP:PORT` of its interfaces. */
   get addresses(): string[] {
-    return this.#interfaces.map(({ ip }) => formatAddress({ ip, port: this.port }));
+    return this.#interfaces.addresses;
   }
 
   /** Calls `listener` with everything that comes out of the node. Returns what ends that. */
@@ -191,15 +196,21 @@ export class Host implements InterfaceOwner, NativeHost {
   }
 
   /** Gets a session with a host; `done` hears whether there is one, unless the node ends before. */
-  reach(to: Host, done: (reached: boolean) => void): void {
-    const { key } = this.#world.membership;
-    const [path] = to.addresses;
-    if (path === undefined) return done(false);
+  reach({ peer }: Host, done: (reached: boolean) => void): void {
     const token = this.nextToken();
     this.#reaching.set(token, done);
-    const peer = to.identity.id;
-    const shown = { key, payload: this.shown };
-    this.take({ type: "connect", token, peer, path: asPath(path), named: "person", ...shown });
+    this.take({ type: "want", token, peer, timeoutMs: REACH_MS });
+  }
+
+  /** The same, at an address that a person names. */
+  connect(to: Host, done: (reached: boolean) => void): void {
+    const { network: { network } } = this.#world.membership;
+    const [address] = to.addresses;
+    if (address === undefined) return done(false);
+    const token = this.nextToken();
+    this.#reaching.set(token, done);
+    const node = to.identity.id;
+    this.take({ type: "want-address", token, network, node, address, timeoutMs: REACH_MS });
   }
 
   /** Has the paths to a peer matter that much. */
@@ -238,14 +249,13 @@ export class Host implements InterfaceOwner, NativeHost {
 
   /** The host is somewhere else now; the node hears of it where `notices`. */
   move(attachments: readonly Attachment[], notices = true): void {
-    for (const { realm, ip } of this.#interfaces) realm.detach(ip);
-    this.#attach(attachments);
+    this.#interfaces.attach(attachments);
     if (notices) this.#tellLocal();
   }
 
   /** Replaces the quality of all its links. */
   setQuality(quality: LinkQuality): void {
-    for (const each of this.#interfaces) each.quality = quality;
+    this.#interfaces.setQuality(quality);
   }
 
   // What the interfaces and the data path ask ------------------------------------------------
@@ -255,9 +265,7 @@ export class Host implements InterfaceOwner, NativeHost {
   }
 
   send(to: Endpoint, bytes: Uint8Array, ttl: number): void {
-    const from = this.#interfaceTo(to);
-    if (from === undefined) return this.#world.fabric.drops.count("no-route");
-    from.send({ to, port: this.port, bytes, ttl });
+    this.#interfaces.send(to, bytes, ttl);
   }
 
   control(path: Path, bytes: Uint8Array): void {
@@ -290,9 +298,18 @@ export class Host implements InterfaceOwner, NativeHost {
       case "routes":
         this.#route(output);
         break;
-      case "connected":
-      case "connect-failed":
-        this.#reached(output.token, output.type === "connected");
+      case "relay-set":
+        this.native.relaySet(output.session, asPath(output.a), asPath(output.b), this.now);
+        break;
+      case "relay-remove":
+        this.native.relayRemove(output.session);
+        break;
+      case "relay-usage":
+        this.take({ type: "relay-used", sessions: this.native.relayStats(this.now) });
+        break;
+      case "reached":
+      case "unreached":
+        this.#reached(output.token, output.type === "reached");
         break;
       case "keep":
         this.#kept.set(`${output.part} ${output.key}`, output.value);
@@ -335,32 +352,23 @@ export class Host implements InterfaceOwner, NativeHost {
   }
 
   #begin(): void {
-    const { key, network: { network } } = this.#world.membership;
     this.take({ type: "keys", keys: this.accepted });
-    this.take({ type: "network", network, key, payload: this.shown, entries: [], facts: NO_FACTS });
+    if (this.#options.relay) this.take({ type: "relay-serve", limits: RELAY_LIMITS });
     this.#tellLocal();
   }
 
   #tellLocal(): void {
-    const { addresses } = this;
-    const prefixes = [...new Set(this.#interfaces.map(({ ip }) => prefixOf(ip)))];
-    const { advertise: advertised = [] } = this.#options;
+    const { key, network: { network } } = this.#world.membership;
+    const { advertise: advertised = [], entries = [], relay = false, claims } = this.#options;
+    const { addresses, prefixes, publicAddresses } = this.#interfaces;
     this.take({ type: "local", local: { addresses, prefixes }, advertised });
-  }
-
-  #attach(attachments: readonly Attachment[]): void {
-    const { fabric } = this.#world;
-    this.#interfaces = attachments.map(({ realm, ip, quality = PERFECT, firewall = null }) =>
-      new Interface(fabric, this, { realm, ip, quality, firewall, chance: this.#chance })
-    );
-  }
-
-  /** As the system routes: who has the address beside us, else the first that leads outwards. */
-  #interfaceTo({ ip }: Endpoint): Interface | undefined {
-    const isV6 = ip.includes(":");
-    const family = this.#interfaces.filter((each) => each.isV6 === isV6);
-    return family.find(({ realm }) => realm.has(ip)) ??
-      family.find(({ realm }) => realm.gateway !== null) ?? family[0];
+    const facts = {
+      alias: null,
+      roles: relay ? ["relay" as const] : [],
+      addresses: claims ?? [...advertised, ...publicAddresses],
+      capabilities: {},
+    };
+    this.take({ type: "network", network, key, payload: this.shown, entries, facts });
   }
 
   #fresh(): NodeMachine<Member> {
@@ -370,7 +378,8 @@ export class Host implements InterfaceOwner, NativeHost {
       random: this.random,
       verifyPeer: this.#world.membership.verifier(() => this.wallMs),
       direct: this.#options.direct ?? true,
-      wallMs: () => this.clock.wallMs(this.#world.now),
+      wallMs: () => this.wallMs,
+      lastRecordSeq: Number(this.#kept.get("gossip record-seq") ?? 0),
     });
   }
 }

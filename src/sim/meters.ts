@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Instant, type Path, randomUint32 } from "../base/mod.ts";
+import { Backoff, type BackoffPlan, type Instant, type Path, randomUint32 } from "../base/mod.ts";
 import { hopAddress, isRelayed } from "../wire/mod.ts";
 import type { Host } from "./host.ts";
 import type { World } from "./world.ts";
@@ -61,7 +61,13 @@ export function pathTo(from: Host, to: Host): Path | null {
 /** Bytes of a frame that measures: as a ping through WireGuard. */
 const FRAME_BYTES = 128;
 
-/** A tunnel in which one end sends and the other answers. */
+/** Waits between attempts to reach the far end again. Source: the daemon's open tunnels. */
+const REACH_AGAIN: BackoffPlan = { stepsMs: [100, 200, 400, 800, 1_500, 2_000], jitter: 0 };
+
+/**
+ * A tunnel in which one end sends and the other answers. Where the session ends, the sender wants it back,
+ * as an open tunnel of the daemon does.
+ */
 export class TunnelMeter {
   sent = 0;
   answered = 0;
@@ -69,6 +75,7 @@ export class TunnelMeter {
   silenceMs = 0;
   #answeredAt: Instant | null = null;
   readonly #frame: Uint8Array;
+  readonly #backoff: Backoff;
   /** By which each end knows the tunnel. */
   readonly #ids: { readonly from: number; readonly to: number };
 
@@ -85,6 +92,10 @@ export class TunnelMeter {
     to.openTunnel(this.#ids.to, {
       peer: from.peer,
       take: (frame) => to.sendTunnel(from.peer, this.#ids.from, frame),
+    });
+    this.#backoff = new Backoff(REACH_AGAIN, random);
+    from.listen((output) => {
+      if (output.type === "peer-down" && output.peer === to.peer) this.#reachAgain();
     });
     this.#send();
   }
@@ -105,6 +116,13 @@ export class TunnelMeter {
       this.from.sendTunnel(this.to.peer, this.#ids.to, this.#frame);
     }
     this.world.later(this.everyMs, () => this.#send());
+  }
+
+  #reachAgain(): void {
+    this.from.reach(this.to, (reached) => {
+      if (reached) return this.#backoff.reset();
+      this.from.later(this.#backoff.next(), () => this.#reachAgain());
+    });
   }
 
   #onAnswer(): void {

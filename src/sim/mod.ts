@@ -9,6 +9,7 @@ export * from "./fleet.ts";
 export * from "./heap.ts";
 export * from "./host.ts";
 export * from "./interface.ts";
+export * from "./interfaces.ts";
 export * from "./link.ts";
 export * from "./membership.ts";
 export * from "./nat.ts";

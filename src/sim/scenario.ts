@@ -74,6 +74,8 @@ export interface HostPlan {
   readonly entries?: readonly string[];
   /** When it is switched on. Default: at the beginning. */
   readonly fromMs?: number;
+  /** `IP:PORT` that its record says, whatever is true. Default: its public addresses. */
+  readonly claims?: readonly string[];
   readonly direct?: boolean;
   readonly clock?: ClockFault;
 }
@@ -110,6 +112,7 @@ export type Action =
     readonly notices: boolean;
   }
   | { readonly type: "quality"; readonly host: string; readonly quality: Partial<LinkQuality> }
+  | { readonly type: "nat-quality"; readonly nat: string; readonly quality: Partial<LinkQuality> }
   /** UDP is blocked at a host, or not any more. */
   | { readonly type: "block-udp"; readonly host: string; readonly blocked: boolean };
 
@@ -129,11 +132,24 @@ export type Expectation =
   | { readonly name: "relayed"; readonly between: readonly [string, string] }
   /** Of all pairs that were wanted, at least that share sends directly. */
   | { readonly name: "direct-share"; readonly least: number }
+  /** The labelled pairs that send directly, and those that stay relayed; others may do either. */
+  | {
+    readonly name: "labels";
+    readonly direct: readonly string[];
+    readonly relayed: readonly string[];
+  }
+  /** Every host that entered at relays has sessions with so many of them at least. */
+  | { readonly name: "all-registered"; readonly relays: number }
   /** The longest silence in the tunnel between two hosts, and its frames came at all. */
   | {
     readonly name: "outage";
     readonly between: readonly [string, string];
     readonly mostMs: number;
   }
-  /** So many datagrams went to an IP at most. */
-  | { readonly name: "sent-to"; readonly ip: string; readonly most: number };
+  /** So many datagrams went to an IP at least, and at most. */
+  | {
+    readonly name: "sent-to";
+    readonly ip: string;
+    readonly least: number;
+    readonly most: number;
+  };

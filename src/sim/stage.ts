@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { unreachable } from "../base/mod.ts";
-import type { Attachment, Host } from "./host.ts";
+import { type NamedNode, unreachable } from "../base/mod.ts";
+import { formatAddress } from "../wire/mod.ts";
+import { type Host, NODE_PORT } from "./host.ts";
+import type { Attachment } from "./interfaces.ts";
 import { type LinkQuality, PERFECT } from "./link.ts";
 import { AddressMeter, PairMeter, TunnelMeter } from "./meters.ts";
 import type { NatBox } from "./nat_box.ts";
@@ -37,6 +39,11 @@ export class Stage {
     return found(this.world.hosts, name);
   }
 
+  /** All relays. */
+  relays(): readonly Host[] {
+    return this.plan.hosts.flatMap(({ name, relay }) => relay ? [this.host(name)] : []);
+  }
+
   #build(): void {
     const { internet = {}, realms = [], nats = [], hosts } = this.plan;
     const { world } = this;
@@ -53,10 +60,20 @@ export class Stage {
     for (const host of hosts) world.later(host.fromMs ?? 0, () => this.#add(host));
   }
 
-  #add({ places, relay = false, ...plan }: HostPlan): void {
+  #add({ places, relay = false, entries = [], ...plan }: HostPlan): void {
     const grants = relay ? { grants: plan.grants ?? ["relay"] as const } : {};
     const attachments = this.#attachments(places);
-    this.addresses.watch(this.world.host({ ...plan, ...grants, attachments }));
+    const entered = entries.map((name) => this.#entry(name));
+    const options = { ...plan, ...grants, relay, entries: entered, attachments };
+    this.addresses.watch(this.world.host(options));
+  }
+
+  /** A host as an invite names it, whether it is there already or not. */
+  #entry(name: string): NamedNode {
+    const plan = this.plan.hosts.find((each) => each.name === name);
+    if (plan === undefined) throw new RangeError(`Cannot enter at ${name}: there is no such host`);
+    const addresses = plan.places.map(({ ip }) => formatAddress({ ip, port: NODE_PORT }));
+    return { id: this.world.identityOf(name).id, addresses };
   }
 
   #attachments(places: readonly PlacePlan[]): Attachment[] {
@@ -89,6 +106,8 @@ export class Stage {
         return this.host(action.host).move(this.#attachments(action.places), action.notices);
       case "quality":
         return this.host(action.host).setQuality({ ...PERFECT, ...action.quality });
+      case "nat-quality":
+        return found(this.#nats, action.nat).setQuality({ ...PERFECT, ...action.quality });
       case "block-udp":
         this.host(action.host).blocksUdp = action.blocked;
         return;
@@ -101,7 +120,8 @@ export class Stage {
     const [from, to] = [this.host(action.from), this.host(action.to)];
     const label = action.type === "reach" ? action.as ?? null : null;
     this.pairs.push(new PairMeter(this.world, from, to, label));
-    from.reach(to, () => {});
+    if (action.type === "reach") from.reach(to, () => {});
+    else from.connect(to, () => {});
   }
 
   #tunnel({ from, to, everyMs }: Extract<Action, { type: "tunnel" }>): void {

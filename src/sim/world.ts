@@ -11,7 +11,8 @@
  * @module
  */
 import { after, type Instant, type Random } from "../base/mod.ts";
-import { Chance, randomOf } from "./chance.ts";
+import { type Identity, identityFromSeed } from "../crypto/mod.ts";
+import { bytesOf, Chance, randomOf } from "./chance.ts";
 import { EventHeap } from "./heap.ts";
 import { Host, type HostOptions } from "./host.ts";
 import { type LinkQuality, PERFECT } from "./link.ts";
@@ -58,6 +59,11 @@ export class World {
   /** A source of randomness for what bears that name. */
   random(name: string): Random {
     return randomOf(this.seed, name);
+  }
+
+  /** The identity of the host of that name, whether it is there or not. */
+  identityOf(name: string): Identity {
+    return identityFromSeed(bytesOf(this.seed, `identity ${name}`));
   }
 
   /** A place in which addresses mean something. */

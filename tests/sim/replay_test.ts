@@ -19,11 +19,16 @@ function reversed(plan: Plan): Plan {
 for (const scenario of SCENARIOS) {
   Deno.test(`${scenario.name}: the same seed gives the same run, in whatever order hosts come`, () => {
     const first = played(scenario);
-    assert.deepEqual(played(scenario), first);
     const other = { ...scenario, plan: (nodes: number) => reversed(scenario.plan(nodes)) };
     assert.deepEqual(played(other), first);
   });
 }
+
+Deno.test("the same plan gives the same run", () => {
+  const lossy = SCENARIOS.find(({ name }) => name === "lossy-satellite");
+  assert.ok(lossy);
+  assert.deepEqual(played(lossy), played(lossy));
+});
 
 Deno.test("another seed gives another run", () => {
   const runs = [1, 2].map((seed) => {

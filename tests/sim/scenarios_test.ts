@@ -13,7 +13,7 @@ Deno.test("scenarios have names of their own, one line each, and sizes within th
 for (const scenario of SCENARIOS) {
   const { name, nodes: { gate: nodes } } = scenario;
   Deno.test(`${name} holds with ${nodes} nodes`, () => {
-    for (const seed of [1, 2, 3]) {
+    for (const seed of [1, 2]) {
       const { faults } = new Run({ scenario, nodes, seed }).finish();
       assert.deepEqual(faults, [], `scripts/sim ${name} --nodes ${nodes} --seed ${seed}`);
     }
