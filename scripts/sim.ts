@@ -44,7 +44,20 @@ type Parsed =
   | { readonly type: "run"; readonly order: Order }
   | { readonly type: "wrong"; readonly why: string };
 
-function parsed(args: readonly string[]): Parsed {
+/** Where text goes, and which scenarios there are: for tests, others. */
+export interface Ground {
+  readonly scenarios: readonly Scenario[];
+  out(text: string): void;
+  err(text: string): void;
+}
+
+const GROUND: Ground = {
+  scenarios: SCENARIOS,
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+};
+
+function parsed(args: readonly string[], scenarios: readonly Scenario[]): Parsed {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
@@ -60,13 +73,14 @@ function parsed(args: readonly string[]): Parsed {
     const [name, ...more] = positionals;
     if (more.length > 0) return wrong(`one scenario at a time, not ${positionals.join(" ")}`);
     if (name === undefined) return { type: "list", json: values.json };
-    return orderOf(name, values);
+    return orderOf(scenarios.find((each) => each.name === name), name, values);
   } catch (error) {
     return wrong(error instanceof Error ? error.message : String(error));
   }
 }
 
 function orderOf(
+  scenario: Scenario | undefined,
   name: string,
   { nodes, seed = "1", json }: {
     readonly nodes?: string | undefined;
@@ -74,7 +88,6 @@ function orderOf(
     readonly json: boolean;
   },
 ): Parsed {
-  const scenario = SCENARIOS.find((each) => each.name === name);
   if (scenario === undefined) return wrong(`there is no scenario ${JSON.stringify(name)}`);
   const { min, max } = scenario.bounds;
   const count = nodes === undefined ? scenario.nodes.full : whole(nodes, min, max);
@@ -127,7 +140,9 @@ function shown(report: Report & Cost): string {
   const { pairs, dropped, labels } = report;
   const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
   const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-  const drops = Object.entries(dropped).map(([reason, count]) => `${reason} ${count}`).join(", ");
+  const counts = (each: Readonly<Record<string, number>>) =>
+    Object.entries(each).map(([word, count]) => `${word} ${count}`).join(", ");
+  const [drops, requests] = [counts(dropped), counts(report.requests)];
   return [
     `${report.scenario}: ${report.nodes} nodes, seed ${report.seed}`,
     `  ${seconds(report.virtual_ms)} simulated, ${report.events} events`,
@@ -138,6 +153,7 @@ function shown(report: Report & Cost): string {
     `  until a session: ${spread(report.session_ms)}`,
     `  until direct:    ${spread(report.direct_ms)}`,
     `  tunnel silent:   ${spread(report.silence_ms)}`,
+    ...requests === "" ? [] : [`  requests: ${requests}`],
     ...Object.entries(labels).map(([label, end]) => `  ${label}: ${end}`),
     `  cost: ${
       seconds(report.cpu_ms)
@@ -152,37 +168,37 @@ function spread({ count, p50, p95, max }: Spread): string {
 }
 
 /** Prints a report and, where something does not hold, what, and how to see it again. */
-function print(order: Order, report: Report & Cost): number {
+function print(order: Order, report: Report & Cost, { out, err }: Ground): number {
   const text = order.json ? JSON.stringify(report, null, 2) : shown(report);
-  process.stdout.write(`${text}\n`);
+  out(`${text}\n`);
   if (report.ok) return 0;
   const { scenario: { name }, nodes, seed } = order;
   for (const { expected, why } of report.faults) {
-    process.stderr.write(`does not hold: ${JSON.stringify(expected)}: ${why}\n`);
+    err(`does not hold: ${JSON.stringify(expected)}: ${why}\n`);
   }
-  process.stderr.write(
+  err(
     `seed ${seed}; again with: scripts/sim ${name} --nodes ${nodes} --seed ${seed}\n`,
   );
   return 1;
 }
 
-function main(args: readonly string[]): number {
-  const parsing = parsed(args);
+/** Runs the command; returns its exit status. */
+export function main(args: readonly string[], ground: Ground = GROUND): number {
+  const { scenarios, out, err } = ground;
+  const parsing = parsed(args, scenarios);
   switch (parsing.type) {
     case "help":
-      process.stdout.write(HELP);
+      out(HELP);
       return 0;
     case "list":
-      process.stdout.write(
-        parsing.json ? `${JSON.stringify(SCENARIOS, null, 2)}\n` : `${list(SCENARIOS)}\n`,
-      );
+      out(parsing.json ? `${JSON.stringify(scenarios, null, 2)}\n` : `${list(scenarios)}\n`);
       return 0;
     case "run":
-      return print(parsing.order, run(parsing.order));
+      return print(parsing.order, run(parsing.order), ground);
     case "wrong":
-      process.stderr.write(`sim: ${parsing.why}\n\n${list(SCENARIOS)}\n\nSee scripts/sim --help\n`);
+      err(`sim: ${parsing.why}\n\n${list(scenarios)}\n\nSee scripts/sim --help\n`);
       return 2;
   }
 }
 
-process.exitCode = main(Deno.args);
+if (import.meta.main) process.exitCode = main(Deno.args);

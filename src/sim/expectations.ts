@@ -62,6 +62,21 @@ const PREDICATES: Predicates = {
     if (tunnel.silenceMs <= mostMs) return undefined;
     return `it was silent for ${Math.round(tunnel.silenceMs)} ms`;
   },
+  "leases-agree": ({ lending: { providers, renters } }) => {
+    const ids = (vms: readonly { readonly id: string }[]) => vms.map(({ id }) => id);
+    const all = [...providers.values()];
+    const running = all.flatMap(({ machines }) => ids(machines.running())).toSorted().join();
+    const lent = all.flatMap(({ book }) => ids(book.living())).toSorted().join();
+    const rented = [...renters.values()].flatMap(({ book }) => ids(book.living())).toSorted();
+    if (running === lent && lent === rented.join()) return undefined;
+    return `running: ${running}; lent: ${lent}; rented: ${rented.join()}`;
+  },
+  "requests-ended": ({ lending: { renters } }) => {
+    const requests = [...renters.values()].flatMap((renter) => renter.requests);
+    const wrong = requests.filter(({ ends }) => ends.length !== 1).length;
+    if (requests.length === 0) return "there was none";
+    return wrong === 0 ? undefined : `${wrong} of ${requests.length} did not`;
+  },
   "sent-to": ({ addresses }, { ip, least, most }) => {
     const sent = addresses.of(ip);
     return sent >= least && sent <= most ? undefined : `${sent} datagrams went there`;

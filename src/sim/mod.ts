@@ -5,11 +5,11 @@
  */
 export * from "./chance.ts";
 export * from "./clock.ts";
-export * from "./fleet.ts";
 export * from "./heap.ts";
 export * from "./host.ts";
 export * from "./interface.ts";
 export * from "./interfaces.ts";
+export * from "./lending.ts";
 export * from "./link.ts";
 export * from "./membership.ts";
 export * from "./nat.ts";

@@ -39,6 +39,8 @@ export interface Report {
   readonly hosts: number;
   readonly sessions: number;
   readonly pairs: Readonly<Record<PairEnd, number>>;
+  /** How requests for VMs ended. */
+  readonly requests: Readonly<Record<string, number>>;
   /** How each labelled pair ended. */
   readonly labels: Readonly<Record<string, PairEnd>>;
   readonly session_ms: Spread;
@@ -70,6 +72,11 @@ export class Run {
     return this.#report();
   }
 
+  #requests(): Record<string, number> {
+    const renters = [...this.stage.lending.renters.values()];
+    return counted(renters.flatMap(({ requests }) => requests.flatMap(({ ends }) => ends)));
+  }
+
   #report(): Report {
     const { scenario: { name }, nodes, seed } = this.options;
     const { world: { fabric, hosts, handled, now }, plan, pairs, tunnels } = this.stage;
@@ -99,6 +106,7 @@ export class Run {
         relayed: ends.filter((end) => end === "relayed").length,
         none: ends.filter((end) => end === "none").length,
       },
+      requests: this.#requests(),
       labels: Object.fromEntries(pairs.flatMap(({ label, end }) => {
         return label === null ? [] : [[label, end]];
       })),
@@ -107,6 +115,11 @@ export class Run {
       silence_ms: spreadOf(tunnels.map(({ silenceMs }) => silenceMs)),
     };
   }
+}
+
+function counted(words: readonly string[]): Record<string, number> {
+  const groups = Map.groupBy(words.toSorted(), (word) => word);
+  return Object.fromEntries([...groups].map(([word, all]) => [word, all.length]));
 }
 
 function spreadOf(values: readonly number[]): Spread {

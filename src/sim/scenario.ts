@@ -4,6 +4,7 @@
  * @module
  */
 import type { Grant } from "../membership/mod.ts";
+import type { Policy, Requirements } from "../market/mod.ts";
 import type { ClockFault } from "./clock.ts";
 import type { LinkQuality } from "./link.ts";
 import type { NatBehaviour, NatDependence } from "./nat.ts";
@@ -78,6 +79,10 @@ export interface HostPlan {
   readonly claims?: readonly string[];
   readonly direct?: boolean;
   readonly clock?: ClockFault;
+  /** What it lends. Default: nothing. */
+  readonly lends?: Policy;
+  /** Whether it rents. */
+  readonly rents?: boolean;
 }
 
 /** Something that happens at a time. */
@@ -98,6 +103,13 @@ export type Action =
     readonly from: string;
     readonly to: string;
     readonly everyMs: number;
+  }
+  /** A person at a renter asks for a VM, by a word of its own. */
+  | {
+    readonly type: "rent";
+    readonly from: string;
+    readonly key: string;
+    readonly wanted: Requirements;
   }
   | { readonly type: "reboot-nat"; readonly nat: string; readonly ip?: string }
   | { readonly type: "crash"; readonly host: string }
@@ -146,6 +158,10 @@ export type Expectation =
     readonly between: readonly [string, string];
     readonly mostMs: number;
   }
+  /** What runs, what providers lend and what renters rent is the same. */
+  | { readonly name: "leases-agree" }
+  /** Every request for a VM ended exactly once. */
+  | { readonly name: "requests-ended" }
   /** So many datagrams went to an IP at least, and at most. */
   | {
     readonly name: "sent-to";

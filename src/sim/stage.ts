@@ -7,6 +7,7 @@ import { type NamedNode, unreachable } from "../base/mod.ts";
 import { formatAddress } from "../wire/mod.ts";
 import { type Host, NODE_PORT } from "./host.ts";
 import type { Attachment } from "./interfaces.ts";
+import { Lending } from "./lending.ts";
 import { type LinkQuality, PERFECT } from "./link.ts";
 import { AddressMeter, PairMeter, TunnelMeter } from "./meters.ts";
 import type { NatBox } from "./nat_box.ts";
@@ -23,11 +24,13 @@ export class Stage {
   readonly pairs: PairMeter[] = [];
   readonly tunnels: TunnelMeter[] = [];
   readonly addresses: AddressMeter;
+  readonly lending: Lending;
   readonly #realms = new Map<string, Realm>();
   readonly #nats = new Map<string, NatBox>();
 
   constructor(readonly plan: Plan, seed: number) {
     this.world = new World(seed);
+    this.lending = new Lending(this.world);
     const watched = plan.expect.flatMap((each) => each.name === "sent-to" ? [each.ip] : []);
     this.addresses = new AddressMeter(watched);
     this.#build();
@@ -60,12 +63,15 @@ export class Stage {
     for (const host of hosts) world.later(host.fromMs ?? 0, () => this.#add(host));
   }
 
-  #add({ places, relay = false, entries = [], ...plan }: HostPlan): void {
+  #add({ places, relay = false, entries = [], lends, rents, ...plan }: HostPlan): void {
     const grants = relay ? { grants: plan.grants ?? ["relay"] as const } : {};
     const attachments = this.#attachments(places);
     const entered = entries.map((name) => this.#entry(name));
     const options = { ...plan, ...grants, relay, entries: entered, attachments };
-    this.addresses.watch(this.world.host(options));
+    const host = this.world.host(options);
+    this.addresses.watch(host);
+    if (lends !== undefined) this.lending.lend(host, lends);
+    if (rents) this.lending.rent(host);
   }
 
   /** A host as an invite names it, whether it is there already or not. */
@@ -94,10 +100,13 @@ export class Stage {
         return this.#join(action);
       case "tunnel":
         return this.#tunnel(action);
+      case "rent":
+        found(this.lending.renters, action.from).request(action.wanted, action.key);
+        return;
       case "reboot-nat":
         return found(this.#nats, action.nat).reboot(action.ip);
       case "crash":
-        return this.host(action.host).crash();
+        return this.lending.crash(this.host(action.host));
       case "restart":
         return this.host(action.host).restart();
       case "partition":

@@ -11,49 +11,41 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { VmId } from "../../src/base/mod.ts";
-import { isEnded, type Policy, type Requirements } from "../../src/market/mod.ts";
+import { isEnded } from "../../src/market/mod.ts";
 import { type CallName, isCallName, parseQuestion } from "../../src/node/mod.ts";
-import { Fleet, type Out, type Provider, type Renter } from "../../src/sim/mod.ts";
-import { GIB, MIB } from "../market/samples.ts";
+import {
+  fleetHosts,
+  LENT,
+  type Out,
+  type Provider,
+  type Renter,
+  Stage,
+  WANTED,
+  type World,
+} from "../../src/sim/mod.ts";
 
-const LEASE_MS = 30_000;
 /** A machine takes a moment to stop, and the sign of life a moment to arrive. */
 const SLACK_MS = 1_000;
-const LIFE_MS = 600_000;
-
-const WANTED: Requirements = {
-  cpu: 1,
-  memoryBytes: 512 * MIB,
-  storageBytes: 0,
-  image: "micro",
-  leaseMs: LEASE_MS,
-};
-
-const POLICY: Policy = {
-  maxVms: 2,
-  cpu: 8,
-  memoryBytes: 4 * GIB,
-  overheadBytes: 0,
-  storageBytes: 8 * GIB,
-  leaseMsMax: LEASE_MS,
-  lifeMsMax: LIFE_MS,
-  allow: null,
-  startingPerOwnerMax: 2,
-  livingPerOwnerMax: 3,
-  accepting: true,
-};
 
 /** What the model knows: when the owner of a VM was last heard about it. */
 interface Model {
   readonly signs: Map<string, number>;
 }
 
-/** The fleet, and what its model is told of. */
+/** Two renters and two providers, and what their model is told of. */
 class Subject {
-  readonly fleet: Fleet;
+  readonly fleet: {
+    readonly world: World;
+    readonly renters: readonly Renter[];
+    readonly providers: readonly Provider[];
+  };
 
   constructor(seed: number, readonly model: Model) {
-    this.fleet = new Fleet({ seed, renters: 2, providers: 2, policy: POLICY });
+    const plan = { hosts: fleetHosts(4), script: [], forMs: 0, expect: [] };
+    const { world, lending } = new Stage(plan, seed);
+    world.run(0);
+    const [renters, providers] = [[...lending.renters.values()], [...lending.providers.values()]];
+    this.fleet = { world, renters, providers };
     for (const provider of this.fleet.providers) {
       provider.host.listen((output) => {
         if (output.type === "request") this.#heard(provider, output);
@@ -77,11 +69,11 @@ class Subject {
         return `${vm.owner} ${vm.key}`;
       });
       assert.equal(new Set(wishes).size, wishes.length, "two VMs for one request");
-      assert.ok(running.length <= POLICY.maxVms, "more machines than the provider lends");
+      assert.ok(running.length <= LENT.maxVms, "more machines than the provider lends");
       for (const { id, beganAt } of running) {
         const sign = this.model.signs.get(id) ?? beganAt;
-        assert.ok(now <= sign + LEASE_MS + SLACK_MS, `${id} outlives its lease`);
-        assert.ok(now <= beganAt + LIFE_MS + SLACK_MS, `${id} outlives its life`);
+        assert.ok(now <= sign + WANTED.leaseMs + SLACK_MS, `${id} outlives its lease`);
+        assert.ok(now <= beganAt + LENT.lifeMsMax + SLACK_MS, `${id} outlives its life`);
       }
     }
     const all = this.fleet.providers.flatMap(({ machines }) => machines.running());
@@ -261,7 +253,7 @@ Deno.test("a renter that is gone keeps its VM for its lease, and not a moment mo
   assert.deepEqual(renter.requests.map(({ ends }) => ends), [["ready"]]);
   renter.crash();
   const running = () => provider.flatMap(({ machines }) => machines.running()).length;
-  subject.pass(LEASE_MS - 11_000);
+  subject.pass(WANTED.leaseMs - 11_000);
   assert.equal(running(), 1);
   subject.pass(11_000 + SLACK_MS);
   assert.equal(running(), 0);

@@ -5,14 +5,23 @@
  */
 import type { Scenario } from "../scenario.ts";
 import { manyNodes, partitionAndHeal, storm } from "./crowds.ts";
+import { fleet } from "./fleet.ts";
 import { hostileOffers } from "./hostile.ts";
 import { directLan } from "./lan.ts";
 import { everyNatPair } from "./matrix.ts";
-import { lossySatellite, natReboot, relayedPair, relayRestart, roamingLaptop } from "./pairs.ts";
+import {
+  dualStack,
+  lossySatellite,
+  natReboot,
+  relayedPair,
+  relayRestart,
+  roamingLaptop,
+} from "./pairs.ts";
 
 /** All scenarios, in the order in which they are listed. */
 export const SCENARIOS: readonly Scenario[] = [
   directLan,
+  dualStack,
   relayedPair,
   everyNatPair,
   natReboot,
@@ -23,4 +32,7 @@ export const SCENARIOS: readonly Scenario[] = [
   manyNodes,
   storm,
   hostileOffers,
+  fleet,
 ];
+
+export { fleetHosts, LENT, providerName, renterName, WANTED } from "./fleet.ts";

@@ -139,3 +139,25 @@ export const roamingLaptop: Scenario = {
     return { ...plan, realms: [...realms, carrier.realm], nats: [...nats, carrier.nat] };
   },
 };
+
+/** Both families at both ends. */
+export const dualStack: Scenario = {
+  name: "dual-stack",
+  about: "two hosts behind hard NATs have IPv6 behind firewalls, too: they meet there",
+  ...TWO,
+  plan: () => {
+    const plan = pair(["hard", "hard"], {
+      script: [],
+      forMs: 60_000,
+      expect: [{ name: "direct", between: PAIR }, { name: "outage", between: PAIR, mostMs: 200 }],
+    });
+    const hosts = plan.hosts.map((host, n) => ({
+      ...host,
+      places: [...host.places, {
+        ip: `2001:db8:${n}::1`,
+        ...host.relay ? {} : { firewall: "address-and-port-dependent" as const },
+      }],
+    }));
+    return { ...plan, hosts };
+  },
+};
