@@ -21,13 +21,16 @@ Without a name it lists the scenarios.
 Ends with 0 where all that the scenario expects holds, 1 where it does not, 2 on a wrong command.
 `;
 
-/** What a run cost. Bytes a node are of the heap after it, with nothing collected taken off. */
+/** What a run cost. Memory is measured after a collection, where `scripts/sim` lets us ask for one. */
 interface Cost {
   readonly cpu_ms: number;
   readonly cpu_ms_per_virtual_s: number;
+  /** The same in the last quarter of the time, when most scenarios have come to rest. */
+  readonly cpu_ms_per_late_virtual_s: number;
   readonly memory_rss_bytes: number;
-  readonly memory_heap_bytes: number;
-  readonly memory_bytes_per_node: number;
+  /** What the heap, and all of the process, grew by, divided by the hosts. */
+  readonly memory_heap_bytes_per_host: number;
+  readonly memory_rss_bytes_per_host: number;
   readonly wall_ms: number;
 }
 
@@ -109,22 +112,41 @@ function whole(text: string, min: number, max: number): number | undefined {
 /** Runs a scenario; what it cost goes beside what it came to. */
 function run({ scenario, nodes, seed }: Order): Report & Cost {
   const wall = performance.now();
-  const cpu = process.cpuUsage();
-  const before = Deno.memoryUsage().heapUsed;
+  const before = memory();
+  const cpu = cpuMs();
   const playing = new Run({ scenario, nodes, seed });
+  playing.play(0.75);
+  const late = cpuMs();
+  playing.play(1);
+  const end = cpuMs();
+  const after = memory();
   const report = playing.finish();
-  const { user, system } = process.cpuUsage(cpu);
-  const { rss, heapUsed } = Deno.memoryUsage();
-  const cpuMs = (user + system) / 1_000;
+  const perS = (ms: number, share: number) => rounded(ms * 1_000 / (report.virtual_ms * share));
+  const perHost = (bytes: number) => Math.round(bytes / report.hosts);
   return {
     ...report,
-    cpu_ms: Math.round(cpuMs),
-    cpu_ms_per_virtual_s: Math.round(cpuMs * 1_000 / report.virtual_ms * 10) / 10,
-    memory_rss_bytes: rss,
-    memory_heap_bytes: heapUsed,
-    memory_bytes_per_node: Math.round((heapUsed - before) / report.hosts),
+    cpu_ms: Math.round(end - cpu),
+    cpu_ms_per_virtual_s: perS(end - cpu, 1),
+    cpu_ms_per_late_virtual_s: perS(end - late, 0.25),
+    memory_rss_bytes: after.rss,
+    memory_heap_bytes_per_host: perHost(after.heapUsed - before.heapUsed),
+    memory_rss_bytes_per_host: perHost(after.rss - before.rss),
     wall_ms: Math.round(performance.now() - wall),
   };
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+function memory(): Deno.MemoryUsage {
+  (globalThis as { gc?: () => void }).gc?.();
+  return Deno.memoryUsage();
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 10) / 10;
 }
 
 function list(scenarios: readonly Scenario[]): string {
@@ -139,6 +161,7 @@ function list(scenarios: readonly Scenario[]): string {
 function shown(report: Report & Cost): string {
   const { pairs, dropped, labels } = report;
   const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  const kib = (bytes: number) => `${Math.round(bytes / 1_024)} KiB`;
   const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   const counts = (each: Readonly<Record<string, number>>) =>
     Object.entries(each).map(([word, count]) => `${word} ${count}`).join(", ");
@@ -155,11 +178,14 @@ function shown(report: Report & Cost): string {
     `  tunnel silent:   ${spread(report.silence_ms)}`,
     ...requests === "" ? [] : [`  requests: ${requests}`],
     ...Object.entries(labels).map(([label, end]) => `  ${label}: ${end}`),
-    `  cost: ${
-      seconds(report.cpu_ms)
-    } of CPU, ${report.cpu_ms_per_virtual_s} ms a simulated second; ` +
-    `${mib(report.memory_bytes_per_node)} a node, ${mib(report.memory_rss_bytes)} in all; ` +
-    `${seconds(report.wall_ms)} of real time`,
+    `  CPU: ${seconds(report.cpu_ms)}, ${report.cpu_ms_per_virtual_s} ms a simulated second, ` +
+    `${report.cpu_ms_per_late_virtual_s} ms late in the run; ${
+      seconds(report.wall_ms)
+    } of real time`,
+    `  memory: ${kib(report.memory_heap_bytes_per_host)} of heap a host, ` +
+    `${kib(report.memory_rss_bytes_per_host)} of the process's; ${
+      mib(report.memory_rss_bytes)
+    } in all`,
   ].join("\n");
 }
 

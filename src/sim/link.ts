@@ -31,9 +31,9 @@ export interface LinkQuality {
 }
 
 /** How long a datagram is held back that others overtake. Guess. */
-export const REORDER_MS = 30;
+const REORDER_MS = 30;
 /** What waits longer for a slow link is dropped. Guess: a usual home router's buffer. */
-export const QUEUE_MS_MAX = 500;
+const QUEUE_MS_MAX = 500;
 /** IP and UDP headers, which take room on the link, too. */
 const HEADER_BYTES = 28;
 

@@ -237,7 +237,7 @@ function earlyKey({ ip, port }: Endpoint, at: number): string {
 }
 
 /** What of a remote end a rule sees. */
-export function seenAs(rule: NatDependence, { ip, port }: Endpoint): string {
+function seenAs(rule: NatDependence, { ip, port }: Endpoint): string {
   switch (rule) {
     case "endpoint-independent":
       return "";

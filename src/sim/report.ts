@@ -64,11 +64,16 @@ export class Run {
     this.stage = new Stage(scenario.plan(nodes), seed);
   }
 
+  /** Plays it until that share of its time is over. */
+  play(share: number): void {
+    const { world, plan } = this.stage;
+    world.run(Math.max(0, share * plan.forMs - world.now));
+  }
+
   /** Plays it to its end. */
   finish(): Report {
-    const { stage } = this;
-    stage.world.run(stage.plan.forMs);
-    for (const tunnel of stage.tunnels) tunnel.finish();
+    this.play(1);
+    for (const tunnel of this.stage.tunnels) tunnel.finish();
     return this.#report();
   }
 

@@ -13,16 +13,8 @@ import fc from "fast-check";
 import type { VmId } from "../../src/base/mod.ts";
 import { isEnded } from "../../src/market/mod.ts";
 import { type CallName, isCallName, parseQuestion } from "../../src/node/mod.ts";
-import {
-  fleetHosts,
-  LENT,
-  type Out,
-  type Provider,
-  type Renter,
-  Stage,
-  WANTED,
-  type World,
-} from "../../src/sim/mod.ts";
+import { fleetHosts, LENT, WANTED } from "../../src/sim/scenarios/fleet_hosts.ts";
+import { type Out, type Provider, type Renter, Stage, type World } from "../../src/sim/mod.ts";
 
 /** A machine takes a moment to stop, and the sign of life a moment to arrive. */
 const SLACK_MS = 1_000;

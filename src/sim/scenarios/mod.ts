@@ -34,5 +34,3 @@ export const SCENARIOS: readonly Scenario[] = [
   hostileOffers,
   fleet,
 ];
-
-export { fleetHosts, LENT, providerName, renterName, WANTED } from "./fleet.ts";
