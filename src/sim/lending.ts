@@ -40,10 +40,11 @@ export class Lending implements Market {
   }
 
   candidates(): readonly Candidate[] {
-    return [...this.providers.values()].map(({ host, book, policy }) => {
+    const found = [...this.providers.values()].map(({ host, book, policy }) => {
       const offer = offerOf({ ...offerFacts(policy, book.used()), ...WALLS });
       return { node: host.identity.id, offer, rttMs: null, trusted: false, shunned: false };
     });
+    return found.sort((a, b) => a.node < b.node ? -1 : 1); // whoever came into the world first
   }
 
   reach(from: Host, node: NodeId, done: (reached: boolean) => void): void {
