@@ -47,7 +47,7 @@ import {
 } from "./fields.ts";
 import { keyOfId } from "./ids.ts";
 import { isSignedBy, openEnvelope, signMap } from "./signed.ts";
-import { CLOCK_SLACK_MS, judgeValidity, toSeconds } from "./time.ts";
+import { judgeValidity, toSeconds } from "./time.ts";
 
 /** What a node offers besides being a member; the index is the bit on the wire. */
 export const ROLES = ["relay", "provider"] as const;
@@ -172,11 +172,6 @@ export function verifyRecord(
   const validity = judgeRecord(record, checks.nowMs);
   if (validity !== "valid") return fail(validity);
   return isSignedBy(envelope.value, fields.value.i, "record") ? ok(record) : fail("bad-signature");
-}
-
-/** Whether a verified record still counts at `nowMs`. */
-export function isRecordCurrent(record: NodeRecord, nowMs: number): boolean {
-  return nowMs - CLOCK_SLACK_MS <= record.expiresAtMs;
 }
 
 function judgeRecord(record: NodeRecord, nowMs: number): ReturnType<typeof judgeValidity> {
