@@ -15,8 +15,8 @@ import type { Candidate } from "../path/mod.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
 import type { Calls } from "./protocol/mod.ts";
 
-/** Peers for whom a relay vouched; the oldest gives way. Guess. */
-const VOUCHED_MAX = 4_096;
+/** Peers of which a relay said where it sees them; the oldest gives way. Guess. */
+const SERVER_REFLEXIVE_MAX = 4_096;
 /** A call for candidates ends after this: the next attempt follows anyway. Guess. */
 const ANSWER_TIMEOUT_MS = 4_000;
 
@@ -25,7 +25,7 @@ export type ExchangeIn =
   /** It is time: the peer is reached through a relay, and we drive. */
   | { readonly type: "offer"; readonly peer: PeerKey }
   /** A relay sees the peer at that address. */
-  | { readonly type: "vouch"; readonly peer: PeerKey; readonly address: string };
+  | { readonly type: "server-reflexive"; readonly peer: PeerKey; readonly address: string };
 
 /** Outputs of the exchange: both sides know each other's candidates. */
 export interface ExchangeOut {
@@ -50,7 +50,7 @@ export interface ExchangeOptions {
 /** Asks peers for their candidates, and tells ours. */
 export class CandidateExchange implements Part<ExchangeIn, ExchangeOut, Shapes, Shapes> {
   readonly #options: ExchangeOptions;
-  readonly #vouched = new BoundedMap<PeerKey, string>(VOUCHED_MAX, "evict-oldest");
+  readonly #serverReflexive = new BoundedMap<PeerKey, string>(SERVER_REFLEXIVE_MAX, "evict-oldest");
   #nextToken = 1;
 
   constructor(options: ExchangeOptions) {
@@ -65,8 +65,8 @@ export class CandidateExchange implements Part<ExchangeIn, ExchangeOut, Shapes, 
     switch (input.type) {
       case "offer":
         return this.#offer(input.peer, now, out);
-      case "vouch":
-        this.#vouched.set(input.peer, input.address);
+      case "server-reflexive":
+        this.#serverReflexive.set(input.peer, input.address);
         return;
       case "answered":
         if (input.result.ok) this.#punch(input.peer, input.result.answer.addresses, 0, out);
@@ -111,7 +111,7 @@ export class CandidateExchange implements Part<ExchangeIn, ExchangeOut, Shapes, 
     startInMs: number,
     out: (ExchangeOut | PartOut<Shapes, Shapes>)[],
   ): void {
-    const seen = this.#vouched.get(peer);
+    const seen = this.#serverReflexive.get(peer);
     const candidates: Candidate[] = addresses.map((address) => {
       return { address, source: "peer", vouchedBy: null };
     });

@@ -240,7 +240,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       use: (output, turn) =>
         this.#onUse(output.type === "claim" ? { ...output, type: "use" } : output, turn),
       addPath: (peer, path, turn) => this.#path({ type: "add-path", peer, path }, turn),
-      vouch: (peer, address) => this.#exchange.input({ type: "vouch", peer, address }),
+      serverReflexive: (seen) => this.#exchange.input(seen),
       relays: (known) => this.#find.relays(known),
       say: (output, turn) => void turn.out.push(output),
     });

@@ -46,7 +46,7 @@ export interface RelayGround<Turn> {
   use(output: Extract<RelayClientOut, { type: "claim" | "drop" }>, turn: Turn): void;
   addPath(peer: PeerKey, path: Path, turn: Turn): void;
   /** A relay sees the peer at that address. */
-  vouch(peer: PeerKey, address: string): void;
+  serverReflexive(seen: Extract<RelayClientOut, { type: "server-reflexive" }>): void;
   /** Which relays are there changed. */
   relays(known: KnownRelays): void;
   /** Out of the node. */
@@ -126,7 +126,7 @@ function perform<Turn>(output: RelayClientOut, ground: RelayGround<Turn>, turn: 
     case "add-path":
       return ground.addPath(output.peer, output.path, turn);
     case "server-reflexive":
-      return ground.vouch(output.peer, output.address);
+      return ground.serverReflexive(output);
     case "relays":
       return ground.relays(output);
     default:

@@ -120,7 +120,7 @@ Deno.test("who is asked tells its own, and begins when the answer has arrived", 
 Deno.test("where a relay sees the peer it is met first, and harder than where it says to be", () => {
   const rig = new Rig();
   const seen = "198.51.100.9:4000";
-  assert.deepEqual(rig.take({ type: "vouch", peer: PEER, address: seen }), []);
+  assert.deepEqual(rig.take({ type: "server-reflexive", peer: PEER, address: seen }), []);
   const [punch] = rig.answered({ ok: true, answer: { addresses: [THEIRS] } });
   assert.ok(punch?.type === "punch");
   const [first, second] = rig.admitted(punch);
