@@ -444,9 +444,9 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
 
   /** A call goes out on a path that has been quiet: a ping tells whether the peer is still there. */
   #askStalePath(peer: PeerKey, turn: Turn<Member>): void {
-    const [active] = this.#paths.views(peer, turn.now);
-    if (active === undefined || active.heardMsAgo < STALE_MS) return;
-    this.#path({ type: "path-doubt", peer, path: active.path }, turn);
+    const path = this.#paths.active(peer);
+    if (path === null || (this.#paths.heardMsAgo(peer, turn.now) ?? 0) < STALE_MS) return;
+    this.#path({ type: "path-doubt", peer, path }, turn);
   }
 
   #onObserved(

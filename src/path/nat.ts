@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { after, BoundedMap, type Instant } from "../base/mod.ts";
+import { after, type Instant } from "../base/mod.ts";
 
 /** RFC 4787's words for a NAT's mapping. */
 export type Mapping =
@@ -38,18 +38,27 @@ const OBSERVERS_MAX = 64;
 
 /** The newest observation of each observer. */
 export class Observations {
-  readonly #byObserver = new BoundedMap<string, Observation>(OBSERVERS_MAX, "evict-oldest");
+  /** The one who was heard last stands last; the oldest gives way. */
+  readonly #byObserver = new Map<string, Observation>();
+  /** How many observers see us at each address: every pong asks. */
+  readonly #seenBy = new Map<string, number>();
 
   /** Notes what `observer` saw; returns whether the address is new. */
   note(observer: string, observation: Observation): boolean {
-    const isNew = ![...this.#byObserver.values()].some((o) => o.address === observation.address);
+    const { address } = observation;
+    const isNew = !this.#seenBy.has(address);
+    this.#forget(observer);
+    const [oldest] = this.#byObserver.size < OBSERVERS_MAX ? [] : this.#byObserver.keys();
+    if (oldest !== undefined) this.#forget(oldest);
     this.#byObserver.set(observer, observation);
+    this.#seenBy.set(address, (this.#seenBy.get(address) ?? 0) + 1);
     return isNew;
   }
 
   /** Forgets everything: the network changed. */
   clear(): void {
-    for (const observer of [...this.#byObserver.keys()]) this.#byObserver.delete(observer);
+    this.#byObserver.clear();
+    this.#seenBy.clear();
   }
 
   /** The addresses at which we are seen, most often seen first. */
@@ -78,6 +87,15 @@ export class Observations {
     const agreed = Math.max(...groups.map(voices));
     const isSame = 2 * agreed > observers;
     return { mapping: isSame ? "endpoint-independent" : "address-and-port-dependent", observers };
+  }
+
+  #forget(observer: string): void {
+    const address = this.#byObserver.get(observer)?.address;
+    if (address === undefined) return;
+    const others = (this.#seenBy.get(address) ?? 1) - 1;
+    if (others > 0) this.#seenBy.set(address, others);
+    else this.#seenBy.delete(address);
+    this.#byObserver.delete(observer);
   }
 
   #fresh(now: Instant): Observation[] {

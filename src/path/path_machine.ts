@@ -110,6 +110,14 @@ export class PathMachine implements Machine<PathIn, PathOut> {
     return this.#peers.get(peer)?.paths.get(path)?.rttMs ?? null;
   }
 
+  /** Milliseconds since anything was heard on the active path; `null` where there is none. */
+  heardMsAgo(peer: PeerKey, now: Instant): number | null {
+    const state = this.#peers.get(peer);
+    const active = state?.active ?? null;
+    const path = active === null ? undefined : state?.paths.get(active);
+    return path === undefined ? null : now - path.heardAt;
+  }
+
   /** All proven paths of the peer, the active one first. */
   views(peer: PeerKey, now: Instant): PathView[] {
     const state = this.#peers.get(peer);
