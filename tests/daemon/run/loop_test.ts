@@ -1,6 +1,6 @@
 /** The loop between the node machine and the world. */
 import assert from "node:assert/strict";
-import type { Instant } from "../../../src/base/mod.ts";
+import type { Instant, NetworkId } from "../../../src/base/mod.ts";
 import { encodeBody } from "../../../src/node/mod.ts";
 import { settle } from "../fake_time.ts";
 import { CONNECT, PEER, withLoop } from "./loop_rig.ts";
@@ -27,6 +27,21 @@ for (
     }),
   );
 }
+
+Deno.test(
+  "how what was wanted of peers and records ended goes to who waits for it",
+  withLoop((rig) => {
+    const ended: string[] = [];
+    rig.loop.onFound(({ type, token }) => void ended.push(`${type} ${token}`));
+    rig.say(
+      { type: "reached", token: 1, peer: PEER },
+      { type: "unreached", token: 2, why: { reason: "late" } },
+      { type: "listed", token: 3, network: "n" as NetworkId, otherTimes: false },
+      { type: "announced", token: 4 },
+    );
+    assert.deepEqual(ended, ["reached 1", "unreached 2", "listed 3", "announced 4"]);
+  }),
+);
 
 const FAILS = [
   ["timeout", "unreachable"],
