@@ -2,6 +2,12 @@
  * Token buckets: how much of something may be had, a burst at once and so much a second after it. And
  * bounded tables of them, in which nobody gets a full bucket anew by having others pushed out.
  *
+ * @example
+ * ```ts
+ * const askers = new Buckets<PeerKey>({ perS: 10, burst: 50 }, 4_096);
+ * if (!askers.take(peer, 1, now)) return refuse(); // the peer spent its share
+ * ```
+ *
  * @module
  */
 import { BoundedMap } from "./bounded_map.ts";
@@ -9,7 +15,9 @@ import type { Instant } from "./machine.ts";
 
 /** A rate with room for a burst. */
 export interface Rate {
+  /** What comes again in a second; more than 0. */
   readonly perS: number;
+  /** What may be had at once: the most that a bucket holds. */
   readonly burst: number;
 }
 
@@ -62,6 +70,7 @@ export class Buckets<K> {
   readonly #limit: number;
   readonly #buckets: BoundedMap<K, Bucket>;
 
+  /** @param limit Buckets that are held at most: those that are not full. */
   constructor(rate: Rate, limit: number) {
     this.#rate = rate;
     this.#limit = limit;

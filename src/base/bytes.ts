@@ -1,6 +1,13 @@
 /**
  * Byte strings: hex, base32 (RFC 4648 alphabet, lower case, no padding), joining, comparing.
  *
+ * @example
+ * ```ts
+ * toHex(concatBytes(Uint8Array.of(1), Uint8Array.of(2))); // "0102"
+ * fromHex("01 02"); // undefined
+ * fromBase32(toBase32(Uint8Array.of(7))); // Uint8Array [7]
+ * ```
+ *
  * @module
  */
 

@@ -1,6 +1,13 @@
 /**
  * Counts what was dropped, by reason.
  *
+ * @example
+ * ```ts
+ * const drops = new Drops<"short" | "bad-tag">();
+ * drops.count("bad-tag");
+ * drops.read(); // { "bad-tag": 1 }
+ * ```
+ *
  * @module
  */
 
@@ -8,6 +15,7 @@
 export class Drops<Reason extends string> {
   readonly #counts = new Map<Reason, number>();
 
+  /** Counts one. */
   count(reason: Reason): void {
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
   }

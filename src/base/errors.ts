@@ -2,6 +2,13 @@
  * The closed list of errors that a person can meet: code, exit status, one line about it. The
  * command line prints it as `omerta help errors`; codes are stable, for scripts.
  *
+ * @example
+ * ```ts
+ * throw new OmertaError("unreachable", "The relay does not answer", {
+ *   hint: "Is its port open? See 'omerta mesh status'.",
+ * });
+ * ```
+ *
  * @module
  */
 

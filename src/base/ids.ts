@@ -2,6 +2,12 @@
  * Branded identifiers. A node, a network and their keys are one thing: the id is the Ed25519 public
  * key in base32, 52 characters.
  *
+ * @example
+ * ```ts
+ * const peer = peerKey(network, node); // "NETWORK/NODE"
+ * splitPeerKey(peer).node === node; // true
+ * ```
+ *
  * @module
  */
 import { fromBase32 } from "./bytes.ts";

@@ -2,6 +2,13 @@
  * The shape of every core: a pure state machine. Inputs go in, outputs come out, and one timer says
  * when the machine wants to be woken and why. No clock, no socket, no randomness of its own.
  *
+ * @example
+ * ```ts
+ * machine.handle({ type: "wake" }, now, out);
+ * for (const output of out.splice(0)) perform(output);
+ * const next = machine.wakeup(); // { at: 1250, why: "ping 203.0.113.7:9000" }
+ * ```
+ *
  * @module
  */
 

@@ -2,6 +2,13 @@
  * Randomness as a value that is handed in: the host gives the system's, tests and simulations a
  * seeded one.
  *
+ * @example
+ * ```ts
+ * const random = seededRandom(7); // the same bytes in every run
+ * randomUint32(random); // 1 to 2³² - 1
+ * shuffled(["a", "b", "c"], random); // drawn by lot
+ * ```
+ *
  * @module
  */
 

@@ -2,6 +2,14 @@
  * Results of parsing hostile bytes: wrong input is ordinary, so it is a value with a reason from a
  * closed set, never an exception.
  *
+ * @example
+ * ```ts
+ * function parsePort(text: string): Result<number, "bad-port"> {
+ *   const port = Number(text);
+ *   return port >= 1 && port <= 65_535 ? ok(port) : fail("bad-port");
+ * }
+ * ```
+ *
  * @module
  */
 

@@ -2,6 +2,14 @@
  * The deadlines of many things and the earliest of them: one per key, set anew or cleared at will.
  * A binary heap; what was replaced stays in it until it comes up or outnumbers what counts.
  *
+ * @example
+ * ```ts
+ * const timers = new Timers<PeerKey>();
+ * timers.set(peer, after(now, 250), "resend");
+ * timers.next(); // { at: now + 250, why: "resend" }
+ * for (let due = timers.takeDue(now); due !== undefined; due = timers.takeDue(now)) resend(due);
+ * ```
+ *
  * @module
  */
 import type { Instant, Wakeup } from "./mod.ts";
@@ -12,7 +20,7 @@ interface Entry<K> {
   readonly why: string;
 }
 
-/** Deadlines by key. */
+/** Deadlines by key. Setting and taking cost the logarithm of their number, `next` nothing. */
 export class Timers<K> {
   readonly #current = new Map<K, Entry<K>>();
   #heap: Entry<K>[] = [];

@@ -3,6 +3,13 @@
  * Strict: one whole number and one unit, nothing around it, so that no typing error passes as
  * something else. Text for people goes the other way with at most one decimal or two units.
  *
+ * @example
+ * ```ts
+ * parseSize("512M"); // { ok: true, value: 536870912 }
+ * parseDuration("90"); // { ok: false, reason: "missing-unit" }
+ * formatDuration(90_000); // "1m 30s"
+ * ```
+ *
  * @module
  */
 import { fail, ok, type Result } from "./result.ts";

@@ -5,6 +5,14 @@
  *
  * Canonical IPv6 text follows RFC 5952 §4.
  *
+ * @example
+ * ```ts
+ * parseAddress("[::FFFF:1.2.3.4]:5"); // { ok: true, value: { ip: "1.2.3.4", port: 5 } }
+ * formatAddress({ ip: "2001:db8::1", port: 5 }); // "[2001:db8::1]:5"
+ * addressScope("100.64.0.1"); // "cgnat"
+ * prefixOf("1.2.3.4"); // "1.2.3.0/24"
+ * ```
+ *
  * @module
  */
 import { fail, ok, type Result } from "../base/mod.ts";

@@ -10,6 +10,12 @@
  * No tags, no floats, no `undefined`, no key `__proto__`. Signatures are made and checked over bytes
  * as they were received, never over a second encoding.
  *
+ * @example
+ * ```ts
+ * encodeCbor({ b: 1, a: [true, null] }); // a2 61 61 82 f5 f6 61 62 01: keys are sorted
+ * encodeCbor(1.5); // throws TypeError
+ * ```
+ *
  * @module
  */
 

@@ -7,6 +7,12 @@
  * `CBOR_DEPTH_MAX`, bytes after the value. Declared lengths are checked against what is left before
  * anything is allocated.
  *
+ * @example
+ * ```ts
+ * decodeCbor(Uint8Array.of(0x18, 0x18), { bytesMax: 64 }); // { ok: true, value: 24 }
+ * decodeCbor(Uint8Array.of(0x18, 0x17), { bytesMax: 64 }); // { ok: false, reason: "not-canonical" }
+ * ```
+ *
  * @module
  */
 import { fail, ok, type Result } from "../base/mod.ts";

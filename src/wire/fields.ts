@@ -2,6 +2,7 @@
  * Readers for the fields of a decoded map. Each checks type and limits of one field and answers with
  * the value or a reason that names the field, so that message parsers are short and total.
  *
+ * @example
  * ```ts
  * const key = readBytes(map, "k", 32);
  * if (!key.ok) return key;

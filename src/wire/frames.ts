@@ -11,6 +11,13 @@
  * Tunnel and relayed frames are moved by native code; this file knows them for tests, simulation and
  * the relay's own control path. Everything else is dropped and counted by the reason given here.
  *
+ * @example
+ * ```ts
+ * const frame = parseFrame(bytes);
+ * if (!frame.ok) return drops.count(frame.reason); // "short", "foreign" …
+ * if (frame.value.type === "control") take(frame.value.control, frame.value.body);
+ * ```
+ *
  * @module
  */
 import { concatBytes, fail, ok, type Result } from "../base/mod.ts";

@@ -1,6 +1,11 @@
 /**
  * What goes inside a session: the first byte of a payload says for whom it is.
  *
+ * @example
+ * ```ts
+ * if (payload[0] === MESSAGE.ping) answerPing(payload); // payload: 1 to PAYLOAD_BYTES_MAX bytes
+ * ```
+ *
  * @module
  */
 
