@@ -31,14 +31,11 @@ import { type SessionIn, SessionMachine, type SessionOut } from "../session/mod.
 import { isRelayed, MESSAGE } from "../wire/mod.ts";
 import { RPC_RESEND_MS, type RpcIn, RpcMachine, type RpcOut } from "../rpc/mod.ts";
 import { CallBudget } from "./call_budget.ts";
-import { CandidateExchange, type ExchangeIn, type ExchangeOut } from "./candidate_exchange.ts";
+import { ComposedParts } from "./compose.ts";
 import { type ConnectEnd, Connects } from "./connects.ts";
-import { FindParts } from "./find_parts.ts";
-import { KeepAlive } from "./keep_alive.ts";
 import { OwnAddresses } from "./own_addresses.ts";
-import { type Mounted, PartHost } from "./parts.ts";
+import { PartHost } from "./parts.ts";
 import { encodeBody, encodeRefusal, isCallName } from "./protocol/mod.ts";
-import { RelayParts } from "./relay_parts.ts";
 import { Turn } from "./turn.ts";
 import type { Granted, NodeIn, NodeOptions, NodeOut } from "./types.ts";
 import { NodeView } from "./views.ts";
@@ -64,15 +61,12 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
   readonly #own = new OwnAddresses();
   readonly #budget = new CallBudget();
   readonly #connects: Connects<Turn<Member>>;
-  readonly #keepAlive = new KeepAlive();
   /** The proven path of each invite session: those have no path machine. */
   readonly #invitePaths = new BoundedMap<PeerKey, Path>(INVITE_PATHS_MAX, "evict-oldest");
   readonly #direct: boolean;
   readonly #gate: Gate;
   readonly #parts: PartHost<Turn<Member>>;
-  readonly #exchange: Mounted<ExchangeIn>;
-  readonly #relays: RelayParts<Turn<Member>>;
-  readonly #find: FindParts<Turn<Member>>;
+  readonly #composed: ComposedParts<Turn<Member>>;
 
   constructor(options: NodeOptions<Member>) {
     this.#direct = options.direct ?? true;
@@ -84,22 +78,14 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     this.#paths = new PathMachine(options.random, this.#gate);
     this.#connects = this.#connecting();
     this.#parts = this.#host();
-    this.#exchange = this.#mountExchange();
-    this.#relays = this.#mountRelays(options);
-    this.#find = new FindParts(this.#parts, {
-      ...options,
-      wallMs: () => options.wallMs(),
-      lastRecordSeq: options.lastRecordSeq ?? 0,
-      news: (news) => this.#relays.news(news),
-      say: (output, turn) => void turn.out.push(output),
-    });
+    this.#composed = this.#compose(options);
     this.view = new NodeView({
       sessions: this.#sessions,
       paths: this.#paths,
       own: this.#own,
       gate: this.#gate,
-      relays: this.#relays.view,
-      records: this.#find.view,
+      relays: this.#composed.relays,
+      records: this.#composed.records,
     });
   }
 
@@ -132,30 +118,6 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
         return this.#onLocal(input, turn);
       case "keys":
         return this.#session(input, turn);
-      case "network":
-        this.#parts.networks.network(input.network, input);
-        this.#find.network(input.network, input.facts);
-        return this.#relays.network(input.network, input.entries);
-      case "network-gone":
-        this.#find.networkGone(input.network);
-        this.#relays.networkGone(input.network);
-        return this.#parts.networks.networkGone(input.network);
-      case "relay-serve":
-        this.#find.serve();
-        return this.#relays.input(input);
-      case "relay-used":
-        return this.#relays.input(input);
-      case "want":
-      case "want-address":
-      case "unwant":
-      case "list":
-      case "announce":
-        return this.#find.input(input);
-      case "resolved":
-        return this.#parts.resolved(input.token, input.addresses, turn);
-      case "use":
-      case "drop":
-        return this.#onUse(input, turn);
       case "add-path":
       case "path-doubt":
       case "path-dead":
@@ -163,7 +125,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       case "wake":
         return this.#wake(turn);
       default:
-        unreachable(input);
+        return this.#composed.input(input, turn);
     }
   }
 
@@ -187,19 +149,6 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     this.#path({ type: "network-changed" }, turn);
   }
 
-  #onUse(input: Extract<NodeIn, { type: "use" | "drop" }>, turn: Turn<Member>): void {
-    const { peer, use } = input;
-    if (input.type === "use") this.#keepAlive.use(peer, use, input.demand);
-    else this.#keepAlive.drop(peer, use);
-    this.#demand(peer, turn);
-  }
-
-  #demand(peer: PeerKey, turn: Turn<Member>): void {
-    const demand = this.#keepAlive.of(peer);
-    this.#path({ type: "demand", peer, demand }, turn);
-    this.#relays.demand(peer, demand);
-  }
-
   // Parts ------------------------------------------------------------------------------------
 
   #host(): PartHost<Turn<Member>> {
@@ -213,37 +162,14 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
     });
   }
 
-  #mountExchange(): Mounted<ExchangeIn> {
-    const part = new CandidateExchange({
-      own: this.#own,
-      direct: this.#direct,
-      rttMs: (peer) => this.view.rttMs(peer),
-    });
-    return this.#parts.mount<
-      ExchangeIn,
-      ExchangeOut,
-      "path.candidates",
-      "path.candidates"
-    >({
-      name: "candidates",
-      part,
-      serves: ["path.candidates"],
-      onOutput: (punch, turn) => this.#path(punch, turn),
-    });
-  }
-
-  #mountRelays({ random }: NodeOptions<Member>): RelayParts<Turn<Member>> {
-    return new RelayParts(this.#parts, {
-      self: this.#self,
-      random,
-      hasRelayedPath: (peer) => this.#paths.hasRelayed(peer),
-      use: (output, turn) =>
-        this.#onUse(output.type === "claim" ? { ...output, type: "use" } : output, turn),
-      addPath: (peer, path, turn) => this.#path({ type: "add-path", peer, path }, turn),
-      serverReflexive: (seen) => this.#exchange.input(seen),
-      relays: (known) => this.#find.relays(known),
+  #compose(options: NodeOptions<Member>): ComposedParts<Turn<Member>> {
+    const [own, paths] = [this.#own, this.#paths];
+    return new ComposedParts(this.#parts, {
+      own,
+      paths,
+      path: (input, turn) => this.#path(input, turn),
       say: (output, turn) => void turn.out.push(output),
-    });
+    }, options);
   }
 
   // Connecting -------------------------------------------------------------------------------
@@ -313,7 +239,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       this.view.noteUp(peer, member, path);
       this.#parts.peer({ type: "peer-up", peer, grants: member.grants, renewed });
       this.#path({ type: "peer-up", peer, path, proven, punch }, turn);
-      this.#demand(peer, turn);
+      this.#composed.enforce(peer, turn);
     } else if (proven) this.#invitePaths.set(peer, path);
     turn.out.push({ type: "peer-up", peer, kind, member, path, initiator, renewed });
     this.#connects.established(up, turn);
@@ -433,7 +359,7 @@ export class NodeMachine<Member extends Granted> implements Machine<NodeIn, Node
       case "observed":
         return this.#onObserved(output, turn);
       case "offer-candidates":
-        return this.#exchange.input({ type: "offer", peer: output.peer });
+        return this.#composed.offer(output.peer);
       case "lost":
         turn.lost.add(output.peer);
         return this.#session({ type: "close", peer: output.peer, kind: "epoch" }, turn);
