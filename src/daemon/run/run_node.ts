@@ -8,7 +8,6 @@
  *
  * @module
  */
-import { createApi } from "../../api/server.ts";
 import type { NodeReadyDoc } from "../../api/nouns/node.ts";
 import type { RunNodeOptions } from "../options.ts";
 import { type NetworkId, OmertaError, type Path, VERSION } from "../../base/mod.ts";
@@ -22,7 +21,6 @@ import { acquireState } from "../../host/state/state_lock.ts";
 import { openStore } from "../../host/store/mod.ts";
 import { monotonicNow, systemRandom, wallNowMs } from "../../host/system.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
-import { serveUnix } from "../../host/process/unix_server.ts";
 import { type Member, peerVerifier } from "../../membership/mod.ts";
 import { NodeMachine } from "../../node/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
@@ -37,7 +35,8 @@ import { HOST_CLOCK, HostTimers } from "./timers.ts";
 import { Loop } from "./loop.ts";
 import { openMarket } from "./provider_market.ts";
 import { openRenter } from "./open_renter.ts";
-import { apiTable } from "../api/mod.ts";
+import { Closers, outliveStrays } from "./ending.ts";
+import { serveApi } from "./serving.ts";
 import { netEvents } from "./net_events.ts";
 import { Networks } from "../networks/networks.ts";
 import { networkDocs } from "../api/network_docs.ts";
@@ -83,15 +82,13 @@ class NodeRun {
   readonly #build: string;
   readonly #openNet: OpenNet | null;
   readonly #log: Log;
-  readonly #closers: (() => unknown)[] = [];
+  readonly #closers = new Closers();
   readonly #ended = Promise.withResolvers<void>();
   readonly #timers: HostTimers;
   readonly #linger: Lingering;
   #onDatagram: (path: Path, bytes: Uint8Array) => void = () => {};
   #onNetEvent: (event: NetEvent) => void = () => {};
   #alias: string | null;
-  /** Whether it gives way to another node: then the calls that run are finished before. */
-  #yields = false;
 
   constructor(
     options: RunNodeOptions,
@@ -117,39 +114,14 @@ class NodeRun {
   }
 
   async run(): Promise<void> {
-    // VMs hang on this process: a promise that nobody waited for is a defect, not its end.
-    const onRejection = (event: PromiseRejectionEvent) => {
-      event.preventDefault();
-      this.#defect(event.reason, "in the background");
-    };
-    const onError = (event: ErrorEvent) => {
-      event.preventDefault();
-      this.#defect(event.error, "in a timer");
-    };
-    globalThis.addEventListener("unhandledrejection", onRejection);
-    globalThis.addEventListener("error", onError);
-    this.#closers.push(() => globalThis.removeEventListener("unhandledrejection", onRejection));
-    this.#closers.push(() => globalThis.removeEventListener("error", onError));
+    const onDefect = (error: unknown, where: string) => this.#defect(error, where);
+    this.#closers.push(outliveStrays(onDefect));
     try {
       await this.#start();
       await this.#ended.promise;
     } finally {
-      await this.#close();
+      await this.#closers.close(onDefect);
     }
-  }
-
-  /** Closes everything in reverse; what cannot be closed keeps nothing else open. */
-  async #close(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const close of this.#closers.toReversed()) {
-      try {
-        await close();
-      } catch (error) {
-        this.#defect(error, "at its end");
-        failures.push(error);
-      }
-    }
-    if (failures.length > 0) throw failures[0];
   }
 
   async #start(): Promise<void> {
@@ -268,7 +240,17 @@ class NodeRun {
       await searches.announce(ANNOUNCE_MS, this.#options.signal);
       this.#unlessEnded();
     }
-    this.#serveApi(node, standing);
+    this.#closers.push(serveApi({
+      options: this.#options,
+      node,
+      standing,
+      build: this.#build,
+      alias,
+      socket: this.#paths.socket,
+      linger: this.#linger,
+      onEnd: () => this.#ended.resolve(),
+      onDefect: (error, where) => this.#defect(error, where),
+    }));
     this.#options.onReady(this.#ready(node, standing, made));
     this.#linger.step({ type: "wake" });
   }
@@ -323,47 +305,6 @@ class NodeRun {
       log: this.#log,
     });
     this.#closers.push(judgeMembers(context, networks));
-  }
-
-  #serveApi(node: NodeParts, standing: Standing): void {
-    // In a turn of its own, so that the answer to whoever asked for it is out before.
-    const end = () => void setTimeout(() => this.#ended.resolve(), 0);
-    const table = apiTable({
-      options: this.#options,
-      node,
-      standing,
-      build: this.#build,
-      alias: () => this.#alias,
-      linger: this.#linger,
-      end,
-      yieldNode: () => {
-        this.#yields = true;
-        end();
-      },
-      hold: (name, open) => this.#linger.step({ type: "hold", name, open }),
-      expect: (ms) => this.#linger.step({ type: "expect", ms }),
-    });
-    const api = createApi(table, {
-      onDefect: (method, error) => this.#defect(error, method),
-      onCalls: (running) => this.#linger.step({ type: "calls", running }),
-    });
-    const server = serveUnix(this.#paths.socket, (request) => api.fetch(request));
-    this.#options.signal.addEventListener("abort", end, { once: true });
-    if (this.#options.signal.aborted) end();
-    this.#closers.push(async () => {
-      api.refuse();
-      if (this.#yields) await api.drained();
-      api.abort(new OmertaError("no-node", "The node is ending"));
-      this.#farewell(node);
-      await server.close();
-    });
-  }
-
-  /** Tells the peers that this node goes, so that they need not find out. */
-  #farewell({ context }: NodeParts): void {
-    for (const peer of context.views.connected()) {
-      context.loop.input({ type: "disconnect", peer, kind: "epoch" });
-    }
   }
 
   #ready(
