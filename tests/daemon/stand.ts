@@ -1,6 +1,6 @@
 /**
  * What a use case of the node stands on in tests: a real store in a directory of its own, a clock that
- * the test moves, and a loop and a native network that write down what is asked of them.
+ * the test moves, ports that say what the test says, and a native network that writes down what is asked.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import {
   type Identity,
   networkIdOf,
 } from "../../src/crypto/mod.ts";
-import type { Context } from "../../src/daemon/context.ts";
+import type { Context } from "../../src/daemon/run/context.ts";
 import {
   type Called,
   FakeCalls,
@@ -30,7 +30,6 @@ import {
   FakeTimers,
   FakeViews,
 } from "./fake_ports.ts";
-import type { LoopEvent } from "../../src/daemon/run/loop.ts";
 import { statePaths } from "../../src/host/state/state.ts";
 import { openStore, type Store } from "../../src/host/store/mod.ts";
 import type { Answer, CallName, NodeIn, Question } from "../../src/node/mod.ts";
@@ -70,13 +69,10 @@ export class Stand {
   onConnect: (connect: Connected) => PeerKey | Promise<PeerKey> = () => {
     throw new OmertaError("unreachable", "Nobody answers there");
   };
-  /** Where a session may be opened: everywhere, unless the test says so. */
-  mayOpen: (path: string) => boolean = () => true;
   readonly inputs: NodeIn[] = [];
   readonly logged: string[] = [];
   /** What tasks in the background failed with. */
   readonly failures: unknown[] = [];
-  readonly paths = new Map<PeerKey, string>();
   holds = new FakeHolds();
   /** What the native library says to a command. */
   readonly answers = new Map<string, (args: unknown) => unknown>();
@@ -89,7 +85,6 @@ export class Stand {
   context: Context;
   readonly #time: FakeTime;
   readonly #dir: string;
-  readonly #listeners = new Set<(event: LoopEvent) => void>();
 
   constructor(dir: string, time: FakeTime, seed = 1) {
     this.#dir = dir;
@@ -116,7 +111,6 @@ export class Stand {
     this.store.close();
     this.ports.clear();
     this.views.clear();
-    this.#listeners.clear();
     this.connected.clear();
     this.store = this.#openStore();
     return this.context = this.#context();
@@ -144,19 +138,6 @@ export class Stand {
     return this.ports.serves(name);
   }
 
-  /** Something happens in the loop. */
-  emit(event: LoopEvent): void {
-    for (const listener of [...this.#listeners]) listener(event);
-    if (event.type === "peer-up" && event.kind === "epoch") {
-      this.views.members.set(event.peer, event.member);
-      this.views.emit({ type: "peer-up", peer: event.peer, renewed: event.renewed });
-    }
-    if (event.type === "peer-down" && event.kind === "epoch") {
-      this.views.members.delete(event.peer);
-      this.views.emit({ type: "peer-down", peer: event.peer, reason: event.reason });
-    }
-  }
-
   /** Answers our calls of that name from now on. */
   answer<N extends CallName>(
     name: N,
@@ -182,38 +163,21 @@ export class Stand {
   #context(): Context {
     const log = (level: string) => (message: string) =>
       void this.logged.push(`${level} ${message}`);
-    const loop = {
-      machine: {
-        isConnected: (peer: PeerKey) => this.views.isConnected(peer),
-        activePath: (peer: PeerKey) => this.paths.get(peer) ?? null,
-        pathsOf: () => [],
-        mayOpen: (path: string) => this.mayOpen(path),
-        relays: {
-          connected: (network: NetworkId) =>
-            this.home.filter(({ peer }) => splitPeerKey(peer).network === network),
-          isCutOff: () => this.home.length === 0,
-        },
-      },
-      listen: (listener: (event: LoopEvent) => void) => {
-        this.#listeners.add(listener);
-        return () => this.#listeners.delete(listener);
-      },
-      input: (input: NodeIn) => void this.inputs.push(input),
-      connect: (connect: Connected) => this.#connect(connect),
-      serve: this.ports.serve.bind(this.ports),
-      call: this.ports.call.bind(this.ports),
-    } as unknown as Context["loop"];
+    const relays = {
+      connected: (network: NetworkId) =>
+        this.home.filter(({ peer }) => splitPeerKey(peer).network === network),
+      isCutOff: () => this.home.length === 0,
+    };
     this.holds = new FakeHolds();
     return {
       paths: statePaths(this.#dir),
       store: this.store,
       identity: this.identity,
       staticKey: generateKeyPair(this.random),
-      loop,
       calls: this.ports,
       holds: this.holds,
-      demands: this.holds,
       views: this.views,
+      view: { relays, pathsOf: () => [] } as unknown as Context["view"],
       records: this.records,
       timers: new FakeTimers(),
       sessions: {

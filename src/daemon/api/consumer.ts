@@ -138,7 +138,7 @@ function documentOf({ renter, market, context }: NodeParts, rental: Rental): VmD
   const self = { program: programArguments(), state: context.paths.dir };
   return vmDoc(rental, {
     networkName: market.networkName(rental.network),
-    path: pathDocument({ view: context.loop.machine, clock: context }, providerOf(rental)),
+    path: pathDocument({ view: context.view, clock: context }, providerOf(rental)),
     sshCommand: way === null ? null : sshCommand(way, self),
   });
 }

@@ -14,7 +14,7 @@ import { type PeerKey, peerKey, splitPeerKey, VERSION } from "../../base/mod.ts"
 import { OWN_PID, processMemoryBytes } from "../../host/system.ts";
 import { endpointDocs } from "../run/endpoints.ts";
 import { resolvePeer } from "../run/provider_market.ts";
-import { knownPeers, type NodeParts } from "../run/node.ts";
+import { knownPeers, type NodeParts, rolesOf } from "../run/node.ts";
 import { networkDocs } from "./network_docs.ts";
 import { lastSeenAt, pathDocument, type Seen } from "./path_document.ts";
 import { pingPeer } from "./pinging.ts";
@@ -54,39 +54,39 @@ export function meshMethods(parts: TableParts): ApiTable {
       input: NOTHING,
       run: () =>
         later(() => {
-          const { loop, net } = context;
-          return relayStatus(loop.machine.relays, () => net.command("relay.stats", {}));
+          const { view, net } = context;
+          return relayStatus(view.relays, () => net.command("relay.stats", {}));
         }),
     },
   };
 }
 
-function meshStatus({ node, standing, alias }: TableParts): MeshStatusResult {
+function meshStatus({ node, options, endpoints, alias }: TableParts): MeshStatusResult {
   const { context, networks } = node;
   const now = context.now();
-  const { machine } = context.loop;
+  const { view } = context;
   const seen = seenBy(node);
-  const connected = machine.connected();
+  const connected = view.connected();
   const direct = connected.filter((peer) => pathDocument(seen, peer).kind === "direct").length;
-  const homes = networks.list().flatMap(({ row }) => machine.relays.connected(row.id));
+  const homes = networks.list().flatMap(({ row }) => view.relays.connected(row.id));
   const nat = (family: "ipv4" | "ipv6"): NatDoc => ({
     filtering: "unknown",
     allocation: "unknown",
-    ...machine.judgeNat(family, now),
+    ...view.judgeNat(family, now),
   });
   return {
     node: {
       id: context.identity.id,
       alias: alias(),
       version: VERSION,
-      roles: standing.roles,
+      roles: rolesOf(options),
       port: context.net.port,
-      uptime_s: Math.round((context.wallMs() - standing.startedAtMs) / 1_000),
+      uptime_s: Math.round((context.wallMs() - node.startedAtMs) / 1_000),
       pid: OWN_PID,
     },
     networks: networkDocs(networks),
     nat: { ipv4: nat("ipv4"), ipv6: nat("ipv6") },
-    endpoints: endpointDocs(standing.own, machine.observed(now), standing.advertised),
+    endpoints: endpointDocs(endpoints.own, view.observed(now), endpoints.advertised),
     peers: {
       known: knownPeers(node).size,
       connected: connected.length,
@@ -104,7 +104,7 @@ function meshStatus({ node, standing, alias }: TableParts): MeshStatusResult {
 
 /** How peers are looked at. */
 function seenBy({ context }: NodeParts): Seen {
-  return { view: context.loop.machine, clock: context };
+  return { view: context.view, clock: context };
 }
 
 function peerDoc(node: NodeParts, peer: PeerKey): PeerDoc {

@@ -34,14 +34,14 @@ export function networkMethods(parts: TableParts): ApiTable {
 }
 
 /** Belonging to networks. */
-function belongingMethods({ node, standing, alias, options }: TableParts): ApiTable {
+function belongingMethods({ node, endpoints, alias, options }: TableParts): ApiTable {
   const { networks, context } = node;
   return {
     "network.create": {
       input: NETWORK_CREATE,
       run: ({ name, invite }) => {
         const joined = networks.create(name);
-        const make = () => makeInvite(networks, standing, joined, INVITE_STANDARD);
+        const make = () => makeInvite(networks, endpoints, joined, INVITE_STANDARD);
         const made = invite ? orUnreachable(make) : null;
         return Promise.resolve({
           network: joinedDoc(networks, joined),
@@ -86,7 +86,7 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
           const document = joinedDoc(networks, joined);
           for (const peer of context.views.connected()) {
             if (splitPeerKey(peer).network !== joined.row.id) continue;
-            context.loop.input({ type: "disconnect", peer, kind: "epoch" });
+            context.sessions.disconnect(peer, "epoch");
           }
           networks.leave(joined);
           return { network: document };
@@ -96,7 +96,7 @@ function belongingMethods({ node, standing, alias, options }: TableParts): ApiTa
 }
 
 /** Inviting. */
-function invitingMethods({ node, standing, options }: TableParts): ApiTable {
+function invitingMethods({ node, endpoints, options }: TableParts): ApiTable {
   const { networks } = node;
   return {
     "network.invite": {
@@ -105,7 +105,7 @@ function invitingMethods({ node, standing, options }: TableParts): ApiTable {
         later(() => {
           const joined = networks.require(network);
           const order = { grants, uses, lifeMs: expiresMs };
-          const { text, row, lanOnly } = makeInvite(networks, standing, joined, order);
+          const { text, row, lanOnly } = makeInvite(networks, endpoints, joined, order);
           return {
             network: joinedDoc(networks, joined),
             invite: text,

@@ -14,14 +14,14 @@ import { later, leaseEnd, type TableParts } from "./parts.ts";
 
 /** All methods about the node itself. */
 export function nodeMethods(
-  { options, node, standing, build, linger, end, yieldNode }: TableParts,
+  { options, node, build, linger, end, yieldNode }: TableParts,
 ): ApiTable {
   const { mode, state } = options;
   return {
     "node.info": {
       input: NOTHING,
       isUse: false,
-      run: () => later(() => nodeInfo(options, standing, build)),
+      run: () => later(() => nodeInfo(options, build)),
     },
     "node.yield": {
       input: NODE_YIELD,

@@ -6,14 +6,15 @@
 import type { RunNodeOptions } from "../options.ts";
 import type { Instant } from "../../base/mod.ts";
 import type { LingerMachine } from "../../node/mod.ts";
-import type { NodeParts, Standing } from "../run/node.ts";
+import type { Endpoints } from "../run/endpoints.ts";
+import type { NodeParts } from "../run/node.ts";
 import { timestamp } from "../../host/time.ts";
 
 /** What the table needs besides the node's parts. */
 export interface TableParts {
   readonly options: RunNodeOptions;
   readonly node: NodeParts;
-  readonly standing: Standing;
+  readonly endpoints: Endpoints;
   readonly build: string;
   readonly alias: () => string | null;
   readonly linger: Pick<LingerMachine, "busy">;

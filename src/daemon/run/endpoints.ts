@@ -5,11 +5,15 @@
  * @module
  */
 import type { EndpointDoc } from "../../api/nouns/mesh.ts";
+import type { Log } from "../../host/log.ts";
+import type { RunNodeOptions } from "../options.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
 import { localAddresses } from "../../host/system.ts";
 import type { LocalAddresses } from "../../path/mod.ts";
 import { addressScope, formatAddress, parseAddress, parseIp, prefixOf } from "../../wire/mod.ts";
 
+/** How often our own addresses are looked at. Guess: a change of network is noticed in seconds. */
+const ADDRESSES_EVERY_MS = 2_000;
 /** Interfaces whose addresses are nobody's way to us: bridges and virtual ends of containers. */
 const INNER_INTERFACE = /^(docker|br-|veth|virbr|lxc|cni)/;
 
@@ -54,6 +58,72 @@ export function publicAddresses(own: LocalAddresses): string[] {
 /** The addresses at which our LAN reaches us. */
 export function lanAddresses(own: LocalAddresses): string[] {
   return own.addresses.filter((address) => ["private", "cgnat"].includes(scopeOf(address)));
+}
+
+/** On what endpoints stand. */
+export interface EndpointsParts {
+  readonly options: Pick<RunNodeOptions, "advertise" | "mode">;
+  /** Our UDP port. */
+  readonly port: number;
+  readonly log: Pick<Log, "info">;
+}
+
+/** Told of where the node is, at first and whenever it changes. */
+export type OnEndpoints = (local: LocalAddresses, advertised: readonly string[]) => void;
+
+/** Where the node can be reached; followed from `start` on. */
+export class Endpoints {
+  readonly #parts: EndpointsParts;
+  #onChange: OnEndpoints = () => {};
+  #own: LocalAddresses;
+  #advertised: readonly string[] = [];
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(parts: EndpointsParts) {
+    this.#parts = parts;
+    this.#own = ownAddresses(parts.port);
+  }
+
+  get own(): LocalAddresses {
+    return this.#own;
+  }
+
+  get advertised(): readonly string[] {
+    return this.#advertised;
+  }
+
+  /** Learns our addresses, and follows them from now on. */
+  async start(onChange: OnEndpoints): Promise<void> {
+    const { options, port } = this.#parts;
+    this.#onChange = onChange;
+    this.#advertised = await advertisedAddresses(options.advertise, port);
+    onChange(this.#own, this.#advertised);
+    this.#timer = setInterval(() => this.#look(), ADDRESSES_EVERY_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** The addresses that everybody reaches: what the owner said, else the global ones we see. */
+  publicAddresses(): readonly string[] {
+    return this.#advertised.length > 0 ? this.#advertised : publicAddresses(this.#own);
+  }
+
+  /** Where an invite can lead to; only a node that stays can be met on its LAN. */
+  inviteAddresses(): readonly string[] {
+    const open = this.publicAddresses();
+    if (open.length > 0 || this.#parts.options.mode === "background") return open;
+    return lanAddresses(this.#own);
+  }
+
+  #look(): void {
+    const own = ownAddresses(this.#parts.port);
+    if (JSON.stringify(own) === JSON.stringify(this.#own)) return;
+    this.#own = own;
+    this.#parts.log.info("our addresses changed");
+    this.#onChange(own, this.#advertised);
+  }
 }
 
 /** The endpoints as `mesh status` shows them. */

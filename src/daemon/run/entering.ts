@@ -4,12 +4,13 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { INVITE_FIRST } from "../networks/inviting.ts";
 import { joinNetwork, readInvite } from "../networks/joining.ts";
 import type { Networks } from "../networks/networks.ts";
 import type { RunNodeOptions } from "../options.ts";
-import { makeInvite, type Standing } from "./node.ts";
+import type { Endpoints } from "./endpoints.ts";
+import { makeInvite } from "./node.ts";
 
 /** The name of a network that `omerta relay` makes by itself. */
 const FIRST_NETWORK = "home";
@@ -27,7 +28,7 @@ const NOTHING_MADE: Entered = { created: false, invite: null };
 export interface EnteringParts {
   readonly context: Context;
   readonly networks: Networks;
-  readonly standing: Standing;
+  readonly endpoints: Endpoints;
   alias(): string | null;
 }
 
@@ -58,7 +59,7 @@ export async function enterNetwork(
 
 function beginNetwork(
   { showsInvite }: RunNodeOptions,
-  { context, networks, standing }: EnteringParts,
+  { context, networks, endpoints }: EnteringParts,
 ): Entered {
   const joined = networks.create(FIRST_NETWORK);
   if (!showsInvite) return { created: true, invite: null };
@@ -68,7 +69,7 @@ function beginNetwork(
         "NAT, as in most clouds, give the public one with --advertise HOST",
     );
   try {
-    const made = makeInvite(networks, standing, joined, INVITE_FIRST);
+    const made = makeInvite(networks, endpoints, joined, INVITE_FIRST);
     if (made.lanOnly) warn();
     return { created: true, invite: made.text };
   } catch (error) {

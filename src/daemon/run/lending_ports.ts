@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import type { LendingPorts } from "../lending/ports.ts";
 
 /** What a provider takes of its node. */

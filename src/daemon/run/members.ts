@@ -8,10 +8,11 @@ import type { NetworkId } from "../../base/mod.ts";
 import { watchClock } from "../../host/system.ts";
 import { grantedRoles } from "../../membership/mod.ts";
 import type { RecordFacts } from "../../node/mod.ts";
-import type { Context, LoopOfRooms } from "../context.ts";
+import type { Context } from "./context.ts";
 import { endSessions } from "../networks/judging.ts";
 import type { Joined } from "../networks/joined.ts";
 import type { Networks } from "../networks/networks.ts";
+import type { Loop } from "./loop.ts";
 
 /** How often certificates of connected members are judged again. Source: requirement S02 (60 s). */
 const JUDGE_MS = 30_000;
@@ -21,14 +22,14 @@ export type OwnFacts = RecordFacts;
 
 /** Tells the node machine of the networks: now, and whenever they change. */
 export class Memberships {
-  readonly #loop: Pick<LoopOfRooms, "input">;
+  readonly #loop: Pick<Loop, "input">;
   readonly #networks: Networks;
   readonly #facts: () => OwnFacts;
   #isEntered = false;
   #known = new Set<NetworkId>();
 
   constructor(
-    loop: Pick<LoopOfRooms, "input">,
+    loop: Pick<Loop, "input">,
     parts: { readonly networks: Networks; readonly facts: () => OwnFacts },
   ) {
     this.#loop = loop;

@@ -7,12 +7,12 @@ import type { NodeInfoResult } from "../../api/nouns/node.ts";
 import type { Capabilities, Role } from "../../membership/mod.ts";
 import type { RunNodeOptions } from "../options.ts";
 import { type PeerKey, peerKey } from "../../base/mod.ts";
-import type { LocalAddresses } from "../../path/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
 import type { Market } from "../renting/ports.ts";
 import type { Renter } from "../renting/renter.ts";
-import type { Context } from "../context.ts";
-import { advertisedAddresses, lanAddresses, ownAddresses, publicAddresses } from "./endpoints.ts";
+import type { Context } from "./context.ts";
+import { OWN_PID } from "../../host/system.ts";
+import type { Endpoints } from "./endpoints.ts";
 import type { Networks } from "../networks/networks.ts";
 import type { InviteOrder, MadeInvite } from "../networks/inviting.ts";
 import { unreachableInvite } from "../networks/network_errors.ts";
@@ -24,6 +24,7 @@ import type { KeptTunnels } from "../streams/kept_tunnels.ts";
 /** What a node is made of. */
 export interface NodeParts {
   readonly context: Context;
+  readonly startedAtMs: number;
   readonly networks: Networks;
   readonly tunnels: KeptTunnels;
   readonly renter: Renter;
@@ -32,90 +33,25 @@ export interface NodeParts {
   readonly accelerator: AcceleratorVerdict | null;
 }
 
-/** How often our own addresses are looked at. Guess: a change of network is noticed in seconds. */
-const ADDRESSES_EVERY_MS = 2_000;
-
-/** Where the node stands: its addresses, roles, name and time. */
-export class Standing {
-  readonly startedAtMs: number;
-  readonly #options: RunNodeOptions;
-  readonly #context: Context;
-  #onChange: () => void = () => {};
-  #own: LocalAddresses;
-  #advertised: readonly string[] = [];
-  #timer: ReturnType<typeof setInterval> | undefined;
-
-  constructor(options: RunNodeOptions, context: Context) {
-    this.#options = options;
-    this.#context = context;
-    this.#own = ownAddresses(context.net.port);
-    this.startedAtMs = context.wallMs();
-  }
-
-  get roles(): Role[] {
-    const { relay, provider } = this.#options.roles;
-    return [...relay ? ["relay" as const] : [], ...provider ? ["provider" as const] : []];
-  }
-
-  get own(): LocalAddresses {
-    return this.#own;
-  }
-
-  get advertised(): readonly string[] {
-    return this.#advertised;
-  }
-
-  /** Learns our addresses, and follows them from now on; `onChange` is called when they change. */
-  async start(onChange: () => void): Promise<void> {
-    this.#onChange = onChange;
-    const { advertise } = this.#options;
-    this.#advertised = await advertisedAddresses(advertise, this.#context.net.port);
-    this.#tell();
-    this.#timer = setInterval(() => this.#look(), ADDRESSES_EVERY_MS);
-  }
-
-  close(): void {
-    clearInterval(this.#timer);
-  }
-
-  /** The addresses that everybody reaches: what the owner said, else the global ones we see. */
-  publicAddresses(): readonly string[] {
-    return this.#advertised.length > 0 ? this.#advertised : publicAddresses(this.#own);
-  }
-
-  /** Where an invite can lead to; only a node that stays can be met on its LAN. */
-  inviteAddresses(): readonly string[] {
-    const open = this.publicAddresses();
-    if (open.length > 0 || this.#options.mode === "background") return open;
-    return lanAddresses(this.#own);
-  }
-
-  #look(): void {
-    const own = ownAddresses(this.#context.net.port);
-    if (JSON.stringify(own) === JSON.stringify(this.#own)) return;
-    this.#own = own;
-    this.#context.log.info("our addresses changed");
-    this.#tell();
-  }
-
-  #tell(): void {
-    const input = { type: "local", local: this.#own, advertised: this.#advertised } as const;
-    this.#context.loop.input(input);
-    this.#onChange();
-  }
+/** The roles of a node that is started so. */
+export function rolesOf({ roles: { relay, provider } }: RunNodeOptions): Role[] {
+  return [...relay ? ["relay" as const] : [], ...provider ? ["provider" as const] : []];
 }
 
 /** What the node says of itself in its records. */
 export function ownFacts(
-  alias: string | null,
-  standing: Standing,
-  provider: Provider | null,
-  accelerator: AcceleratorVerdict | null,
+  { alias, roles, endpoints, provider, accelerator }: {
+    readonly alias: string | null;
+    readonly roles: readonly Role[];
+    readonly endpoints: Endpoints;
+    readonly provider: Provider | null;
+    readonly accelerator: AcceleratorVerdict | null;
+  },
 ): OwnFacts {
   return {
     alias,
-    roles: standing.roles,
-    addresses: standing.publicAddresses(),
+    roles,
+    addresses: endpoints.publicAddresses(),
     capabilities: provider === null ? {} : lent(provider, accelerator),
   };
 }
@@ -133,23 +69,19 @@ function lent(provider: Provider, accelerator: AcceleratorVerdict | null): Capab
 /** Makes an invite that leads to this node. @throws {OmertaError} `invite-unreachable`. */
 export function makeInvite(
   networks: Networks,
-  standing: Standing,
+  endpoints: Endpoints,
   joined: Joined,
   order: Pick<InviteOrder, "grants" | "uses" | "lifeMs">,
 ): MadeInvite {
-  const addresses = standing.inviteAddresses().slice(0, 8);
+  const addresses = endpoints.inviteAddresses().slice(0, 8);
   if (addresses.length === 0) throw unreachableInvite();
   // A joiner is no member yet, and relays serve members: hints of relays come with the mesh.
   return networks.invite(joined, { ...order, addresses, relays: [] });
 }
 
 /** Who runs. */
-export function nodeInfo(
-  options: RunNodeOptions,
-  standing: Standing,
-  build: string,
-): NodeInfoResult {
-  return { pid: Deno.pid, build, mode: options.mode, roles: standing.roles };
+export function nodeInfo(options: RunNodeOptions, build: string): NodeInfoResult {
+  return { pid: OWN_PID, build, mode: options.mode, roles: rolesOf(options) };
 }
 
 /** All peers that are known: by record or by session. */

@@ -19,7 +19,7 @@ import {
   OVERHEAD_BYTES,
   type Policy,
 } from "../../market/mod.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { Provider } from "../lending/provider.ts";
 import { allocatedBytes, requireNoMachines } from "../lending/rows.ts";
 import type { ProviderOptions } from "../options.ts";

@@ -7,7 +7,7 @@ import { knownHostsLine } from "../../api/ssh_command.ts";
 import { writeFileAtomic } from "../../host/files.ts";
 import { SshKeys } from "../../host/ssh_keys.ts";
 import type { StatePaths } from "../../host/state/state.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import type { Market, RentingPorts, SshFiles } from "../renting/ports.ts";
 import { Renter } from "../renting/renter.ts";
 import { GuestStreams } from "../streams/guest_streams.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { NetworkId } from "../../base/mod.ts";
-import type { Context, Ground, LoopOfRooms } from "../context.ts";
+import type { Context, Ground } from "./context.ts";
 import { NodeCalls } from "./calls.ts";
 import { NodeHolds } from "./holds.ts";
 import type { Loop } from "./loop.ts";
@@ -33,23 +33,10 @@ export function openContext(
     ...ground,
     calls,
     holds,
-    demands: holds,
     views: new NodeViews(ground.identity.id, loop, (peer) => calls.nameOf(peer)),
     records: new NodeRecords(loop, searches),
     sessions: loop,
-    loop: roomsLoop(loop, calls),
+    view: loop.view,
   };
   return { context, searches };
-}
-
-/** What rooms take of the loop that have not moved to the ports yet. */
-function roomsLoop(loop: Loop, calls: NodeCalls): LoopOfRooms {
-  return {
-    machine: loop.view,
-    listen: (listener) => loop.listen(listener),
-    input: (input) => loop.input(input),
-    connect: (connect, options) => loop.connect(connect, options),
-    serve: (name, handler) => calls.serve(name, handler),
-    call: (peer, name, question, options) => calls.call(peer, name, question, options),
-  };
 }

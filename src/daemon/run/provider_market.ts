@@ -18,7 +18,7 @@ import {
   resolveName,
   thingsNamed,
 } from "../../membership/mod.ts";
-import type { Context } from "../context.ts";
+import type { Context } from "./context.ts";
 import { noRelay } from "../networks/network_errors.ts";
 import type { Networks } from "../networks/networks.ts";
 import type { Views } from "../ports.ts";

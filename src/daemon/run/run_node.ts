@@ -24,7 +24,7 @@ import { resolveHostPort } from "../../host/resolve.ts";
 import { type Member, peerVerifier } from "../../membership/mod.ts";
 import { NodeMachine } from "../../node/mod.ts";
 import type { AcceleratorVerdict } from "../../host/vm/accelerator.ts";
-import type { Context, Ground } from "../context.ts";
+import type { Context, Ground } from "./context.ts";
 import { type Entered, enterNetwork } from "./entering.ts";
 import { Lingering } from "./lingering.ts";
 import { isDirectWanted, openLog, type OpenNet, openPort } from "./opening.ts";
@@ -40,7 +40,8 @@ import { serveApi } from "./serving.ts";
 import { netEvents } from "./net_events.ts";
 import { Networks } from "../networks/networks.ts";
 import { networkDocs } from "../api/network_docs.ts";
-import { type NodeParts, ownFacts, Standing } from "./node.ts";
+import { Endpoints } from "./endpoints.ts";
+import { type NodeParts, ownFacts, rolesOf } from "./node.ts";
 import { type OpenedProvider, openProvider } from "./open_provider.ts";
 import type { Provider } from "../lending/provider.ts";
 import { driveRelay } from "./relay_driver.ts";
@@ -88,6 +89,7 @@ class NodeRun {
   readonly #linger: Lingering;
   #onDatagram: (path: Path, bytes: Uint8Array) => void = () => {};
   #onNetEvent: (event: NetEvent) => void = () => {};
+  readonly #startedAtMs = wallNowMs();
   #alias: string | null;
 
   constructor(
@@ -132,12 +134,12 @@ class NodeRun {
     const records = { list: (network: NetworkId) => loop.view.records.records(network) };
     const networks = new Networks({ ...ground, records }, () => this.#alias);
     const loop: Loop = this.#openLoop(ground, networks);
-    const { context, searches } = openContext(ground, loop, {
+    const opened = openContext(ground, loop, {
       networkName: (network) => networks.get(network)?.row.name ?? network,
       onDefect: (error) => this.#defect(error),
     });
-    this.#closers.push(() => searches.close());
-    await this.#compose(context, networks, searches);
+    this.#closers.push(() => opened.searches.close());
+    await this.#compose(loop, opened, networks);
   }
 
   /** The state, the keys and the port. */
@@ -197,28 +199,38 @@ class NodeRun {
     return loop;
   }
 
-  async #compose(context: Context, networks: Networks, searches: Searches): Promise<void> {
-    const standing = new Standing(this.#options, context);
-    this.#closers.push(() => standing.close());
+  async #compose(
+    loop: Loop,
+    { context, searches }: { readonly context: Context; readonly searches: Searches },
+    networks: Networks,
+  ): Promise<void> {
+    const alias = () => this.#alias;
+    const { net, log, calls } = context;
+    const endpoints = new Endpoints({ options: this.#options, port: net.port, log });
+    this.#closers.push(() => endpoints.close());
+    const roles = rolesOf(this.#options);
     let provider: Provider | null = null;
     let accelerator: AcceleratorVerdict | null = null;
-    const facts = () => ownFacts(this.#alias, standing, provider, accelerator);
+    const facts = () => ownFacts({ alias: alias(), roles, endpoints, provider, accelerator });
     const market = openMarket(context, networks);
     const { renter, tunnels } = openRenter(context, market);
     this.#closers.push(() => tunnels.end(), () => renter.end());
-    this.#serveMembers(context, networks);
-    driveRelay(context);
+    calls.serve("redeem", (caller, question) => networks.redeem(caller, question));
+    calls.serve("renew", (caller, question) => networks.renew(caller, question));
+    driveRelay({ loop, net, log });
     keepRenewed({ ...context, networks });
-    const memberships = new Memberships(context.loop, { networks, facts });
-    await standing.start(() => memberships.tellFacts());
+    const memberships = new Memberships(loop, { networks, facts });
+    await endpoints.start((local, advertised) => {
+      loop.input({ type: "local", local, advertised });
+      memberships.tellFacts();
+    });
     this.#unlessEnded();
-    const alias = () => this.#alias;
-    const made = await enterNetwork(this.#options, { context, networks, standing, alias });
+    const made = await enterNetwork(this.#options, { context, networks, endpoints, alias });
     this.#unlessEnded();
-    for (const role of standing.roles) networks.requireRole(role);
+    for (const role of roles) networks.requireRole(role);
     if (this.#options.roles.relay) {
       const limits = relayLimits(this.#options.relay);
-      context.loop.input({ type: "relay-serve", limits });
+      loop.input({ type: "relay-serve", limits });
     }
     if (this.#options.roles.provider) {
       ({ provider, accelerator } = await this.#openProvider(context, memberships));
@@ -226,6 +238,7 @@ class NodeRun {
     }
     const node: NodeParts = {
       context,
+      startedAtMs: this.#startedAtMs,
       networks,
       tunnels,
       renter,
@@ -233,25 +246,15 @@ class NodeRun {
       provider,
       accelerator,
     };
-    this.#follow(node);
+    this.#follow(node, loop);
     memberships.enter();
     renter.resume();
     if (this.#options.mode === "foreground") {
       await searches.announce(ANNOUNCE_MS, this.#options.signal);
       this.#unlessEnded();
     }
-    this.#closers.push(serveApi({
-      options: this.#options,
-      node,
-      standing,
-      build: this.#build,
-      alias,
-      socket: this.#paths.socket,
-      linger: this.#linger,
-      onEnd: () => this.#ended.resolve(),
-      onDefect: (error, where) => this.#defect(error, where),
-    }));
-    this.#options.onReady(this.#ready(node, standing, made));
+    this.#serve(node, endpoints);
+    this.#options.onReady(this.#ready(node, made));
     this.#linger.step({ type: "wake" });
   }
 
@@ -284,20 +287,15 @@ class NodeRun {
 
   // Serving --------------------------------------------------------------------------------------
 
-  #serveMembers({ loop }: Context, networks: Networks): void {
-    loop.serve("redeem", (caller, question) => networks.redeem(caller, question));
-    loop.serve("renew", (caller, question) => networks.renew(caller, question));
-  }
-
-  #follow(node: NodeParts): void {
+  #follow(node: NodeParts, loop: Loop): void {
     const { context, networks, tunnels } = node;
-    context.loop.listen((event) => {
+    loop.listen((event) => {
       if (event.type === "moved" && event.to !== null) {
         this.#log.debug("a path moved", { peer: event.peer, from: event.from, to: event.to });
       }
     });
     this.#onNetEvent = netEvents({
-      loop: context.loop,
+      loop,
       tunnels,
       nameOf: (tunnel) => tunnels.nameOf(tunnel),
       hold: (name, open) => this.#linger.step({ type: "hold", name, open }),
@@ -307,15 +305,28 @@ class NodeRun {
     this.#closers.push(judgeMembers(context, networks));
   }
 
+  #serve(node: NodeParts, endpoints: Endpoints): void {
+    this.#closers.push(serveApi({
+      options: this.#options,
+      node,
+      endpoints,
+      build: this.#build,
+      alias: () => this.#alias,
+      socket: this.#paths.socket,
+      linger: this.#linger,
+      onEnd: () => this.#ended.resolve(),
+      onDefect: (error, where) => this.#defect(error, where),
+    }));
+  }
+
   #ready(
     node: NodeParts,
-    standing: Standing,
     made: Entered,
   ): NodeReadyDoc {
     return {
       node: { id: node.context.identity.id, alias: this.#alias },
       port: node.context.net.port,
-      roles: standing.roles,
+      roles: rolesOf(this.#options),
       networks: networkDocs(node.networks),
       network_created: made.created,
       invite: made.invite,

@@ -13,7 +13,7 @@ import type { Lingering } from "./lingering.ts";
 
 /** What is served, and how it ends. */
 export interface ServingParts
-  extends Pick<TableParts, "options" | "node" | "standing" | "build" | "alias"> {
+  extends Pick<TableParts, "options" | "node" | "endpoints" | "build" | "alias"> {
   readonly socket: string;
   readonly linger: Lingering;
   /** The node is to end. */

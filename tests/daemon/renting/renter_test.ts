@@ -1,10 +1,8 @@
 /** The renter with real providers whose machines, calls and tunnels a test moves. */
 import assert from "node:assert/strict";
 import { OmertaError, type VmId } from "../../../src/base/mod.ts";
-import type { LoopEvent } from "../../../src/daemon/run/loop.ts";
 import { settle } from "../fake_time.ts";
 import { type RentRig, withRenter } from "./rent_rig.ts";
-import { asPath } from "../../../src/wire/mod.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60_000;
@@ -345,16 +343,14 @@ Deno.test(
   "a provider that goes away while its VM boots is waited for, and given up in the end",
   withRenter(1, async (rig, time) => {
     const { lender } = rig;
-    const down = { type: "peer-down", peer: lender.peer, kind: "epoch" } as const;
+    const { peer } = lender;
     const away = () => {
       lender.isReachable = false;
-      rig.stand.emit({ ...down, reason: "lost", detail: null });
+      rig.stand.views.emit({ type: "peer-down", peer, reason: "lost" });
     };
     const back = () => {
       lender.isReachable = true;
-      const up = { type: "peer-up", peer: lender.peer, kind: "epoch", path: asPath("") } as const;
-      const member = {} as Extract<LoopEvent, { type: "peer-up" }>["member"];
-      rig.stand.emit({ ...up, member, initiator: true, renewed: false });
+      rig.stand.views.emit({ type: "peer-up", peer, renewed: false });
     };
     const first = await rig.booting({ name: "one" });
     away();

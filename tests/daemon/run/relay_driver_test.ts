@@ -5,10 +5,22 @@ import { relayStatus } from "../../../src/daemon/api/relay.ts";
 import { driveRelay } from "../../../src/daemon/run/relay_driver.ts";
 import type { RelayStats } from "../../../src/host/net/commands.ts";
 import type { NodeId } from "../../../src/base/mod.ts";
-import { withStand } from "../stand.ts";
+import type { LoopEvent } from "../../../src/daemon/run/loop.ts";
+import { type Stand, withStand } from "../stand.ts";
 
 const NOTHING = { packets: 0, bytes: 0 };
 const LIMITS = { sessions: 3, bytesPerS: 1_000_000, sessionBytesPerS: 400_000 };
+
+/** Drives the data path of a stand; returns what says something as the relay. */
+function drive({ context: { net, log }, inputs }: Stand): (event: LoopEvent) => void {
+  let emit: (event: LoopEvent) => void = () => assert.fail("nobody listens");
+  const listen = (listener: (event: LoopEvent) => void) => {
+    emit = listener;
+    return () => {};
+  };
+  driveRelay({ loop: { listen, input: (input) => void inputs.push(input) }, net, log });
+  return (event) => emit(event);
+}
 
 const STATS: RelayStats = {
   sessions: [{ session: 7, idleMs: 20, control: { packets: 3, bytes: 300 }, tunnel: NOTHING }],
@@ -19,10 +31,10 @@ const STATS: RelayStats = {
 Deno.test(
   "the data path is told what may be carried, and whom to forward to each other",
   withStand((stand) => {
-    driveRelay(stand.context);
-    stand.emit({ type: "relay-limits", limits: LIMITS });
-    stand.emit({ type: "relay-set", session: 7, a: "192.0.2.1:1", b: "192.0.2.2:2" });
-    stand.emit({ type: "relay-remove", session: 7 });
+    const emit = drive(stand);
+    emit({ type: "relay-limits", limits: LIMITS });
+    emit({ type: "relay-set", session: 7, a: "192.0.2.1:1", b: "192.0.2.2:2" });
+    emit({ type: "relay-remove", session: 7 });
     const limits = { sessions: 3, bytesPerSecond: 1_000_000, sessionBytesPerSecond: 400_000 };
     assert.deepEqual(stand.commands, [
       { op: "relay.limits", args: limits },
@@ -36,11 +48,11 @@ Deno.test(
 Deno.test(
   "a session that the data path ended by itself is removed nevertheless",
   withStand((stand) => {
-    driveRelay(stand.context);
+    const emit = drive(stand);
     stand.answers.set("relay.remove", () => {
       throw new OmertaError("internal", "no such session");
     });
-    stand.emit({ type: "relay-remove", session: 7 });
+    emit({ type: "relay-remove", session: 7 });
     assert.deepEqual(stand.logged, ["debug a relay session was gone already"]);
     return Promise.resolve();
   }),
@@ -49,9 +61,9 @@ Deno.test(
 Deno.test(
   "the relay is told what the data path counts",
   withStand((stand) => {
-    driveRelay(stand.context);
+    const emit = drive(stand);
     stand.answers.set("relay.stats", () => STATS);
-    stand.emit({ type: "relay-usage" });
+    emit({ type: "relay-usage" });
     assert.deepEqual(stand.inputs, [{ type: "relay-used", sessions: STATS.sessions }]);
     return Promise.resolve();
   }),
