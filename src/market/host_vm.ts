@@ -4,6 +4,7 @@
  * @module
  */
 import { after, type Instant, type PeerKey, unreachable, type VmId } from "../base/mod.ts";
+import type { OwnersEndReason } from "./rental.ts";
 import type { Requirements } from "./requirements.ts";
 import type { VmEvent, VmState } from "./vm_state.ts";
 
@@ -27,6 +28,18 @@ export type EndReason = (typeof END_REASONS)[number];
 /** Whether `value` is a reason: for what comes from a database or a peer. */
 export function isEndReason(value: unknown): value is EndReason {
   return END_REASONS.some((reason) => reason === value);
+}
+
+/** Why a VM ended, as its owner is told: that its time was over, not which time. */
+export function ownersEndReason(reason: EndReason | null): OwnersEndReason | null {
+  switch (reason) {
+    case "reservation":
+    case "lease":
+    case "life":
+      return "expired";
+    default:
+      return reason;
+  }
 }
 
 /** A VM in the book. A snapshot: the book replaces it, never changes it. */

@@ -10,4 +10,5 @@ export type { PathEvent, PathEventView } from "./history.ts";
 export { PING, PONG } from "./messages.ts";
 export * from "./nat.ts";
 export { PathMachine } from "./path_machine.ts";
+export { silenceOf } from "./silence.ts";
 export type * from "./types.ts";

@@ -25,6 +25,7 @@ import {
 import { generateKeyPair, type Identity, type KeyPair } from "../crypto/mod.ts";
 import { encodeShown, type Grant, type Member } from "../membership/mod.ts";
 import { type NodeIn, NodeMachine, type NodeOut } from "../node/mod.ts";
+import { silenceOf } from "../path/mod.ts";
 import { RELAY_LIMITS } from "../relay/mod.ts";
 import type { AcceptedKey } from "../session/mod.ts";
 import { asPath } from "../wire/mod.ts";
@@ -40,13 +41,6 @@ import type { World } from "./world.ts";
 
 /** The port of every node, unless it is told another. Source: the design. */
 export const NODE_PORT = 9_000;
-/**
- * Silence after which a path is doubted, and dead, in waits for an answer on it. Source: the daemon's
- * loop, whose constants these are.
- */
-const DOUBT_WAITS = 0.5;
-const DEAD_WAITS = 3.75;
-
 /** How long a host waits for a session. Source: the daemon's reaching. */
 const REACH_MS = 10_000;
 
@@ -326,9 +320,7 @@ export class Host implements InterfaceOwner, NativeHost {
   }
 
   #route({ peer, active, standby, accept, patienceMs }: Out<"routes">): void {
-    const doubtMs = DOUBT_WAITS * patienceMs;
-    const deadMs = DEAD_WAITS * patienceMs;
-    this.native.route(peer, { active, standby, accept, doubtMs, deadMs });
+    this.native.route(peer, { active, standby, accept, ...silenceOf(patienceMs) });
   }
 
   /** Has the heap look again when something is due; a look that comes too early changes nothing. */

@@ -19,6 +19,7 @@ import {
   type HostRow,
   type HostVm,
   isEnded,
+  ownersEndReason,
   parseHostRow,
   type Policy,
   toHostRow,
@@ -198,18 +199,13 @@ export class Provider {
       lifeLeftMs: lifeEndsAt === null ? null : left(lifeEndsAt),
       bootMs: null,
       reason: endReason,
-      endReason: ownersWord(endReason),
+      endReason: ownersEndReason(endReason),
     };
   }
 
   #clock() {
     return { now: this.host.now, unixMs: this.host.wallMs };
   }
-}
-
-/** What an owner is told of a reason. */
-function ownersWord(reason: EndReason | null): VmStateMessage["endReason"] {
-  return reason === "reservation" || reason === "lease" || reason === "life" ? "expired" : reason;
 }
 
 function refused({ code, message, retryMs }: Refusal) {

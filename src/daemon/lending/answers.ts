@@ -4,7 +4,7 @@
  * @module
  */
 import { formatDuration, formatSize, type Instant, OmertaError } from "../../base/mod.ts";
-import { type HostVm, isEnded } from "../../market/mod.ts";
+import { type HostVm, isEnded, ownersEndReason } from "../../market/mod.ts";
 import type { Answer, VmStateMessage } from "../../node/mod.ts";
 import { withoutPaths } from "../outward.ts";
 import type { Created, Hosted } from "./hosted.ts";
@@ -20,7 +20,7 @@ export function vmMessage(vm: HostVm, hosted: Hosted | undefined, now: Instant):
     lifeLeftMs: living && vm.lifeEndsAt !== null ? left(vm.lifeEndsAt) : null,
     bootMs: roundOrNull(hosted?.bootMs ?? null),
     reason: vm.endReason === null ? null : endSentence(vm),
-    endReason: ownersEndReason(vm),
+    endReason: ownersEndReason(vm.endReason),
   };
 }
 
@@ -84,18 +84,6 @@ function endSentence(vm: HostVm): string {
   const why = sentences[vm.endReason ?? "failed"];
   if (vm.endDetail === null) return why;
   return `${why}: ${withoutPaths(vm.endDetail)}`.slice(0, 500).toWellFormed();
-}
-
-/** Why a VM ended, as its owner is told; `null` while no end is decided. */
-function ownersEndReason({ endReason }: HostVm): VmStateMessage["endReason"] {
-  switch (endReason) {
-    case "reservation":
-    case "lease":
-    case "life":
-      return "expired";
-    default:
-      return endReason;
-  }
 }
 
 /** Whole milliseconds, never negative. */

@@ -24,16 +24,11 @@ import type {
   NodeView,
   RelaySaid,
 } from "../../node/mod.ts";
+import { silenceOf } from "../../path/mod.ts";
 import type { RpcResult } from "../../rpc/mod.ts";
 import type { CallOptions, Connect, Sessions } from "../ports.ts";
 import { connectError } from "./call_errors.ts";
 
-/**
- * Silence after which the data path doubts the active path, and after which it counts as dead, in waits
- * for an answer on it: 200 ms and 1.5 s on all but slow paths. Source: the design, and a guess.
- */
-const DOUBT_WAITS = 0.5;
-const DEAD_WAITS = 3.75;
 /** A handshake gives up after this at the latest; the session core gives up earlier. Guess. */
 const CONNECT_TIMEOUT_MS = 8_000;
 /** A second after the machine ends a call by itself, the clock does. */
@@ -257,10 +252,9 @@ export class Loop implements Sessions {
 
   #route(routes: Extract<NodeOut<Member>, { type: "routes" }>): void {
     const { peer, active, standby, accept, patienceMs } = routes;
-    const doubtMs = DOUBT_WAITS * patienceMs;
-    const deadMs = DEAD_WAITS * patienceMs;
-    if (accept.length === 0) this.#net.command("peer.remove", { peer });
-    else this.#net.command("peer.set", { peer, active, standby, accept, doubtMs, deadMs });
+    if (accept.length === 0) return this.#net.command("peer.remove", { peer });
+    const silence = silenceOf(patienceMs);
+    this.#net.command("peer.set", { peer, active, standby, accept, ...silence });
   }
 
   #arm(): void {
