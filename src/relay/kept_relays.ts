@@ -2,12 +2,12 @@
  * The relays of one network that a node keeps connected.
  *
  * ```text
- *             ┌──────────── there ◀───────────┐ peer-up
- *   peer-down │                               │
- *             ▼        dial-failed            │
- *   kept ─▶ dialing ────────────────▶ waiting │
- *             ▲ └──────────────────────────────┘
- *             └── the back-off is over, or a relay is wanted
+ *                               peer-up
+ *   chosen ─▶ dialing ─────────────────────────▶ there
+ *              ▲   │ dial-failed                   │
+ *              │   ▼                               │ peer-down: dialing at once,
+ *              waiting ◀───────────────────────────┘ waiting where it had only just come
+ *              its wait is over, or a relay is wanted
  * ```
  *
  * One that is chosen no longer, and is not there, is let go.

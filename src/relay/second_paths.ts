@@ -19,7 +19,7 @@ import type { HomeRelay, RelayClientOutput } from "./client_types.ts";
 import type { Contacts } from "./contacts.ts";
 
 /** How long a relay may take to join two members: it asks the other one. Guess. */
-export const ALLOCATE_MS = 5_000;
+const ALLOCATE_MS = 5_000;
 /** Busy peers that get a second path; more do without. Guess: as many as tunnels may be. */
 const BUSY_MAX = 4_096;
 
@@ -46,7 +46,7 @@ export class SecondPaths {
   readonly #parts: SecondPathsParts;
   /** Busy peers, and the question under way for each. */
   readonly #busy = new BoundedMap<PeerKey, number | null>(BUSY_MAX, "refuse");
-  /** At most one for each that is or was busy: those whose peer is busy no longer end by themselves. */
+  /** Questions under way; where a peer is busy no longer, its own ends in vain. */
   readonly #requests = new BoundedMap<number, Request>(BUSY_MAX, "refuse");
 
   constructor(parts: SecondPathsParts) {
