@@ -177,7 +177,7 @@ function shown(report: Report & Cost): string {
     `  until direct:    ${spread(report.direct_ms)}`,
     `  tunnel silent:   ${spread(report.silence_ms)}`,
     ...requests === "" ? [] : [`  requests: ${requests}`],
-    ...Object.entries(labels).map(([label, end]) => `  ${label}: ${end}`),
+    ...grid(labels).map((line) => `  ${line}`),
     `  CPU: ${seconds(report.cpu_ms)}, ${report.cpu_ms_per_virtual_s} ms a simulated second, ` +
     `${report.cpu_ms_per_late_virtual_s} ms late in the run; ${
       seconds(report.wall_ms)
@@ -187,6 +187,18 @@ function shown(report: Report & Cost): string {
       mib(report.memory_rss_bytes)
     } in all`,
   ].join("\n");
+}
+
+/** Labels of the form `A x B` as a matrix, `-` where it would say the same twice. */
+function grid(labels: Readonly<Record<string, string>>): string[] {
+  const pairs = Object.entries(labels).map(([label, end]) => [...label.split(" x "), end]);
+  const names = [...new Set(pairs.flatMap(([a = "", b = ""]) => [a, b]))];
+  if (names.length === 0) return [];
+  const width = Math.max(...names.map((name) => name.length), "relayed".length) + 2;
+  const cell = (a: string, b: string) => labels[`${a} x ${b}`] ?? "-";
+  const row = (cells: readonly string[]) =>
+    cells.map((each) => each.padEnd(width)).join("").trimEnd();
+  return [row(["", ...names]), ...names.map((a) => row([a, ...names.map((b) => cell(a, b))]))];
 }
 
 function spread({ count, p50, p95, max }: Spread): string {
