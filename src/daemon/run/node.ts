@@ -1,5 +1,5 @@
 /**
- * A running node: all its parts, put together, and what ends it.
+ * What a running node is made of, and what it says of itself.
  *
  * @module
  */

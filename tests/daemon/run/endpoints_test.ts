@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import {
   advertisedAddresses,
   endpointDocs,
+  Endpoints,
   lanAddresses,
   ownAddresses,
   publicAddresses,
   withPort,
 } from "../../../src/daemon/run/endpoints.ts";
+import { withStand } from "../stand.ts";
 
 const TABLE: readonly (readonly [text: string, expected: string])[] = [
   ["192.0.2.1", "192.0.2.1:9000"],
@@ -67,3 +69,33 @@ Deno.test("our own addresses carry our port, and no link-local one is among them
   assert.ok(!addresses.some((address) => /^169\.254\.|^\[fe80/.test(address)));
   assert.ok(prefixes.length <= addresses.length);
 });
+
+Deno.test(
+  "where a node is met is told at first, and what its owner says stands before what it sees",
+  withStand(async (stand) => {
+    const { log } = stand.context;
+    const options = { advertise: ["203.0.113.5", "203.0.113.6:7"], mode: "foreground" } as const;
+    const endpoints = new Endpoints({ options, port: 9_000, log });
+    const told: unknown[] = [];
+    await endpoints.start((local, advertised) => told.push([local, advertised]));
+    endpoints.close();
+    const advertised = ["203.0.113.5:9000", "203.0.113.6:7"];
+    assert.deepEqual(told, [[endpoints.own, advertised]]);
+    assert.deepEqual([endpoints.publicAddresses(), endpoints.inviteAddresses()], [
+      advertised,
+      advertised,
+    ]);
+  }),
+);
+
+Deno.test(
+  "a node in the background invites nobody to its LAN",
+  withStand(async (stand) => {
+    const { log } = stand.context;
+    const options = { advertise: [], mode: "background" } as const;
+    const endpoints = new Endpoints({ options, port: 9_000, log });
+    await endpoints.start(() => {});
+    endpoints.close();
+    assert.deepEqual(endpoints.inviteAddresses(), endpoints.publicAddresses());
+  }),
+);
