@@ -28,7 +28,7 @@ import { formatAddress } from "../../wire/mod.ts";
 import type { Released } from "../renting/releases.ts";
 import type { NodeParts } from "../run/node.ts";
 import { TICKET_MS } from "../streams/tunnels.ts";
-import { pathDocument } from "./path_document.ts";
+import { pathDoc } from "./path_doc.ts";
 import { later, type TableParts } from "./parts.ts";
 import { knownProviderDoc, sshTargetDoc, vmDoc } from "./vm_doc.ts";
 
@@ -138,7 +138,7 @@ function documentOf({ renter, market, context }: NodeParts, rental: Rental): VmD
   const self = { program: programArguments(), state: context.paths.dir };
   return vmDoc(rental, {
     networkName: market.networkName(rental.network),
-    path: pathDocument({ view: context.view, clock: context }, providerOf(rental)),
+    path: pathDoc({ view: context.view, clock: context }, providerOf(rental)),
     sshCommand: way === null ? null : sshCommand(way, self),
   });
 }

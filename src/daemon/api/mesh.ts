@@ -1,5 +1,5 @@
 /**
- * `mesh.*` and `relay.status`: what the mesh does.
+ * `mesh.*`: what this node knows of the mesh.
  *
  * @module
  */
@@ -12,15 +12,14 @@ import {
 import type { ApiTable } from "../../api/server.ts";
 import { type PeerKey, peerKey, splitPeerKey, VERSION } from "../../base/mod.ts";
 import { OWN_PID, processMemoryBytes } from "../../host/system.ts";
-import { endpointDocs } from "../run/endpoints.ts";
+import { endpointDocs } from "./endpoint_doc.ts";
 import { resolvePeer } from "../run/provider_market.ts";
 import { knownPeers, type NodeParts, rolesOf } from "../run/node.ts";
-import { networkDocs } from "./network_docs.ts";
-import { lastSeenAt, pathDocument, type Seen } from "./path_document.ts";
+import { networkDocs } from "./network_doc.ts";
+import { lastSeenAt, pathDoc, type Seen } from "./path_doc.ts";
 import { pingPeer } from "./pinging.ts";
 import { NETWORK, NOTHING } from "../../api/nouns/common.ts";
 import { later, type TableParts } from "./parts.ts";
-import { relayStatus } from "./relay.ts";
 
 /** All methods about the mesh. */
 export function meshMethods(parts: TableParts): ApiTable {
@@ -50,14 +49,6 @@ export function meshMethods(parts: TableParts): ApiTable {
         return await pingPeer(parts, { ...input, peer }, { signal, item });
       },
     },
-    "relay.status": {
-      input: NOTHING,
-      run: () =>
-        later(() => {
-          const { view, net } = context;
-          return relayStatus(view.relays, () => net.command("relay.stats", {}));
-        }),
-    },
   };
 }
 
@@ -67,7 +58,7 @@ function meshStatus({ node, options, endpoints, alias }: TableParts): MeshStatus
   const { view } = context;
   const seen = seenBy(node);
   const connected = view.connected();
-  const direct = connected.filter((peer) => pathDocument(seen, peer).kind === "direct").length;
+  const direct = connected.filter((peer) => pathDoc(seen, peer).kind === "direct").length;
   const homes = networks.list().flatMap(({ row }) => view.relays.connected(row.id));
   const nat = (family: "ipv4" | "ipv6"): NatDoc => ({
     filtering: "unknown",
@@ -95,7 +86,7 @@ function meshStatus({ node, options, endpoints, alias }: TableParts): MeshStatus
     },
     relays: homes.map(({ peer }) => ({
       id: splitPeerKey(peer).node,
-      rtt_ms: pathDocument(seen, peer).rtt_ms,
+      rtt_ms: pathDoc(seen, peer).rtt_ms,
       role: "home",
     })),
     memory_bytes: processMemoryBytes(),
@@ -116,7 +107,7 @@ function peerDoc(node: NodeParts, peer: PeerKey): PeerDoc {
     alias: record?.alias ?? member?.alias ?? null,
     roles: record?.roles ?? [],
     networks: [network],
-    path: pathDocument(seenBy(node), peer),
+    path: pathDoc(seenBy(node), peer),
     last_seen_at: lastSeenAt(seenBy(node), peer),
   };
 }

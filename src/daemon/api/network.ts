@@ -19,13 +19,7 @@ import {
   NETWORK_LEAVE,
   NETWORK_REVOKE,
 } from "../../api/nouns/network.ts";
-import {
-  inviteDoc,
-  joinedDoc,
-  networkDetailsDoc,
-  networkDoc,
-  networkDocs,
-} from "./network_docs.ts";
+import { inviteDoc, joinedDoc, networkDetailsDoc, networkDoc, networkDocs } from "./network_doc.ts";
 import { later, type TableParts } from "./parts.ts";
 
 /** All methods about networks. */

@@ -7,7 +7,7 @@ import type { MeshPingInput, MeshPingItem, MeshPingResult } from "../../api/noun
 import { type PeerKey, type Random, randomUint32, splitPeerKey } from "../../base/mod.ts";
 import { delay } from "../../host/delay.ts";
 import type { Calls, Clock, Holds } from "../ports.ts";
-import { pathDocument, type Seen } from "./path_document.ts";
+import { pathDoc, type Seen } from "./path_doc.ts";
 
 /** How long one answer is waited for. Guess. */
 const ANSWER_MS = 3_000;
@@ -39,7 +39,7 @@ export async function pingPeer(
       const rttMs = await pingOnce(parts, peer, on.signal);
       sent++;
       if (rttMs !== null) rtts.push(rttMs);
-      const path = pathDocument(parts, peer);
+      const path = pathDoc(parts, peer);
       if (path.kind === "direct") directAfterMs ??= Math.round(clock.now() - startedAt);
       on.item({ seq: sent, rtt_ms: rttMs, path });
       const isLast = sent >= ping.count || (ping.untilDirect && directAfterMs !== null);
@@ -53,7 +53,7 @@ export async function pingPeer(
     sent,
     received: rtts.length,
     rtt_ms: quantiles(rtts),
-    path: pathDocument(parts, peer),
+    path: pathDoc(parts, peer),
     direct_after_ms: directAfterMs,
   };
 }

@@ -3,12 +3,25 @@
  *
  * @module
  */
+import { NOTHING } from "../../api/nouns/common.ts";
 import type { RelayStatusResult } from "../../api/nouns/relay.ts";
+import type { ApiTable } from "../../api/server.ts";
 import { OmertaError } from "../../base/mod.ts";
 import type { RelayStats } from "../../host/net/commands.ts";
 import type { RelayView } from "../../node/mod.ts";
+import { later, type TableParts } from "./parts.ts";
 
-const NOTHING = { packets: 0, bytes: 0 };
+const NO_TRAFFIC = { packets: 0, bytes: 0 };
+
+/** All methods about relaying. */
+export function relayMethods({ node: { context: { view, net } } }: TableParts): ApiTable {
+  return {
+    "relay.status": {
+      input: NOTHING,
+      run: () => later(() => relayStatus(view.relays, () => net.command("relay.stats", {}))),
+    },
+  };
+}
 
 /**
  * What a relay forwards, and between whom.
@@ -29,7 +42,7 @@ export function relayStatus(
   const { sessions, total, dropped } = stats();
   const byId = new Map(sessions.map((session) => [session.session, session]));
   const pairs = relay.pairs().map(({ session, a, b }) => {
-    const { control = NOTHING, tunnel = NOTHING } = byId.get(session) ?? {};
+    const { control = NO_TRAFFIC, tunnel = NO_TRAFFIC } = byId.get(session) ?? {};
     return { a, b, control, tunnel };
   });
   return {

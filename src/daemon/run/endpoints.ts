@@ -4,7 +4,6 @@
  *
  * @module
  */
-import type { EndpointDoc } from "../../api/nouns/mesh.ts";
 import type { Log } from "../../host/log.ts";
 import type { RunNodeOptions } from "../options.ts";
 import { resolveHostPort } from "../../host/resolve.ts";
@@ -124,21 +123,6 @@ export class Endpoints {
     this.#parts.log.info("our addresses changed");
     this.#onChange(own, this.#advertised);
   }
-}
-
-/** The endpoints as `mesh status` shows them. */
-export function endpointDocs(
-  own: LocalAddresses,
-  observed: readonly string[],
-  advertised: readonly string[],
-): EndpointDoc[] {
-  const local = own.addresses.filter((address) => scopeOf(address) !== "loopback");
-  const docs = [
-    ...advertised.map((address): EndpointDoc => ({ address, source: "local" })),
-    ...local.map((address): EndpointDoc => ({ address, source: "local" })),
-    ...observed.map((address): EndpointDoc => ({ address, source: "observed" })),
-  ];
-  return [...new Map(docs.toReversed().map((doc) => [doc.address, doc])).values()].toReversed();
 }
 
 function scopeOf(address: string): string {

@@ -39,7 +39,7 @@ import { Closers, outliveStrays } from "./ending.ts";
 import { serveApi } from "./serving.ts";
 import { netEvents } from "./net_events.ts";
 import { Networks } from "../networks/networks.ts";
-import { networkDocs } from "../api/network_docs.ts";
+import { networkDocs } from "../api/network_doc.ts";
 import { Endpoints } from "./endpoints.ts";
 import { type NodeParts, ownFacts, rolesOf } from "./node.ts";
 import { type OpenedProvider, openProvider } from "./open_provider.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { PathDoc } from "../../../src/api/nouns/mesh.ts";
 import { vmDoc } from "../../../src/daemon/api/vm_doc.ts";
-import { NO_PATH } from "../../../src/daemon/api/path_document.ts";
+import { NO_PATH } from "../../../src/daemon/api/path_doc.ts";
 import { hostKeyOf } from "../../../src/daemon/renting/rental_tunnel.ts";
 import { timestamp, timestampOrNull } from "../../../src/host/time.ts";
 import { dry, ended, evicted, network, rental, reserved } from "../renting/rental_samples.ts";

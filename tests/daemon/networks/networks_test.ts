@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type NamedNode, OmertaError, type PeerKey, peerKey } from "../../../src/base/mod.ts";
 import { Networks } from "../../../src/daemon/networks/networks.ts";
-import { networkDetailsDoc } from "../../../src/daemon/api/network_docs.ts";
+import { networkDetailsDoc } from "../../../src/daemon/api/network_doc.ts";
 import type { Joined } from "../../../src/daemon/networks/joined.ts";
 import {
   type Invite,

@@ -26,7 +26,7 @@ import type { Market } from "../../../src/daemon/renting/ports.ts";
 import type { Renter } from "../../../src/daemon/renting/renter.ts";
 import { noProvider } from "../../../src/daemon/renting/renting_errors.ts";
 import { openRenter } from "../../../src/daemon/run/open_renter.ts";
-import { NO_PATH } from "../../../src/daemon/api/path_document.ts";
+import { NO_PATH } from "../../../src/daemon/api/path_doc.ts";
 import { Provider } from "../../../src/daemon/lending/provider.ts";
 import { lendingPorts } from "../../../src/daemon/run/lending_ports.ts";
 import type { KeptTunnels } from "../../../src/daemon/streams/kept_tunnels.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Instant } from "../../../src/base/mod.ts";
-import { NO_PATH } from "../../../src/daemon/api/path_document.ts";
+import { NO_PATH } from "../../../src/daemon/api/path_doc.ts";
 import { vmDoc } from "../../../src/daemon/api/vm_doc.ts";
 import { fromRow } from "../../../src/daemon/renting/rental_rows.ts";
 import { BadColumn, type Codec } from "../../../src/host/store/codecs.ts";

@@ -21,7 +21,7 @@ export interface Seen {
 }
 
 /** The path on which we send to a peer. */
-export function pathDocument({ view, clock }: Seen, peer: PeerKey): PathDoc {
+export function pathDoc({ view, clock }: Seen, peer: PeerKey): PathDoc {
   const [active] = view.pathsOf(peer, clock.now());
   if (active === undefined) return NO_PATH;
   return {

@@ -1,7 +1,7 @@
 /** The path to a peer, and its last sight, as people see them. */
 import assert from "node:assert/strict";
 import type { Instant, NodeId, Path, PeerKey } from "../../../src/base/mod.ts";
-import { lastSeenAt, NO_PATH, pathDocument } from "../../../src/daemon/api/path_document.ts";
+import { lastSeenAt, NO_PATH, pathDoc } from "../../../src/daemon/api/path_doc.ts";
 import type { PathView } from "../../../src/path/mod.ts";
 import { asPath } from "../../../src/wire/mod.ts";
 
@@ -31,7 +31,7 @@ const view = (path: Path): PathView => ({
 });
 
 Deno.test("a path is shown with its kind, next hop, times and, where known, its relay", () => {
-  assert.deepEqual(pathDocument(seen([view(RELAYED), view(DIRECT)]), PEER), {
+  assert.deepEqual(pathDoc(seen([view(RELAYED), view(DIRECT)]), PEER), {
     kind: "relay",
     address: "203.0.113.1:9000",
     via: "relay",
@@ -41,11 +41,11 @@ Deno.test("a path is shown with its kind, next hop, times and, where known, its 
     mtu: 1_280,
     since_at: new Date(WALL_MS - 5_000).toISOString(),
   });
-  const direct = pathDocument(seen([view(DIRECT)]), PEER);
+  const direct = pathDoc(seen([view(DIRECT)]), PEER);
   assert.deepEqual([direct.kind, direct.address, direct.via], ["direct", DIRECT, null]);
-  const unmeasured = pathDocument(seen([{ ...view(DIRECT), rttMs: null }]), PEER);
+  const unmeasured = pathDoc(seen([{ ...view(DIRECT), rttMs: null }]), PEER);
   assert.equal(unmeasured.rtt_ms, null);
-  assert.deepEqual(pathDocument(seen([]), PEER), NO_PATH);
+  assert.deepEqual(pathDoc(seen([]), PEER), NO_PATH);
 });
 
 Deno.test("the last sight of a peer is told by the wall clock; one never seen has none", () => {
