@@ -9,14 +9,16 @@ import type { Confinement } from "../market/mod.ts";
 
 /** What a provider lends, and to whom. */
 export interface ProviderOptions {
+  /** VMs at once; `null`: one for each processor that is lent. */
   readonly maxVms: number | null;
+  /** Virtual processors, memory and disk in all; `null`: half of what the machine has. */
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
   readonly storageBytes: number | null;
-  /** Longest lease, and longest life from the creation. */
+  /** Longest lease, and longest life from the creation; `null`: a day each. */
   readonly maxLeaseMs: number | null;
   readonly maxLifeMs: number | null;
-  /** VMs of one owner at once. */
+  /** VMs of one owner at once; `null`: half of all. */
   readonly perOwner: number | null;
   /** The least level of confinement; `null`: `namespaces`. */
   readonly acceptWeakIsolation: Confinement | null;
@@ -28,7 +30,9 @@ export interface ProviderOptions {
 
 /** Limits of a relay; `null`: the default. */
 export interface RelayOptions {
+  /** Pairs of members that are joined at once. */
   readonly sessions: number | null;
+  /** Bytes on the wire a second, both ways together: of all sessions, and of each. */
   readonly bytesPerS: number | null;
   readonly sessionBytesPerS: number | null;
 }

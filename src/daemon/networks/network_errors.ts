@@ -56,13 +56,6 @@ export function notAuthority(name: string): OmertaError {
   });
 }
 
-/** That no relay of a network answers. */
-export function noRelay(network: string): OmertaError {
-  return new OmertaError("no-relay", `No relay of ${network} answers`, {
-    hint: "Is the relay's host up, and has this machine a network, and the right time?",
-  });
-}
-
 /** That nothing can be done without a network. */
 export function noNetwork(): OmertaError {
   return new OmertaError("no-network", "This node belongs to no network yet", {

@@ -19,7 +19,7 @@ import {
   thingsNamed,
 } from "../../membership/mod.ts";
 import type { Context } from "./context.ts";
-import { noRelay } from "../networks/network_errors.ts";
+import { noRelay } from "./reach_errors.ts";
 import type { Networks } from "../networks/networks.ts";
 import type { Views } from "../ports.ts";
 import type { Market } from "../renting/ports.ts";

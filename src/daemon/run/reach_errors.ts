@@ -5,7 +5,6 @@
  */
 import { type NetworkId, OmertaError, type PeerKey, splitPeerKey } from "../../base/mod.ts";
 import type { Failure, Unreached } from "../../reach/mod.ts";
-import { noRelay } from "../networks/network_errors.ts";
 import { dialError, malformedAnswer, noAnswer, refusedBy } from "./call_errors.ts";
 
 /** How peers and networks are called. */
@@ -13,6 +12,13 @@ export interface Naming {
   /** `alias (id)` or a short id. */
   nameOf(peer: PeerKey): string;
   networkName(network: NetworkId): string;
+}
+
+/** That no relay of a network answers. */
+export function noRelay(network: string): OmertaError {
+  return new OmertaError("no-relay", `No relay of ${network} answers`, {
+    hint: "Is the relay's host up, and has this machine a network, and the right time?",
+  });
 }
 
 /** Why a peer was not reached. */
