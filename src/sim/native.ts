@@ -58,6 +58,8 @@ interface PeerState {
   first: Instant | null;
   second: Instant | null;
   asked: Instant | null;
+  /** Whether a look at the active path is due. */
+  isArmed: boolean;
 }
 
 interface PathState {
@@ -109,6 +111,7 @@ export class Native {
       const state = this.#peers.get(peer);
       const again = state === undefined ? null : this.#look(peer, state, now);
       if (again !== null) this.#looks.set(peer, again, "silence");
+      else if (state !== undefined) state.isArmed = false;
     }
   }
 
@@ -133,7 +136,8 @@ export class Native {
     }
     const isSame = state?.routes.active === routes.active;
     const { first = null, second = null, asked = null } = isSame ? state ?? {} : {};
-    this.#peers.set(peer, { routes, first, second, asked });
+    const isArmed = state?.isArmed ?? false;
+    this.#peers.set(peer, { routes, first, second, asked, isArmed });
   }
 
   /** Something authentic came on the path. */
@@ -255,8 +259,10 @@ export class Native {
     if (state.first === null || this.#receivedAt(active) >= state.first) {
       state.first = now;
       state.second = doubtMs === 0 ? now : null;
-      this.#looks.set(peer, (now + (doubtMs || deadMs)) as Instant, "silence");
     } else if (state.second === null && now - state.first >= doubtMs) state.second = now;
+    if (state.isArmed) return;
+    state.isArmed = true;
+    this.#looks.set(peer, (now + (doubtMs || deadMs)) as Instant, "silence");
   }
 
   /** Judges the active path; returns when to look again, or `null`: the next frame decides that. */
