@@ -46,7 +46,12 @@ export interface RelaySession {
 }
 
 /** Why a session is refused. */
-export type RelayRefusal = "same-peer" | "other-network" | "member-limit" | "relay-full";
+export type RelayRefusal =
+  | "same-peer"
+  | "same-address"
+  | "other-network"
+  | "member-limit"
+  | "relay-full";
 
 /** All sessions of a relay. */
 export class RelayBook {
@@ -65,6 +70,7 @@ export class RelayBook {
   /** The session between two members: the one they have, with fresh addresses, or a new one. */
   allocate(a: RelayEnd, b: RelayEnd, now: Instant): Result<RelaySession, RelayRefusal> {
     if (a.peer === b.peer) return fail("same-peer");
+    if (a.address === b.address) return fail("same-address");
     if (a.peer.split("/")[0] !== b.peer.split("/")[0]) return fail("other-network");
     const known = this.#byPair.get(pairOf(a.peer, b.peer));
     if (known === undefined) {

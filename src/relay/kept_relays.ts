@@ -19,6 +19,7 @@ import {
   Backoff,
   type BackoffPlan,
   BoundedMap,
+  Bucket,
   type Dialed,
   type Instant,
   type NamedNode,
@@ -27,6 +28,7 @@ import {
   type PeerKey,
   peerKey,
   type Random,
+  type Rate,
   splitPeerKey,
   Timers,
   type Wakeup,
@@ -41,6 +43,13 @@ const DIAL_AGAIN: BackoffPlan = { stepsMs: [100, 250, 500, 1_000, 2_000, 5_000, 
 const SETTLED_MS = 1_000;
 /** Relays' records that are looked at, per network. Guess: three are kept. */
 const RECORDS_MAX = 64;
+/**
+ * How many that records name are met at once, and how often another one: a directory that tells of ever new
+ * ones does not fill the handshakes of all networks. Guess: the places of a network, twice.
+ */
+const NEWCOMERS: Rate = { perS: 0.2, burst: 2 * RELAYS_MAX };
+/** One that is not met at once waits so long. */
+const NEWCOMER_MS = 1_000 / NEWCOMERS.perS;
 /** Nodes that said wrongly that they are relays, per network; the oldest gives way. Guess. */
 const PRETENDERS_MAX = 256;
 
@@ -68,6 +77,7 @@ export class KeptRelays {
   readonly #kept = new Map<PeerKey, Kept>();
   readonly #timers = new Timers<PeerKey>();
   readonly #pretenders = new BoundedMap<NodeId, true>(PRETENDERS_MAX, "evict-oldest");
+  readonly #newcomers = new Bucket(NEWCOMERS, 0 as Instant);
   #entries: readonly NamedNode[] = [];
   #records: readonly NamedNode[] = [];
   #told = "";
@@ -209,7 +219,8 @@ export class KeptRelays {
     const kept: Kept = { relay, backoff, dial: null, upAt };
     this.#kept.set(peer, kept);
     out.push({ type: "claim", peer, use: "relay", demand: "warm" });
-    this.#dial(peer, kept, out);
+    if (relay.named === "person" || this.#newcomers.take(1, now)) this.#dial(peer, kept, out);
+    else this.#timers.set(peer, after(now, NEWCOMER_MS), "one more relay is tried");
   }
 
   /** What a person says now is tried at once; what a record says, at the next attempt. */

@@ -37,6 +37,8 @@ export function refusalOf(reason: RelayRefusal): Refused {
     case "same-peer":
     case "other-network":
       return { code: "refused", message: "The relay joins two members of one network only" };
+    case "same-address": // whoever has two names there, or came where the other one was
+      return { code: "refused", message: "The relay joins members at two addresses only" };
     case "member-limit":
       return { code: "refused", message: "A member has too many sessions at this relay" };
     case "relay-full":

@@ -231,13 +231,14 @@ export class RelayServerMachine
 
   // Members and sessions -------------------------------------------------------------------------
 
-  /** Only a direct path tells where a member is. */
+  /** Only a direct path tells where a member is; where the other side was, there is nobody to join. */
   #onMoved({ peer, path }: Extract<PeerChange, { type: "peer-moved" }>, out: Out[]): void {
     if (path === null || isRelayed(path)) return void this.#registered.delete(peer);
     const address = hopOf(path);
     this.#registered.set(peer, address);
     for (const session of this.#serving?.book.moved({ peer, address }) ?? []) {
-      out.push(setOf(session));
+      if (session.a.address === session.b.address) this.#remove(session.id, out);
+      else out.push(setOf(session));
     }
   }
 

@@ -15,7 +15,9 @@ import {
 } from "../../src/relay/mod.ts";
 
 const at = (ms: number) => ms as Instant;
-const end = (node: string, address = "192.0.2.1:1", network = "net"): RelayEnd => ({
+/** Each node at a port of its own. */
+const addressOf = (node: string) => `192.0.2.1:${parseInt(node, 36) + 1}`;
+const end = (node: string, address = addressOf(node), network = "net"): RelayEnd => ({
   peer: peerKey(network as NetworkId, node as NodeId),
   address,
 });
@@ -33,8 +35,10 @@ Deno.test("RelayBook gives a pair one session, whoever asks, with the newest add
   assert.deepEqual(book.all(), [again]);
 });
 
-Deno.test("RelayBook refuses a session with oneself and across networks", () => {
+Deno.test("RelayBook refuses a session with oneself, across networks and at one address", () => {
   const book = new RelayBook(seededRandom(1));
+  const beside = end("b", end("a").address);
+  assert.deepEqual(book.allocate(end("a"), beside, at(0)), { ok: false, reason: "same-address" });
   assert.deepEqual(book.allocate(end("a"), end("a"), at(0)), { ok: false, reason: "same-peer" });
   const foreign = end("b", "192.0.2.2:1", "other");
   assert.deepEqual(book.allocate(end("a"), foreign, at(0)), { ok: false, reason: "other-network" });

@@ -259,6 +259,21 @@ Deno.test("ever new records do not take the place of who is there, nor pile up",
   assert.deepEqual([...kept], ["x0-0", "x0-1", "x0-2"]);
 });
 
+Deno.test("ever new records are not met as fast as they come, and the last ones are in the end", () => {
+  const rig = new Client();
+  rig.enter(R1);
+  rig.up("r1");
+  const met: string[] = [];
+  for (let i = 0; i < 500; i++) {
+    const names = [0, 1].map((n) => at(`x${i}-${n}`, "198.51.100.7:7"));
+    met.push(...dialed(rig.records(...names)));
+    met.push(...dialed(rig.advance(10).map(({ output }) => output)));
+  }
+  assert.ok(met.length <= 8, `${met.length} handshakes in 5 s`);
+  const last = dialed(rig.advance(5_000).map(({ output }) => output));
+  assert.deepEqual(last.map((dial) => dial.split(" ")[0]), ["x499-0", "x499-1"]);
+});
+
 Deno.test("newer entries get their places, and who is there stays beside them until it goes", () => {
   const rig = new Client();
   rig.enter();

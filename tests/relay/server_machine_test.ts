@@ -409,3 +409,19 @@ Deno.test("no input changes what it is not about", () => {
     }
   }
 });
+
+Deno.test("members at one address are not joined: the data path cannot, and they need no relay", () => {
+  const rig = relay();
+  rig.register(CAT, "192.0.2.2:9000");
+  const { out } = rig.ask(BOB, CAT);
+  assert.deepEqual(only(out, "relay-set"), []);
+  assert.match(refusal(out)?.message ?? "", /two addresses/);
+  assert.deepEqual(rig.sessions(), []);
+});
+
+Deno.test("who comes where the other side is, or was, is forwarded to no more", () => {
+  const rig = relay();
+  const session = rig.allocate(ANN, BOB);
+  assert.deepEqual(rig.register(BOB, "192.0.2.1:9000"), [{ type: "relay-remove", session }]);
+  assert.deepEqual(rig.sessions(), []);
+});
