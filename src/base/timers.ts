@@ -12,7 +12,7 @@
  *
  * @module
  */
-import type { Instant, Wakeup } from "./mod.ts";
+import type { Instant, Wakeup } from "./machine.ts";
 
 interface Entry<K> {
   readonly key: K;

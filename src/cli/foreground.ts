@@ -6,7 +6,7 @@
  */
 import type { NodeMode, NodeReadyDoc } from "../api/nouns/node.ts";
 import type { ProviderOptions, RelayOptions, RunNodeOptions } from "../daemon/options.ts";
-import { type FlagValues, list, maybe } from "./command.ts";
+import { type FlagValues, list, maybe } from "./flags.ts";
 import { nodeName, words } from "./format.ts";
 import { lingerMs } from "./globals.ts";
 import type { Invocation } from "./invocation.ts";

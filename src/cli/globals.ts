@@ -4,7 +4,7 @@
  * @module
  */
 import { OmertaError } from "../base/mod.ts";
-import { also, type FlagValues, maybe, toggle } from "./command.ts";
+import { also, type FlagValues, maybe, toggle } from "./flags.ts";
 import { duration, invite, must, oneOf, type Parse, path, quoted, reference } from "./values.ts";
 
 /** Longest time that a timer of the platform can wait: 2³¹ - 1 ms. */

@@ -11,7 +11,8 @@
  * @module
  */
 import { OmertaError } from "../base/mod.ts";
-import type { Command, Flag, Flags } from "./command.ts";
+import type { Command } from "./command.ts";
+import type { Flag, Flags } from "./flags.ts";
 import { GLOBAL_FLAGS, type GlobalValues, ownWords } from "./globals.ts";
 import { nearest } from "./nearest.ts";
 import { findNoun, firstWords, type Noun, NOUNS, SHORTCUTS } from "./nouns.ts";

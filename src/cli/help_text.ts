@@ -3,13 +3,15 @@
  *
  * @module
  */
-import { ERRORS } from "../base/mod.ts";
-import type { Command, Flags, Verbs } from "./command.ts";
-import { flagName } from "./command.ts";
+import { ERRORS, OmertaError } from "../base/mod.ts";
+import type { Command, Verbs } from "./command.ts";
+import { flagName, type Flags } from "./flags.ts";
 import { facts, table } from "./format.ts";
 import { GLOBAL_FLAGS } from "./globals.ts";
 import { dashed } from "./tokens.ts";
-import { type Noun, NOUNS, SHORTCUTS } from "./nouns.ts";
+import { nearest } from "./nearest.ts";
+import { findNoun, firstWords, type Noun, NOUNS, SHORTCUTS } from "./nouns.ts";
+import { quoted } from "./values.ts";
 
 /** Widest line of running text. */
 const WIDTH = 80;
@@ -156,4 +158,25 @@ function wrapped(text: string): string[] {
     line = line === "" ? word : `${line} ${word}`;
   }
   return [...lines, line];
+}
+
+/** A noun, a command or a short form by its words. @throws {OmertaError} `usage` where there is none. */
+export async function topicHelp(topic: string, second: string | undefined): Promise<string[]> {
+  if (topic === "errors") throw unknownTopic(`errors ${second}`, ["errors"]);
+  const shortcut = Object.hasOwn(SHORTCUTS, topic) ? SHORTCUTS[topic] : undefined;
+  const [word, verb] = shortcut !== undefined && second === undefined ? shortcut : [topic, second];
+  const found = findNoun(word);
+  if (found === undefined) throw unknownTopic(word, [...firstWords(), "errors"]);
+  const { name, noun } = found;
+  const verbs = await noun.load();
+  if (verb === undefined && noun.alone !== "") return nounHelp(name, noun, verbs);
+  const command = Object.hasOwn(verbs, verb ?? "") ? verbs[verb ?? ""] : undefined;
+  if (command === undefined) throw unknownTopic(`${verb}`, noun.verbs);
+  return commandHelp(`${name} ${verb ?? ""}`.trim(), command);
+}
+
+function unknownTopic(word: string, known: readonly string[]): OmertaError {
+  const near = nearest(word, known);
+  const hint = near === undefined ? "See 'omerta help'." : `Did you mean '${near}'?`;
+  return new OmertaError("usage", `There is no help about ${quoted(word)}`, { hint });
 }

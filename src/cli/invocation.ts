@@ -10,6 +10,14 @@ import type { NodeAccess } from "./node_access.ts";
 import type { Output } from "./output.ts";
 import { must, reference } from "./values.ts";
 
+/** The help as texts, line by line: of everything, of one topic, of the error codes. */
+export interface HelpBook {
+  overview(): string[];
+  /** @throws {OmertaError} `usage` where there is no such topic. */
+  topicHelp(topic: string, second: string | undefined): Promise<string[]>;
+  errorsHelp(): string[];
+}
+
 /** What a command gets. */
 export interface Invocation<V> {
   /** `consumer.request`: names its schema. */
@@ -25,6 +33,8 @@ export interface Invocation<V> {
   readonly node: NodeAccess;
   /** The invite of `--join` or `OMERTA_INVITE`, read from stdin where it was `-`; else `null`. */
   readonly invite: string | null;
+  /** The help of all commands, loaded when it is asked for. */
+  readonly help: () => Promise<HelpBook>;
   /** Aborted by the end of `--timeout` and by end signals. */
   readonly signal: AbortSignal;
   /** Calls the node as the command's entry in the table says: started, or running already. */

@@ -6,7 +6,7 @@
  */
 import { OmertaError, VM_SIZE_RANGES, VM_TIME_RANGE_MS } from "../base/mod.ts";
 import type { ProviderOptions } from "../daemon/options.ts";
-import { type FlagValues, list, maybe, toggle } from "./command.ts";
+import { type FlagValues, list, maybe, toggle } from "./flags.ts";
 import { duration, oneOf, size, sizeOrNone, wholeId, wholeNumber } from "./values.ts";
 
 /** What is lent, to whom, and how. */

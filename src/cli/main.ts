@@ -101,7 +101,11 @@ async function perform(
   { terminal, openNode, signal }: Surroundings & { signal: AbortSignal },
 ): Promise<number | void> {
   const { command, name, words, rest, flags } = line;
-  const facts = { name, words, rest, flags, globals: line.globals, terminal, out, signal };
+  const help = async () => {
+    const { errorsHelp, overview, topicHelp } = await import("./help_text.ts");
+    return { errorsHelp, overview, topicHelp };
+  };
+  const facts = { name, words, rest, flags, globals: line.globals, terminal, out, signal, help };
   if (command.node === "none") return await command.run({ ...facts, ...noNode(), invite: null });
   const node = await openNode(line.globals.state);
   const invite = await readInvite(line, { terminal, out, signal });

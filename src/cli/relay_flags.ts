@@ -6,7 +6,7 @@
  */
 import { formatSize, OmertaError } from "../base/mod.ts";
 import type { RelayOptions } from "../daemon/options.ts";
-import { type FlagValues, maybe } from "./command.ts";
+import { type FlagValues, maybe } from "./flags.ts";
 import { rate, wholeNumber } from "./values.ts";
 
 /**

@@ -17,7 +17,7 @@
  * @module
  */
 import { hasControls, OmertaError } from "../base/mod.ts";
-import type { FlagValues } from "./command.ts";
+import type { FlagValues } from "./flags.ts";
 import type { NODE_FLAGS } from "./foreground.ts";
 import type { Invocation } from "./invocation.ts";
 

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { type Flag, flagName, type Flags } from "./command.ts";
+import { type Flag, flagName, type Flags } from "./flags.ts";
 
 /** A flag of a table, by its key in it. */
 export interface KnownFlag {

@@ -18,7 +18,7 @@ import { KeepAlive } from "./keep_alive.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
 import type { Mounted, PartHost } from "./parts.ts";
 import { type RelayIn, RelayParts, type RelaySaid, type RelayView } from "./relay_parts.ts";
-import type { Moment } from "./turn.ts";
+import type { Moment } from "./moment.ts";
 import type { Granted, NodeIn, NodeOptions } from "./types.ts";
 
 /** What of the node's inputs is for its parts. */

@@ -16,7 +16,9 @@ import {
 } from "../base/mod.ts";
 import type { Gate, Namer } from "../path/mod.ts";
 import type { FailReason, SessionIn, SessionKey } from "../session/mod.ts";
-import type { ConnectFailure } from "./types.ts";
+
+/** Why a session did not come to be; `unwanted`: nothing may be sent to that address, or not now. */
+export type ConnectFailure = FailReason | "unwanted";
 
 /** Handshakes that wait for their end. The session core bounds them too. */
 const CONNECTS_MAX = 1_024;

@@ -21,7 +21,7 @@ import {
 import type { SessionKey } from "../session/mod.ts";
 import { parsePath } from "../wire/mod.ts";
 import type { Connect, ConnectEnd } from "./connects.ts";
-import type { Moment } from "./turn.ts";
+import type { Moment } from "./moment.ts";
 
 /** Dials under way. Guess: more than relays of all networks; one more fails as `busy`. */
 const DIALS_MAX = 1_024;

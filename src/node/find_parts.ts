@@ -17,7 +17,7 @@ import { ReachMachine, type ReachOwnIn, type ReachOwnOut } from "../reach/mod.ts
 import type { Mounted, PartHost } from "./parts.ts";
 import { type RecordFacts, type RecordSigner, signGossip, verifyGossip } from "./record_door.ts";
 import type { KnownRelays, RelayNews } from "./relay_parts.ts";
-import type { Moment } from "./turn.ts";
+import type { Moment } from "./moment.ts";
 
 type GossipIn = GossipOwnIn<RecordFacts>;
 type GossipOut = GossipOwnOut<NodeRecord>;

@@ -10,6 +10,7 @@ export {
   type NodeMode,
   yieldRefusal,
 } from "./linger.ts";
+export type { ConnectFailure } from "./connects.ts";
 export type { FindIn, FindSaid, RecordView } from "./find_parts.ts";
 export { NodeMachine } from "./node_machine.ts";
 export * from "./protocol/mod.ts";

@@ -45,7 +45,7 @@ import {
   parseRefusal,
   type Refusal,
 } from "./protocol/mod.ts";
-import type { Moment } from "./turn.ts";
+import type { Moment } from "./moment.ts";
 
 /** Questions that parts have not replied to; the oldest gives way. Source: what `rpc` remembers. */
 const ASKED_MAX = 32_768;

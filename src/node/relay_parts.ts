@@ -5,8 +5,15 @@
  * @module
  */
 import type { Demand } from "../path/mod.ts";
-import type { NamedNode, NetworkId, NodeId, Path, PeerKey, Random } from "../base/mod.ts";
-import { unreachable } from "../base/mod.ts";
+import {
+  type NamedNode,
+  type NetworkId,
+  type NodeId,
+  type Path,
+  type PeerKey,
+  type Random,
+  unreachable,
+} from "../base/mod.ts";
 import {
   type HomeRelay,
   type RelayClientIn,
@@ -19,7 +26,7 @@ import {
   type RelayServerOut,
 } from "../relay/mod.ts";
 import type { Mounted, PartHost } from "./parts.ts";
-import type { Moment } from "./turn.ts";
+import type { Moment } from "./moment.ts";
 
 /** What the host tells a relay. */
 export type RelayIn = RelayServerIn;

@@ -4,12 +4,8 @@
  * @module
  */
 import type { Instant, PeerKey } from "../base/mod.ts";
+import type { Moment } from "./moment.ts";
 import type { NodeOut } from "./types.ts";
-
-/** When something happens. */
-export interface Moment {
-  readonly now: Instant;
-}
 
 /** The time, what comes out, and the peers whose last path ended in this turn. */
 export class Turn<Member> implements Moment {

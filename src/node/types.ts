@@ -13,22 +13,14 @@ import type {
   SessionKind,
 } from "../base/mod.ts";
 import type { Demand, LocalAddresses, Namer } from "../path/mod.ts";
-import type {
-  CloseReason,
-  FailReason,
-  SessionIn,
-  SessionKey,
-  SessionOptions,
-} from "../session/mod.ts";
+import type { CloseReason, SessionIn, SessionKey, SessionOptions } from "../session/mod.ts";
 import type { RpcResult } from "../rpc/mod.ts";
+import type { ConnectFailure } from "./connects.ts";
 import type { PartSaid } from "./parts.ts";
 import type { FindIn, FindSaid } from "./find_parts.ts";
 import type { RecordFacts } from "./record_door.ts";
 import type { RelayIn, RelaySaid } from "./relay_parts.ts";
 import type { CallName } from "./protocol/mod.ts";
-
-/** Why a session did not come to be; `unwanted`: nothing may be sent to that address, or not now. */
-export type ConnectFailure = FailReason | "unwanted";
 
 /** Inputs of the node machine. `token` names a request of the host's; it comes back with the end. */
 export type NodeIn =

@@ -37,8 +37,8 @@ import {
 } from "./constants.ts";
 import { type Introduction, readIntroduction, signStaticKey } from "./layout.ts";
 import { HandshakeLimiter } from "./limiter.ts";
-import type { Link } from "./link.ts";
-import { linksOf, type Slot, Slots, unplace } from "./slots.ts";
+import type { Link, Slot } from "./link.ts";
+import { linksOf, Slots, unplace } from "./slots.ts";
 import type {
   AcceptedKey,
   CloseReason,

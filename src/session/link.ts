@@ -12,11 +12,21 @@
  *
  * @module
  */
-import { concatBytes, fail, type Instant, ok, type Path, type Result } from "../base/mod.ts";
+import {
+  concatBytes,
+  fail,
+  type Instant,
+  type NetworkId,
+  type NodeId,
+  ok,
+  type Path,
+  type PeerKey,
+  type Result,
+  type SessionKind,
+} from "../base/mod.ts";
 import { type NoiseKeys, open, seal } from "../crypto/mod.ts";
 import { encodeDatagramHeader, splitDatagram } from "./layout.ts";
 import { ReplayWindow } from "./replay_window.ts";
-import type { Slot } from "./slots.ts";
 import type { AcceptedKey } from "./types.ts";
 
 /** Where a link stands in its slot. */
@@ -53,6 +63,19 @@ export interface LinkOptions<Member> {
   /** When the handshake began, as we saw it. */
   readonly begunAt: Instant;
   readonly createdAt: Instant;
+}
+
+/** The sessions of one kind with one peer. */
+export interface Slot<Member> {
+  readonly network: NetworkId;
+  readonly node: NodeId;
+  readonly kind: SessionKind;
+  readonly peer: PeerKey;
+  current: Link<Member> | undefined;
+  previous: Link<Member> | undefined;
+  /** Not yet confirmed, from a handshake of ours and of theirs. */
+  ours: Link<Member> | undefined;
+  theirs: Link<Member> | undefined;
 }
 
 /** One session. */

@@ -16,8 +16,8 @@ import { REJECT_AFTER_MS, REKEY_AFTER_MS, REKEY_RETRY_MS } from "./constants.ts"
 import { armLink, endLink, endSession, type SessionCore, type Turn } from "./core.ts";
 import { attemptWith, dropAttempt, failLink, finishDue, renew } from "./initiator.ts";
 import { encodeFarewell } from "./layout.ts";
-import type { Link } from "./link.ts";
-import { linksOf, place, type Slot, supersedes } from "./slots.ts";
+import type { Link, Slot } from "./link.ts";
+import { linksOf, place, supersedes } from "./slots.ts";
 
 /** The first datagram came on a link: it becomes current, unless another is to stay. */
 export function promote<Member>(

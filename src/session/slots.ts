@@ -14,20 +14,7 @@ import {
   peerKey,
   type SessionKind,
 } from "../base/mod.ts";
-import type { Link } from "./link.ts";
-
-/** The sessions of one kind with one peer. */
-export interface Slot<Member> {
-  readonly network: NetworkId;
-  readonly node: NodeId;
-  readonly kind: SessionKind;
-  readonly peer: PeerKey;
-  current: Link<Member> | undefined;
-  previous: Link<Member> | undefined;
-  /** Not yet confirmed, from a handshake of ours and of theirs. */
-  ours: Link<Member> | undefined;
-  theirs: Link<Member> | undefined;
-}
+import type { Link, Slot } from "./link.ts";
 
 /** Whose slot. */
 export interface SlotName {

@@ -22,6 +22,9 @@ import {
   type PeerKey,
   type Random,
 } from "../base/mod.ts";
+import type { EventHeap } from "./heap.ts";
+import type { Membership } from "./membership.ts";
+import type { Fabric } from "./network.ts";
 import { generateKeyPair, type Identity, type KeyPair } from "../crypto/mod.ts";
 import { encodeShown, type Grant, type Member } from "../membership/mod.ts";
 import { type NodeIn, NodeMachine, type NodeOut } from "../node/mod.ts";
@@ -37,7 +40,6 @@ import type { LinkQuality } from "./link.ts";
 import type { Endpoint } from "./nat.ts";
 import { Native, type NativeHost, type TunnelEnd } from "./native.ts";
 import type { Origin, Packet } from "./network.ts";
-import type { World } from "./world.ts";
 
 /** The port of every node, unless it is told another. Source: the design. */
 export const NODE_PORT = 9_000;
@@ -69,6 +71,16 @@ export interface HostOptions {
 /** An output of a node, of one type. */
 export type Out<T extends NodeOut<Member>["type"]> = Extract<NodeOut<Member>, { type: T }>;
 
+/** What a host needs of the world that it stands in. */
+export interface HostPlace {
+  readonly seed: number;
+  readonly now: Instant;
+  readonly events: EventHeap<() => void>;
+  readonly fabric: Fabric;
+  readonly membership: Membership;
+  identityOf(name: string): Identity;
+}
+
 /** A host. */
 export class Host implements InterfaceOwner, NativeHost {
   readonly name: string;
@@ -82,7 +94,7 @@ export class Host implements InterfaceOwner, NativeHost {
   native: Native;
   isUp = true;
   blocksUdp = false;
-  readonly #world: World;
+  readonly #world: HostPlace;
   readonly #options: HostOptions;
   readonly #staticKey: KeyPair;
   readonly #listeners = new Set<(output: NodeOut<Member>) => void>();
@@ -100,7 +112,7 @@ export class Host implements InterfaceOwner, NativeHost {
   #armedAt = Infinity;
   #lastToken = 0;
 
-  constructor(world: World, options: HostOptions) {
+  constructor(world: HostPlace, options: HostOptions) {
     const { name, grants = ["rent", "provide"], clock = TRUE_CLOCK, issuedMs = 0 } = options;
     const { seed } = world;
     this.#world = world;

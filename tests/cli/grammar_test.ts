@@ -2,7 +2,8 @@
 import { deepStrictEqual, match, strictEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { OmertaError } from "../../src/base/mod.ts";
-import { also, type Command, command, list, maybe, option, toggle } from "../../src/cli/command.ts";
+import { type Command, command } from "../../src/cli/command.ts";
+import { also, list, maybe, option, toggle } from "../../src/cli/flags.ts";
 import { wantsJson } from "../../src/cli/globals.ts";
 import { parseLine, type Route, setApart, sight } from "../../src/cli/grammar.ts";
 import { alias, plainText, wholeNumber } from "../../src/cli/values.ts";

@@ -1,7 +1,8 @@
 /** The command table itself: whole, consistent, and its examples are right. */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { EXIT } from "../../src/base/mod.ts";
-import { type Command, flagName } from "../../src/cli/command.ts";
+import type { Command } from "../../src/cli/command.ts";
+import { flagName } from "../../src/cli/flags.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/globals.ts";
 import { parseLine, setApart, sight } from "../../src/cli/grammar.ts";
 import { commandHelp, nounHelp } from "../../src/cli/help_text.ts";

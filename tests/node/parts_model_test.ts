@@ -13,8 +13,8 @@ import {
 } from "../../src/base/mod.ts";
 import type { Connect, ConnectEnd } from "../../src/node/connects.ts";
 import { type Calls, encodeBody } from "../../src/node/mod.ts";
+import type { Moment } from "../../src/node/moment.ts";
 import { type Mounted, PartHost } from "../../src/node/parts.ts";
-import type { Moment } from "../../src/node/turn.ts";
 import type { RpcResult } from "../../src/rpc/mod.ts";
 import type { SessionKey } from "../../src/session/mod.ts";
 

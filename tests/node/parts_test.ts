@@ -1,11 +1,19 @@
 /** The host of parts, with a part that does what the test says. */
 import assert from "node:assert/strict";
-import type { Instant, NetworkId, NodeId, Part, PartIn, PartOut } from "../../src/base/mod.ts";
-import { after, peerKey } from "../../src/base/mod.ts";
+import {
+  after,
+  type Instant,
+  type NetworkId,
+  type NodeId,
+  type Part,
+  type PartIn,
+  type PartOut,
+  peerKey,
+} from "../../src/base/mod.ts";
 import type { Connect } from "../../src/node/connects.ts";
 import { type Mounted, PartHost, type PartSaid } from "../../src/node/parts.ts";
 import { type Calls, encodeBody, encodeRefusal, parseRefusal } from "../../src/node/mod.ts";
-import type { Moment } from "../../src/node/turn.ts";
+import type { Moment } from "../../src/node/moment.ts";
 import type { RpcIn } from "../../src/rpc/mod.ts";
 import type { SessionKey } from "../../src/session/mod.ts";
 

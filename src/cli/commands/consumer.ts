@@ -5,7 +5,8 @@
  */
 import { formatDuration, OmertaError } from "../../base/mod.ts";
 import type { VmDoc } from "../../api/nouns/consumer.ts";
-import { command, toggle, type Verbs } from "../command.ts";
+import { command, type Verbs } from "../command.ts";
+import { toggle } from "../flags.ts";
 import { fromNow } from "../format.ts";
 import { reportFailed } from "../partly.ts";
 import { duration, must, reference } from "../values.ts";

@@ -7,7 +7,8 @@ import type { ConsumerRequestInput, VmDoc } from "../../api/nouns/consumer.ts";
 import { formatDuration, OmertaError, VM_SIZE_RANGES, VM_TIME_RANGE_MS } from "../../base/mod.ts";
 import type { Terminal } from "../../host/terminal.ts";
 import type { Invocation } from "../invocation.ts";
-import { also, command, type FlagValues, list, maybe, option, toggle } from "../command.ts";
+import { command } from "../command.ts";
+import { also, type FlagValues, list, maybe, option, toggle } from "../flags.ts";
 import { shortId } from "../format.ts";
 import {
   alias,

@@ -11,7 +11,8 @@ import {
   sshConfigEntry,
   type SshTarget,
 } from "../../api/ssh_command.ts";
-import { command, toggle } from "../command.ts";
+import { command } from "../command.ts";
+import { toggle } from "../flags.ts";
 import { Interrupted } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import {

@@ -11,7 +11,8 @@ import type {
   PeerDoc,
 } from "../../api/nouns/mesh.ts";
 import type { NodeStopResult } from "../../api/nouns/node.ts";
-import { command, hidden, maybe, option, toggle, type Verbs } from "../command.ts";
+import { command, type Verbs } from "../command.ts";
+import { hidden, maybe, option, toggle } from "../flags.ts";
 import {
   bytes,
   count,

@@ -9,7 +9,8 @@ import type {
   NetworkDoc,
   NetworkInviteResult,
 } from "../../api/nouns/network.ts";
-import { command, toggle, type Verbs } from "../command.ts";
+import { command, type Verbs } from "../command.ts";
+import { toggle } from "../flags.ts";
 import { facts, fromNow, shortIds, table, words } from "../format.ts";
 import { type Invocation, networkOf } from "../invocation.ts";
 import { readPasted } from "../pasted.ts";

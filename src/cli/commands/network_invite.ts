@@ -6,7 +6,8 @@
 import { OmertaError } from "../../base/mod.ts";
 import type { Grant } from "../../membership/mod.ts";
 import type { InviteDoc, NetworkInviteResult } from "../../api/nouns/network.ts";
-import { command, option } from "../command.ts";
+import { command } from "../command.ts";
+import { option } from "../flags.ts";
 import { fromNow, shortIds, table, words } from "../format.ts";
 import { duration, grants, must, type Parse, wholeNumber } from "../values.ts";
 

@@ -11,7 +11,8 @@ import type {
   ProviderStatusResult,
   ProviderVmDoc,
 } from "../../api/nouns/provider.ts";
-import { command, toggle, type Verbs } from "../command.ts";
+import { command, type Verbs } from "../command.ts";
+import { toggle } from "../flags.ts";
 import { bytes, count, facts, fromNow, shortId, shortIds, table, words } from "../format.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";
 import { LEND_FLAGS, lendArguments, lendOptions } from "../lend_flags.ts";

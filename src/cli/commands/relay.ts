@@ -4,7 +4,8 @@
  * @module
  */
 import type { RelayStatusResult, TrafficDoc } from "../../api/nouns/relay.ts";
-import { command, toggle, type Verbs } from "../command.ts";
+import { command, type Verbs } from "../command.ts";
+import { toggle } from "../flags.ts";
 import { bytes, count, shortId, table } from "../format.ts";
 import { NODE_FLAGS, runForeground } from "../foreground.ts";
 import { rateText, RELAY_FLAGS, relayArguments, relayOptions } from "../relay_flags.ts";

@@ -12,8 +12,8 @@ import {
   isLanOnlyInvite,
   resolveName,
 } from "../../membership/mod.ts";
-import { requireAdmitter, unreachableInvite, whichOf } from "./network_errors.ts";
-import type { Joined } from "./joined.ts";
+import { unreachableInvite, whichOf } from "./network_errors.ts";
+import { type Joined, requireAdmitter } from "./joined.ts";
 import type { NetworksParts } from "./parts.ts";
 
 /** What an invite is made with. */

@@ -19,6 +19,7 @@ import {
   verifyRevocation,
 } from "../../membership/mod.ts";
 import type { Certified } from "./certificates.ts";
+import { notAuthority } from "./network_errors.ts";
 import type { NetworksParts } from "./parts.ts";
 
 /** A network of this node. Who holds one sees its changes; only the book of networks makes them. */
@@ -102,4 +103,10 @@ function memberRows(store: Tables, network: NetworkId): MemberEntry[] {
     const { node, grants, invite, admittedAtMs, expiresAtMs } = row;
     return { node, grants, invite, admittedAtMs, expiresAtMs };
   });
+}
+
+/** The admitter of a network whose authority lives here. @throws {OmertaError} `not-allowed`. */
+export function requireAdmitter({ admitter, row }: Joined): Admitter {
+  if (admitter !== null) return admitter;
+  throw notAuthority(row.name);
 }

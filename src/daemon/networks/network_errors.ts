@@ -4,8 +4,7 @@
  * @module
  */
 import { OmertaError } from "../../base/mod.ts";
-import type { Admitter, RedeemReason } from "../../membership/mod.ts";
-import type { Joined } from "./joined.ts";
+import type { RedeemReason } from "../../membership/mod.ts";
 
 /** That an invite could not be redeemed by anybody. */
 export function unreachableInvite(): OmertaError {
@@ -42,12 +41,6 @@ const UNSOUND: Readonly<Record<string, readonly [why: string, hint: string]>> = 
     `Put the former identity.key back. Else: ${lower(JOIN_ANEW)}`,
   ],
 };
-
-/** The admitter of a network whose authority lives here. @throws {OmertaError} `not-allowed`. */
-export function requireAdmitter({ admitter, row }: Joined): Admitter {
-  if (admitter !== null) return admitter;
-  throw notAuthority(row.name);
-}
 
 /** That the authority of a network lives elsewhere. */
 export function notAuthority(name: string): OmertaError {

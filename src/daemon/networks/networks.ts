@@ -36,10 +36,9 @@ import { Admitting } from "./admitting.ts";
 import { Authority } from "./authority.ts";
 import { entriesFirst, hasEntry, withEntry } from "./entries.ts";
 import { type InviteOrder, Inviting, type MadeInvite } from "./inviting.ts";
-import type { Joined } from "./joined.ts";
+import { type Joined, requireAdmitter } from "./joined.ts";
 import { acceptedKeys, gatesText, memberKey, refusedKeys, shownTo } from "./keys.ts";
 import { NetworkBook } from "./network_book.ts";
-import { requireAdmitter } from "./network_errors.ts";
 import type { NetworksParts } from "./parts.ts";
 import { type NetworkSummary, summaryOf, summaryOfUnsound } from "./summary.ts";
 

@@ -37,8 +37,20 @@ import { Candidates } from "./candidates.ts";
 import { type BringUpParts, create, finish, PhaseClock, ready } from "./bring_up.ts";
 import type { Rentals } from "./rentals.ts";
 import { reserve, type Reserved, retryMsOf } from "./request_round.ts";
-import type { RequestsParts } from "./requests.ts";
+import type { KeptTunnels } from "../streams/kept_tunnels.ts";
+import type { KnownProviders } from "./known_providers.ts";
+import type { Market, RentingPorts, SshFiles } from "./ports.ts";
 import type { RequestOptions, VmRequest } from "./vm_request.ts";
+
+/** What a run stands on. */
+export interface RunParts {
+  readonly ports: RentingPorts;
+  readonly market: Market;
+  readonly known: KnownProviders;
+  readonly ssh: SshFiles;
+  readonly tunnels: KeptTunnels;
+  readonly rentals: Rentals;
+}
 
 /** A request, by the number under which the book knows it. */
 export interface RunOrder {
@@ -49,7 +61,7 @@ export interface RunOrder {
 
 /** A request under way. */
 export class RequestRun {
-  readonly #parts: Omit<RequestsParts, "leases">;
+  readonly #parts: RunParts;
   readonly #rentals: Rentals;
   readonly #request: VmRequest;
   readonly #number: number;
@@ -64,7 +76,7 @@ export class RequestRun {
   /** Candidates of the last round. */
   #candidates: readonly Candidate[] = [];
 
-  constructor(parts: Omit<RequestsParts, "leases">, { request, number, options }: RunOrder) {
+  constructor(parts: RunParts, { request, number, options }: RunOrder) {
     this.#parts = parts;
     this.#rentals = parts.rentals;
     this.#request = request;

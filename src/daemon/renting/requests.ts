@@ -5,25 +5,16 @@
  */
 import { orAborted } from "../../host/waiting.ts";
 import { isEnded, type Rental } from "../../market/mod.ts";
-import type { KeptTunnels } from "../streams/kept_tunnels.ts";
-import type { KnownProviders } from "./known_providers.ts";
 import type { Leases } from "./leases.ts";
-import type { Market, RentingPorts, SshFiles } from "./ports.ts";
 import type { Rentals } from "./rentals.ts";
-import { RequestRun } from "./request_run.ts";
+import { RequestRun, type RunParts } from "./request_run.ts";
 import type { RequestOptions, VmRequest } from "./vm_request.ts";
 
 /** Nobody gives up what must go on. */
 const NEVER = new AbortController().signal;
 
-/** On what requests stand. */
-export interface RequestsParts {
-  readonly ports: RentingPorts;
-  readonly market: Market;
-  readonly known: KnownProviders;
-  readonly ssh: SshFiles;
-  readonly tunnels: KeptTunnels;
-  readonly rentals: Rentals;
+/** What requests stand on. */
+export interface RequestsParts extends RunParts {
   readonly leases: Leases;
 }
 
