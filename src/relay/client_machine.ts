@@ -81,7 +81,7 @@ export class RelayClientMachine
     const begin = out.length;
     this.#handle(input, now, out);
     for (const output of out.slice(begin)) {
-      if (output.type === "relays") this.#onRelays(output, out);
+      if (output.type === "relays") this.#onRelays(output, now, out);
     }
   }
 
@@ -112,7 +112,7 @@ export class RelayClientMachine
       case "relay-wanted":
         return this.#networks.get(input.network)?.hurry(out);
       case "demand":
-        return this.#secondPaths.onDemand(input.peer, input.demand === "busy", out);
+        return this.#secondPaths.onDemand(input.peer, input.demand === "busy", now, out);
       case "relay-saw":
         return this.#onSighting(input.relay, input, out);
       case "peer-up":
@@ -157,7 +157,7 @@ export class RelayClientMachine
         return kept?.onUp(peer, change.renewed, now, out);
       case "peer-moved":
         kept?.onMoved(out);
-        return this.#secondPaths.consider(peer, out);
+        return this.#secondPaths.consider(peer, now, out);
       case "peer-down":
         return kept?.onDown(peer, now, out);
       default:
@@ -194,13 +194,14 @@ export class RelayClientMachine
   /** Where a relay came (back), peers that are busy get their second path through it. */
   #onRelays(
     { network, home }: Extract<RelayClientOutput, { type: "relays" }>,
+    now: Instant,
     out: RelayClientOutput[],
   ): void {
     const before = this.#home.get(network);
     if (home.length === 0) this.#home.delete(network);
     else this.#home.set(network, new Set(home.map(({ peer }) => peer)));
     if (home.some(({ peer }) => before?.has(peer) !== true)) {
-      this.#secondPaths.considerAll(network, out);
+      this.#secondPaths.considerAll(network, now, out);
     }
   }
 }

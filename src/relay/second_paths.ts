@@ -8,9 +8,12 @@
 import {
   type Answered,
   BoundedMap,
+  Buckets,
+  type Instant,
   type NetworkId,
   type Path,
   type PeerKey,
+  type Rate,
   splitPeerKey,
 } from "../base/mod.ts";
 import { isRelayed, relayedPath } from "../wire/mod.ts";
@@ -22,6 +25,11 @@ import type { Contacts } from "./contacts.ts";
 const ALLOCATE_MS = 5_000;
 /** Busy peers that get a second path; more do without. Guess: as many as tunnels may be. */
 const BUSY_MAX = 4_096;
+/**
+ * How often a path to one peer is asked for: one that comes and goes, and takes no offer, does not spend what
+ * relays let us ask. Guess: a relay that restarts a few times in a minute is asked each time.
+ */
+const PEER_RATE: Rate = { perS: 0.2, burst: 8 };
 
 /** With what second paths are made. */
 export interface SecondPathsParts {
@@ -48,29 +56,31 @@ export class SecondPaths {
   readonly #busy = new BoundedMap<PeerKey, number | null>(BUSY_MAX, "refuse");
   /** Questions under way; where a peer is busy no longer, its own ends in vain. */
   readonly #requests = new BoundedMap<number, Request>(BUSY_MAX, "refuse");
+  readonly #rates = new Buckets<PeerKey>(PEER_RATE, BUSY_MAX);
 
   constructor(parts: SecondPathsParts) {
     this.#parts = parts;
   }
 
   /** How much the paths to a peer matter from now on. */
-  onDemand(peer: PeerKey, isBusy: boolean, out: RelayClientOutput[]): void {
+  onDemand(peer: PeerKey, isBusy: boolean, now: Instant, out: RelayClientOutput[]): void {
     if (!isBusy) return void this.#busy.delete(peer);
     if (!this.#busy.has(peer) && !this.#busy.set(peer, null)) return;
-    this.consider(peer, out);
+    this.consider(peer, now, out);
   }
 
   /** Asks for a path to the peer where it is to have one and has none. */
-  consider(peer: PeerKey, out: RelayClientOutput[]): void {
+  consider(peer: PeerKey, now: Instant, out: RelayClientOutput[]): void {
     if (this.#busy.get(peer) !== null || !this.#lacksOne(peer)) return;
     const { network } = splitPeerKey(peer);
-    this.#ask(peer, this.#parts.relaysOf(network).map((relay) => relay.peer), out);
+    const relays = this.#parts.relaysOf(network).map((relay) => relay.peer);
+    if (relays.length > 0 && this.#rates.take(peer, 1, now)) this.#ask(peer, relays, out);
   }
 
   /** A relay of the network came (back). */
-  considerAll(network: NetworkId, out: RelayClientOutput[]): void {
+  considerAll(network: NetworkId, now: Instant, out: RelayClientOutput[]): void {
     for (const peer of [...this.#busy.keys()]) {
-      if (splitPeerKey(peer).network === network) this.consider(peer, out);
+      if (splitPeerKey(peer).network === network) this.consider(peer, now, out);
     }
   }
 

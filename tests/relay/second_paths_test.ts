@@ -197,6 +197,21 @@ Deno.test("a relay that comes is asked for each busy peer of its network that la
   assert.deepEqual(asked(rig.up("r1", { path: ONE, renewed: true })), [], "it was there");
 });
 
+Deno.test("a peer that comes and goes, and takes no offer, does not spend our questions", () => {
+  const rig = client();
+  rig.answer(rig.answer(busy(rig), null), null);
+  let questions = 0;
+  for (let i = 0; i < 400; i++) {
+    let out = i % 2 === 0 ? rig.demand("bob", "busy") : rig.down("bob", "left");
+    if (i % 2 === 1) out = rig.up("bob", { path: BOB_AT, grants: ["provide"] });
+    for (; asked(out).length > 0; out = rig.answer(out, null)) questions++;
+    rig.advance(25);
+  }
+  assert.ok(questions >= 2 && questions <= 20, `${questions} questions in 10 s`);
+  rig.advance(60_000);
+  assert.equal(asked(rig.up("bob", { path: BOB_AT, grants: ["provide"] })).length, 1);
+});
+
 Deno.test("a relay is asked for a path to another relay, never to itself", () => {
   const rig = client();
   assert.deepEqual(asked(rig.demand("r1", "busy")), [`${peer("r2")} for r1`]);
