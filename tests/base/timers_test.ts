@@ -41,12 +41,12 @@ const ACT = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ key: fc.integer({ min: 0, max: 19 }), ms: fc.constant(null) }),
   },
-  { weight: 1, arbitrary: fc.record({ key: fc.constant(null), ms: fc.nat(1_000) }) },
+  { weight: 1, arbitrary: fc.record({ key: fc.constant(null), ms: fc.nat(20) }) },
 );
 
 Deno.test("whatever is set, cleared and taken, the earliest comes first and none is lost", () => {
   fc.assert(
-    fc.property(fc.array(ACT, { maxLength: 400 }), (acts) => {
+    fc.property(fc.array(ACT, { maxLength: 600, size: "max" }), (acts) => {
       const timers = new Timers<number>();
       const model = new Map<number, number>();
       const take = (now: number) => {
@@ -72,7 +72,7 @@ Deno.test("whatever is set, cleared and taken, the earliest comes first and none
       }
       take(1_000);
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
 
