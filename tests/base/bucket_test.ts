@@ -58,3 +58,9 @@ Deno.test("a bucket that is full again gives way to a newcomer", () => {
   assert.equal(buckets.take("c", 1, at(299)), false);
   assert.equal(buckets.take("c", 1, at(300)), true);
 });
+
+Deno.test("a clock that stands or goes back takes nothing from a bucket", () => {
+  const bucket = new Bucket({ perS: 1, burst: 2 }, 1_000 as Instant);
+  assert.ok(bucket.take(1, 1_000 as Instant));
+  assert.ok(bucket.take(1, 0 as Instant));
+});

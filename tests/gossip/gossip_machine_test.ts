@@ -654,3 +654,41 @@ Deno.test("whatever happens, each find, list and announcement ends exactly once,
 function untilWake(rig: Rig): number {
   return Math.max(1, (rig.machine.wakeup()?.at ?? Infinity) - rig.now);
 }
+
+Deno.test("a relay that comes after all was told is told our record, which names it", () => {
+  const rig = settled();
+  rig.do({ type: "peer-up", peer: key("r2"), grants: ["relay"], renewed: false });
+  rig.relays(["r1", "r2"]);
+  rig.advance(1_000);
+  assert.deepEqual(rig.asks("record.publish").map(({ peer }) => peer), [key("r1"), key("r2")]);
+  assert.deepEqual(rig.signed.at(-1)?.relays.map(({ id }) => id), ["r1", "r2"]);
+});
+
+Deno.test("a network that is joined again knows our record, and its relays are told it", () => {
+  const rig = settled();
+  rig.do({ type: "network-left", network: NET });
+  rig.join();
+  rig.relays(["r1"]);
+  rig.advance(1_000);
+  assert.deepEqual(rig.machine.records(NET).map(({ id }) => id), [SELF]);
+  assert.deepEqual(rig.asks("record.publish").map(({ peer }) => peer), [key("r1")]);
+});
+
+Deno.test("our own record, now or as it was, is no other node with our key", () => {
+  const rig = settled();
+  const own = rig.machine.record(key(SELF)) ?? assert.fail();
+  const before = rig.item({ id: SELF, seq: own.seq - 1 });
+  rig.do({ type: "list", token: 1, network: NET, timeoutMs: 1_000 });
+  const [ask] = rig.asks("record.list");
+  assert.ok(ask);
+  rig.page(ask, [own.bytes, before]);
+  assert.deepEqual(rig.take("tell"), []);
+});
+
+Deno.test("a clock that is set back far has our record signed anew", () => {
+  const rig = settled();
+  rig.skewMs = -DAY;
+  rig.join();
+  rig.advance(1_000);
+  assert.equal(rig.answerTold(), 1);
+});

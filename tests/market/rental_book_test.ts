@@ -204,6 +204,25 @@ Deno.test("only a request that was told of, with a VM that is new, gets a place"
   strictEqual(rig.get().state, "ready");
 });
 
+Deno.test("a VM whose id ended before is released as any other", () => {
+  const rig = new BookRig();
+  const { id: vm } = rig.ready();
+  rig.take({ type: "release", vm, by: "person" });
+  rig.take({ type: "released", vm });
+  rig.ready();
+  deepStrictEqual(rig.told({ type: "release", vm, by: "person" }), ["write releasing", "release"]);
+});
+
+Deno.test("requests beyond the room are not kept, and get no place", () => {
+  const rig = new BookRig();
+  for (let request = 0; request <= LIVING_MAX; request++) {
+    rig.take({ type: "requested", request, name: null, key: null });
+  }
+  const asked = { type: "reserved", request: LIVING_MAX, rental: reserved() } as const;
+  deepStrictEqual(rig.told(asked), []);
+  deepStrictEqual(rig.told({ ...asked, request: 0 }), ["write reserved"]);
+});
+
 // Names, keys, room --------------------------------------------------------------------------------
 
 Deno.test("a name is taken while a request wants it or a VM that lives has it", () => {

@@ -113,3 +113,13 @@ Deno.test("RelayBook refuses a session past its own limit, and takes one when on
   book.remove(first.id);
   assert.ok(book.allocate(end("e"), end("f"), at(0)).ok);
 });
+
+Deno.test("RelayBook gives no two sessions one number, whatever the dice say", () => {
+  const drawn = [1, 1, 2].map((n) => Uint8Array.of(0, 0, 0, n));
+  const book = new RelayBook({ bytes: () => drawn.shift() ?? Uint8Array.of(9, 9, 9, 9) });
+  const pairs = [["a", "b"], ["c", "d"]].map(([a = "", b = ""], i) =>
+    open(book, end(a, `192.0.2.1:${i + 1}`), end(b, `192.0.2.2:${i + 1}`))
+  );
+  assert.equal(new Set(pairs.map(({ id }) => id)).size, 2);
+  assert.equal(book.size, 2);
+});

@@ -453,3 +453,13 @@ Deno.test("a client that is told of nothing asks for nothing", () => {
   const options = { self: "me" as NodeId, random: seededRandom(1), hasRelayedPath: () => false };
   assert.equal(new RelayClientMachine(options).wakeup(), undefined);
 });
+
+Deno.test("a person's newer word counts for a relay that is there, once it goes", () => {
+  const rig = new Client();
+  rig.enter(R1);
+  rig.up("r1");
+  rig.put({ type: "dialed", token: 1, peer: peer("r1") });
+  rig.enter(at("r1", "203.0.113.2:9000"));
+  rig.advance(1_000);
+  assert.deepEqual(dialed(rig.down("r1")), ["r1 203.0.113.2:9000 person"]);
+});

@@ -258,3 +258,27 @@ Deno.test("a network that is left gives no second paths", () => {
   rig.put({ type: "network-left", network: NET });
   assert.deepEqual(busy(rig), []);
 });
+
+Deno.test("a relay on the internet that is asked for a path does not aim us at a private network", () => {
+  const rig = client();
+  const out = rig.answer(busy(rig), { session: 0xabc, address: "10.0.0.1:22" });
+  assert.deepEqual(out.map(({ type }) => type), ["add-path"]);
+});
+
+Deno.test("more busy peers than there is room for do without, and those that were there keep theirs", () => {
+  const rig = client();
+  const room = 4_096;
+  for (let i = 0; i <= room; i++) rig.up(`peer-${i}`, { path: BOB_AT, grants: ["provide"] });
+  for (let i = 0; i < room; i++) assert.equal(asked(rig.demand(`peer-${i}`, "busy")).length, 1);
+  assert.deepEqual(rig.demand(`peer-${room}`, "busy"), []);
+  rig.demand("peer-0", "hold");
+  assert.equal(rig.demand(`peer-${room}`, "busy").length, 0, "its old question is under way");
+});
+
+Deno.test("of more peers than may have a session the oldest is forgotten, whatever it may do", () => {
+  const rig = client();
+  const room = 16_384;
+  for (let i = 0; i < room - 1; i++) rig.up(`peer-${i}`, { path: BOB_AT, grants: [] });
+  assert.deepEqual(offer(rig, "r1", TOLD), REFUSED);
+  assert.equal(only(offer(rig, "r2", TOLD), "server-reflexive").length, 1);
+});

@@ -425,3 +425,11 @@ Deno.test("who comes where the other side is, or was, is forwarded to no more", 
   assert.deepEqual(rig.register(BOB, "192.0.2.1:9000"), [{ type: "relay-remove", session }]);
   assert.deepEqual(rig.sessions(), []);
 });
+
+Deno.test("of more members than there is room for, the one that moved longest ago is registered no more", () => {
+  const rig = relay();
+  const room = 16_384;
+  for (let i = 0; i < room - 2; i++) rig.register(peer(`more-${i}`), "192.0.2.99:1");
+  assert.equal(refusal(rig.ask(BOB, ANN).out).code, "unreachable");
+  assert.equal(only(rig.ask(BOB, CAT).out, "ask").length, 1);
+});
