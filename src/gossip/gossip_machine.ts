@@ -20,6 +20,7 @@ import {
   type Answered,
   type Asked,
   BoundedMap,
+  Bucket,
   earlier,
   type Instant,
   type NamedNode,
@@ -90,6 +91,7 @@ export class GossipMachine<I extends Item, Facts>
   readonly #rounds: Rounds<I>;
   readonly #announcements = new Announcements();
   readonly #due = new Timers<"tell" | "renew" | "sweep">();
+  readonly #changes = new Bucket(GOSSIP.tellRate, 0 as Instant);
   /** Whether a change waits to be told. */
   #isSoon = false;
   #isServing = false;
@@ -227,11 +229,15 @@ export class GossipMachine<I extends Item, Facts>
 
   // Telling --------------------------------------------------------------------------------------
 
-  /** Tells the relays what changed in a moment, which nothing that changes meanwhile puts off. */
+  /**
+   * Tells the relays what changed in a moment, which nothing that changes meanwhile puts off; a relay that
+   * comes and goes all the time is a change each time.
+   */
   #tellSoon({ now }: Turn<I>): void {
     if (this.#isSoon) return;
     this.#isSoon = true;
-    this.#due.set("tell", after(now, GOSSIP.tellAfterMs), "tell relays our record");
+    const waitMs = this.#changes.has(1, now) ? GOSSIP.tellAfterMs : GOSSIP.tellLateMs;
+    this.#due.set("tell", after(now, waitMs), "tell relays our record");
   }
 
   #tellAll(turn: Turn<I>): void {
@@ -242,11 +248,12 @@ export class GossipMachine<I extends Item, Facts>
   }
 
   /** Tells every connected relay of a network that does not know it. */
-  #tell(network: NetworkId, net: Net<I, Facts>, { out }: Turn<I>): void {
+  #tell(network: NetworkId, net: Net<I, Facts>, { now, out }: Turn<I>): void {
     const nowMs = this.#options.wallMs();
     const content = { facts: net.facts, relays: homesOf(net) };
     const own = this.#own.current(network, content, nowMs);
     if (own.isNew) {
+      this.#changes.take(1, now);
       out.push({ type: "keep", key: "record-seq", value: own.seq });
       const verified = this.#options.verify(own.bytes, { network, speaker: null });
       if (verified.ok) this.#put(net, verified.value);

@@ -21,6 +21,10 @@ export const GOSSIP = {
   peersMax: 16_384,
   /** A change is told after this, so that several are one. */
   tellAfterMs: 100,
+  /** So many new records at once, and so many a second: each is a signature and a write to the disk. */
+  tellRate: { burst: 16, perS: 0.2 },
+  /** A change beyond those is told after this. */
+  tellLateMs: 5_000,
   /** How long a relay may take to take a record. */
   tellMs: 10_000,
   /** Waits until a relay that did not take our record is told it again. */

@@ -54,6 +54,21 @@ Deno.test("the number of a record is kept before it is told", () => {
   assert.deepEqual(rig.take("keep"), [{ type: "keep", key: "record-seq", value: seq }]);
 });
 
+Deno.test("a relay that comes and goes all the time has us sign, keep and tell seldom, and the end of it", () => {
+  const rig = settled();
+  rig.take("keep");
+  for (let i = 0; i < 400; i++) {
+    rig.relays(i % 2 === 0 ? ["r1", "r2"] : ["r1"]);
+    rig.advance(150);
+    rig.answerTold();
+  }
+  const kept = rig.take("keep").length;
+  assert.ok(kept > 0 && kept <= 16 + 60 / 5, `${kept} writes a minute`);
+  rig.relays(["r1", "r3"]);
+  rig.advance(5_000);
+  assert.deepEqual(rig.signed.at(-1)?.relays.map(({ id }) => id), ["r1", "r3"]);
+});
+
 Deno.test("changes in quick order are told once, and a record is told again before it is over", () => {
   const rig = settled();
   for (let i = 0; i < 10; i++) rig.join(`me-${i}`);
