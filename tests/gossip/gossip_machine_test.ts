@@ -707,3 +707,29 @@ Deno.test("a clock that is set back far has our record signed anew", () => {
   rig.advance(1_000);
   assert.equal(rig.answerTold(), 1);
 });
+
+Deno.test("a relay that took our record is told the next one soon again, where it does not take that", () => {
+  const rig = new Rig();
+  rig.join();
+  rig.home("r1");
+  rig.advance(200);
+  for (let tried = 0; tried < 4; tried++) {
+    rig.answerTold(false);
+    rig.advance(60_000);
+  }
+  rig.answerTold();
+  rig.join("another");
+  rig.advance(200);
+  rig.answerTold(false);
+  rig.advance(1_500);
+  assert.equal(rig.asks("record.publish").length, 1);
+});
+
+Deno.test("where too many wait to be announced, the next does not wait", () => {
+  const rig = new Rig();
+  rig.join();
+  for (let token = 0; token < 16; token++) rig.do({ type: "announce", token, timeoutMs: 60_000 });
+  assert.deepEqual(rig.take("announced"), []);
+  rig.do({ type: "announce", token: 16, timeoutMs: 60_000 });
+  assert.deepEqual(rig.take("announced").map(({ token }) => token), [16]);
+});

@@ -31,6 +31,12 @@ const JUDGED: readonly (readonly [string, Observations, Mapping, number])[] = [
     2,
   ],
   ["a neighbour sees us as we are, and one other elsewhere", seen(LOCAL, NAT), "unknown", 1],
+  [
+    "two of five see the same, and three another port each",
+    seen(NAT, NAT, "203.0.113.5:1", "203.0.113.5:2", "203.0.113.5:3"),
+    "address-and-port-dependent",
+    5,
+  ],
   ["one of four lies", seen(NAT, NAT, NAT, "192.0.2.66:1"), "endpoint-independent", 4],
   [
     "every observer sees another port",

@@ -345,3 +345,24 @@ function answerAny(rig: Rig): PathOut[] {
   const bytes = encodePong(ping.payload.slice(1, 9), null);
   return rig.take({ type: "probe", peer: ping.peer, path: ping.path, bytes });
 }
+
+Deno.test("when the path in use misses an answer, its others are asked at once", () => {
+  const rig = STATES.direct();
+  rig.take({ type: "demand", peer: PEER, demand: "busy" });
+  const sentTo = (path: Path) =>
+    rig.said.filter((o) => o.type === "send" && o.path === path && o.ttl === 0).length;
+  const before = { direct: sentTo(DIRECT), relayed: sentTo(RELAYED) };
+  rig.take({ type: "path-doubt", peer: PEER, path: DIRECT });
+  assert.equal(sentTo(DIRECT), before.direct + 1);
+  const missedAt = rig.machine.wakeup()?.at ?? assert.fail();
+  rig.until(missedAt);
+  assert.equal(sentTo(RELAYED), before.relayed + 1);
+});
+
+Deno.test("a change of network has candidates offered as if for the first time", () => {
+  const rig = STATES.relayed();
+  const attempts = () => rig.said.flatMap((o) => o.type === "offer-candidates" ? [o.attempt] : []);
+  while (attempts().at(-1) !== 2) rig.until(rig.machine.wakeup()?.at ?? assert.fail());
+  rig.take({ type: "network-changed" });
+  assert.equal(attempts().at(-1), 1);
+});

@@ -4,7 +4,7 @@ import type { PeerKey } from "../../src/base/mod.ts";
 import { seededRandom } from "../../src/base/mod.ts";
 import { UNPROVEN_MS, UNVOUCHED_PROBES_MAX } from "../../src/path/constants.ts";
 import { encodePong, parseProbe } from "../../src/path/messages.ts";
-import { PathMachine, type PathOut } from "../../src/path/mod.ts";
+import { Gate, PathMachine, type PathOut } from "../../src/path/mod.ts";
 import { at } from "./samples.ts";
 import { asPath } from "../../src/wire/mod.ts";
 
@@ -53,4 +53,40 @@ Deno.test("a renewal over an unproven path leaves the proven ones as they are", 
   machine.handle({ ...up, path: asPath("192.0.2.1:9000"), proven: true }, at(0), out);
   machine.handle({ ...up, path: VICTIM, proven: false }, at(10), out);
   assert.equal(machine.active(PEER), "192.0.2.1:9000");
+});
+
+/** The peer is reached on a path of its own, and a pong comes from where a victim may be. */
+function answeredAt(nonceOf: (nonce: Uint8Array) => Uint8Array) {
+  const gate = new Gate();
+  const machine = new PathMachine(seededRandom(1), gate);
+  const out: PathOut[] = [];
+  const up = { type: "peer-up", peer: PEER, path: VICTIM, proven: false, punch: true } as const;
+  machine.handle(up, at(0), out);
+  const [ping] = out.splice(0);
+  assert.ok(ping?.type === "send");
+  const probe = parseProbe(ping.payload);
+  assert.ok(probe.ok);
+  const bytes = encodePong(nonceOf(probe.value.nonce), asPath("203.0.113.9:9"));
+  machine.handle({ type: "probe", peer: PEER, path: VICTIM, bytes }, at(30), out);
+  const spent = { path: VICTIM, by: PEER, bytes: 64, allowance: { datagrams: 1, bytes: 64 } };
+  return { machine, out, refusal: gate.refusal(spent, at(30)) };
+}
+
+Deno.test("an address that answered is no victim: what it may get is counted no more", () => {
+  const { machine, refusal } = answeredAt((nonce) => nonce);
+  assert.deepEqual([machine.active(PEER), refusal], [VICTIM, null]);
+});
+
+Deno.test("an answer to what nobody asked proves nothing, says nothing and opens no address", () => {
+  const { machine, out, refusal } = answeredAt((nonce) => nonce.map((byte) => byte ^ 1));
+  assert.deepEqual([machine.active(PEER), out, refusal], [null, [], "address-spent"]);
+});
+
+Deno.test("peers on loopback are seen while one of them is there, and no longer", () => {
+  const machine = new PathMachine(seededRandom(1));
+  const path = asPath("127.0.0.1:9000");
+  machine.handle({ type: "peer-up", peer: PEER, path, proven: true, punch: true }, at(0), []);
+  assert.equal(machine.hasLoopback(), true);
+  machine.handle({ type: "peer-down", peer: PEER }, at(10), []);
+  assert.equal(machine.hasLoopback(), false);
 });

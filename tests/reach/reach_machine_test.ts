@@ -640,3 +640,43 @@ Deno.test("whatever happens, each want ends exactly once, and no later than it s
     assert.equal(wanted.size, 0);
   }));
 });
+
+Deno.test("who wants an address is told after the time of a dial that nobody answers there", () => {
+  const rig = new Rig();
+  const want = { token: 1, network: NET, node: null, address: DIRECT, timeoutMs: 60_000 } as const;
+  rig.do({ type: "want-address", ...want });
+  const { token } = rig.one("dial");
+  rig.advance(8_000);
+  assert.equal(rig.one("undial").token, token);
+  assert.equal(rig.why().reason, "failed");
+  assert.equal(rig.machine.wakeup(), undefined);
+});
+
+Deno.test("a network that is left ends what was wanted there, and nothing of another", () => {
+  const rig = new Rig();
+  const other = "other" as NetworkId;
+  rig.do({ type: "network", network: other });
+  rig.want(1);
+  rig.want(2, 60_000, key("peer", other));
+  rig.do({ type: "network-left", network: NET });
+  assert.deepEqual(rig.take("unreached").map(({ token }) => token), [1]);
+});
+
+Deno.test("relays of a network that the node does not belong to make it none of its own", () => {
+  const rig = new Rig();
+  const other = "other" as NetworkId;
+  rig.do({ type: "relays", network: other, home: HOME });
+  rig.want(1, 60_000, key("peer", other));
+  assert.deepEqual(rig.why(), { reason: "no-network" });
+});
+
+Deno.test("of more peers than may have a session the oldest is sought as any other", () => {
+  const rig = new Rig();
+  for (let i = 0; i <= 16_384; i++) {
+    rig.do({ type: "peer-up", peer: key(`peer-${i}`), grants: [], renewed: false });
+  }
+  rig.want(1, 60_000, key("peer-1"));
+  assert.equal(rig.take("reached").length, 1);
+  rig.want(2, 60_000, key("peer-0"));
+  assert.equal(rig.take("find").length, 1);
+});
