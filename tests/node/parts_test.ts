@@ -291,6 +291,17 @@ Deno.test("a call is answered once, and one that nobody asked never", () => {
   assert.equal(rig.rpc.length, 1);
 });
 
+Deno.test("an answer that no call can carry is a defect of ours, and the peer hears so", () => {
+  const rig = new Rig();
+  rig.request(ALLOCATE);
+  const call = rig.told("asked")[0]?.call ?? 0;
+  const answer = { session: 1, address: "x".repeat(17_000) };
+  rig.says({ type: "reply", call, name: "relay.allocate", ok: true, answer });
+  const [reply, ...others] = rig.rpc;
+  assert.ok(reply?.type === "answer" && !reply.ok && others.length === 0);
+  assert.ok(new TextDecoder().decode(reply.body).includes("internal"));
+});
+
 Deno.test("questions that a part leaves unanswered are bounded: the oldest give way", () => {
   const rig = new Rig();
   for (let i = 0; i <= 32_768; i++) rig.request(ALLOCATE, `c${i}`);
@@ -409,6 +420,16 @@ Deno.test("nobody is dialed in a network that is not ours, or is ours no more", 
     [2, "no-network"],
   ]);
   assert.deepEqual(rig.cancelled, rig.connects.map(({ token }) => token));
+});
+
+Deno.test("a network that is left ends no dial of another", () => {
+  const rig = new Rig();
+  const other = "other" as typeof NETWORK;
+  rig.host.networks.network(other, { key: KEY, payload: new Uint8Array([7]) });
+  rig.dial(["192.0.2.1:1"]);
+  rig.host.networks.networkGone(other);
+  rig.run();
+  assert.deepEqual([rig.told("dial-failed"), rig.cancelled], [[], []]);
 });
 
 Deno.test("dials are bounded: one too many fails as busy, and the others go on", () => {
