@@ -1,6 +1,7 @@
 /** The gate for addresses that others name: no record, and no number of them, aims a node at a victim. */
 import assert from "node:assert/strict";
 import { generateIdentity } from "../../src/crypto/mod.ts";
+import type { Path } from "../../src/base/mod.ts";
 import type { Namer } from "../../src/path/mod.ts";
 import { asPath, isRelayed } from "../../src/wire/mod.ts";
 import { type Host, World } from "./world.ts";
@@ -208,4 +209,30 @@ Deno.test("whom the owner keeps on the relay opens no session where a record poi
   a.connect(b, b.local, world.key, "person");
   world.run(200);
   assert.ok(a.machine.view.isConnected(b.peer), "a relay that a person named is met");
+});
+
+Deno.test("a member that forges where it is when it comes gets a victim a few pings and no more", () => {
+  const world = new World();
+  const [attacker, host] = [world.host(), world.host()];
+  const victim = asPath(`${VICTIM}:53`);
+  const nowhere = asPath("198.51.100.99:1"); // the test carries what is said
+  attacker.connect(host, nowhere);
+  const words = (type: number) =>
+    attacker.heard("transmit").map(({ bytes }) => bytes).findLast((bytes) => bytes[3] === type) ??
+      assert.fail(`no message of type ${type}`);
+  const say = (path: Path, type: number) =>
+    host.take({ type: "datagram", path, bytes: words(type) });
+  say(victim, 1);
+  world.run(1_000);
+  say(attacker.local, 1);
+  const answer = host.heard("transmit").at(-1)?.bytes ?? assert.fail();
+  attacker.take({ type: "datagram", path: nowhere, bytes: answer });
+  say(victim, 3);
+  say(victim, 8);
+  attacker.isUp = false;
+  assert.equal(host.heard("peer-up")[0]?.path, victim);
+  const before = sentTo(host, VICTIM).datagrams;
+  world.run(60_000);
+  const pings = sentTo(host, VICTIM).datagrams - before;
+  assert.ok(pings <= 3, `${pings} pings`);
 });
