@@ -113,3 +113,36 @@ Deno.test("an address that a person names is met, whoever listens there", () => 
   world.run(500);
   assert.deepEqual(a.heard("reached").map(({ peer }) => peer), [b.peer]);
 });
+
+Deno.test("of a network that is left nothing is known, kept or met any more, by any part", () => {
+  const { world, a, b } = homes();
+  const { network } = world.key;
+  a.take({ type: "want", token: 7, peer: b.peer, timeoutMs: 60_000 });
+  a.take({ type: "network-gone", network });
+  assert.deepEqual(a.heard("unreached").map(({ token, why }) => [token, why.reason]), [
+    [7, "no-network"],
+  ]);
+  assert.deepEqual(a.machine.view.records.records(network), []);
+  assert.deepEqual(a.machine.view.relays.connected(network), []);
+});
+
+Deno.test("a node that begins anew goes on with the number of its record, whatever the clock says", () => {
+  const { world, relay, a } = homes();
+  const seqs = () => a.heard("keep").filter(({ key }) => key === "record-seq").map((k) => k.value);
+  for (let change = 0; change < 20; change++) { // quicker than the clock's seconds
+    enter(a, relay, { alias: `a-${change}` });
+    world.run(150);
+  }
+  const before = Number(seqs().at(-1));
+  a.restart();
+  enter(a, relay, { alias: "a" });
+  world.run(1_000);
+  assert.ok(Number(seqs().at(-1)) > before);
+});
+
+Deno.test("our record is told again before it is over", () => {
+  const { world, relay, a } = homes();
+  world.run(40 * 60_000);
+  const record = relay.machine.view.records.record(a.peer);
+  assert.equal(record?.alias, "a");
+});
