@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { OmertaError } from "../base/mod.ts";
+import { OmertaError } from "../base/errors.ts";
 import type { ApiMethods, MethodName } from "../api/nouns/mod.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Output } from "./output.ts";

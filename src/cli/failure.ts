@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { ERRORS, OmertaError, sentence } from "../base/mod.ts";
+import { ERRORS, OmertaError } from "../base/errors.ts";
+import { sentence } from "../base/text.ts";
 import { type ErrorDoc, errorDoc } from "../api/error_doc.ts";
 import type { EndSignal } from "../host/terminal.ts";
 import { hintOf } from "./hints.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OmertaError } from "../base/mod.ts";
+import { OmertaError } from "../base/errors.ts";
 import { also, type FlagValues, maybe, toggle } from "./flags.ts";
 import { duration, invite, must, oneOf, type Parse, path, quoted, reference } from "./values.ts";
 

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { OmertaError } from "../base/mod.ts";
+import { OmertaError } from "../base/errors.ts";
 import type { Command } from "./command.ts";
 import type { Flag, Flags } from "./flags.ts";
 import { GLOBAL_FLAGS, type GlobalValues, ownWords } from "./globals.ts";

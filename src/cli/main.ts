@@ -10,7 +10,8 @@
  *
  * @module
  */
-import { formatDuration, OmertaError } from "../base/mod.ts";
+import { OmertaError } from "../base/errors.ts";
+import { formatDuration } from "../base/units.ts";
 import type { ApiMethods, MethodName } from "../api/nouns/mod.ts";
 import type { EndSignal, Terminal } from "../host/terminal.ts";
 import type { Command } from "./command.ts";

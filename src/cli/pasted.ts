@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OmertaError } from "../base/mod.ts";
+import { OmertaError } from "../base/errors.ts";
 import type { Terminal } from "../host/terminal.ts";
 import type { Output } from "./output.ts";
 

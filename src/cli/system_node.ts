@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { OmertaError } from "../base/mod.ts";
+import { OmertaError } from "../base/errors.ts";
 import type { ApiMethods, MethodName } from "../api/nouns/mod.ts";
 import type { RunNodeOptions } from "../daemon/options.ts";
 import type { Terminal } from "../host/terminal.ts";

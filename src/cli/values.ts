@@ -5,19 +5,16 @@
  *
  * @module
  */
+import { type ErrorCode, OmertaError } from "../base/errors.ts";
+import { isAlias, isId } from "../base/ids.ts";
+import { hasControls, quoted as quotedUpTo } from "../base/text.ts";
 import {
-  type ErrorCode,
   formatDuration,
   formatSize,
-  hasControls,
-  isAlias,
-  isId,
-  OmertaError,
   parseDuration,
   parseSize,
-  quoted as quotedUpTo,
   unitSentence,
-} from "../base/mod.ts";
+} from "../base/units.ts";
 import type { Grant } from "../membership/mod.ts";
 import type { NodeAtAddress } from "../api/nouns/common.ts";
 import { nearest } from "./nearest.ts";

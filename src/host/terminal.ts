@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { OmertaError } from "../base/mod.ts";
+import { OmertaError } from "../base/errors.ts";
 
 /** A signal that ends a command. */
 export type EndSignal = "SIGINT" | "SIGTERM";
