@@ -27,13 +27,15 @@ import type { Answer, CallName, Question } from "../../src/node/mod.ts";
 import { KeepAlive } from "../../src/node/keep_alive.ts";
 import type { Demand } from "../../src/path/mod.ts";
 
-/** A call that went out. */
-export interface Called {
+/** A call of that name that went out. */
+export interface CalledBy<N extends CallName> {
   readonly peer: PeerKey;
-  readonly name: CallName;
-  // deno-lint-ignore no-explicit-any -- each test knows the question of the call that it looks at
-  readonly question: any;
+  readonly name: N;
+  readonly question: Question<N>;
 }
+
+/** A call that went out. */
+export type Called = { readonly [N in CallName]: CalledBy<N> }[CallName];
 
 type Answerer = (question: unknown, peer: PeerKey) => unknown;
 
@@ -90,7 +92,7 @@ export class FakeCalls implements Calls {
     question: Question<N>,
     { signal }: CallOptions = {},
   ): Promise<Answer<N>> {
-    this.made.push({ peer, name, question });
+    this.made.push({ peer, name, question } as unknown as Called); // one name, and its question
     if (signal?.aborted) throw givenUp();
     const answerer = this.#answers.get(name);
     if (answerer === undefined) throw new OmertaError("unreachable", "nobody answers here");

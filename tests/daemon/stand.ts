@@ -24,6 +24,7 @@ import {
 import type { Context } from "../../src/daemon/run/context.ts";
 import {
   type Called,
+  type CalledBy,
   FakeCalls,
   FakeHolds,
   FakeRecords,
@@ -147,8 +148,8 @@ export class Stand {
   }
 
   /** Calls of that name that went out. */
-  called(name: CallName): Called[] {
-    return this.calls.filter((call) => call.name === name);
+  called<N extends CallName>(name: N): CalledBy<N>[] {
+    return this.calls.filter((call) => call.name === name) as unknown as CalledBy<N>[];
   }
 
   /** Commands of that name. */

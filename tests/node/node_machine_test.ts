@@ -316,7 +316,10 @@ Deno.test("a host's answer to a call that is over harms nothing", () => {
 // Invites ----------------------------------------------------------------------------------------
 
 /** A joiner's session with an admitter, by the secret of an invite. */
-function joining(world: World): { joiner: Host; admitter: Host; peer: PeerKey } {
+function joining(
+  world: World,
+  meanwhile: (joiner: Host, admitter: Host) => void = () => {},
+): { joiner: Host; admitter: Host; peer: PeerKey } {
   const [joiner, admitter] = [world.host(), world.host({ grants: ["admit"] })];
   const { network } = world.network;
   const key = { ...inviteSecrets(new Uint8Array(32).fill(5)), network, kind: "invite" as const };
@@ -333,9 +336,48 @@ function joining(world: World): { joiner: Host; admitter: Host; peer: PeerKey } 
     key,
     payload,
   });
+  meanwhile(joiner, admitter);
   world.run(300);
   return { joiner, admitter, peer: peerKey(network, peer) };
 }
+
+/** A call of the joiner's, as if it came from `path`; the paths on which the admitter then hears. */
+function heardFrom(joiner: Host, admitter: Host, path: string): string[] {
+  const body = encodeBody({});
+  const peer = admitter.peer;
+  joiner.take({
+    type: "call",
+    token: 77,
+    peer,
+    kind: "invite",
+    name: "ping",
+    body,
+    timeoutMs: 900,
+  });
+  const bytes = joiner.heard("transmit").at(-1)?.bytes ?? new Uint8Array();
+  const before = admitter.heard("heard").length;
+  admitter.take({ type: "datagram", path: asPath(path), bytes });
+  return admitter.heard("heard").slice(before).map((each) => each.path);
+}
+
+Deno.test("what a joiner sends with another's address is no sign that the other is there", () => {
+  for (const path of ["198.51.100.7:9000", ""]) {
+    const { joiner, admitter } = joining(new World());
+    const expected = path === "" ? [joiner.local] : [];
+    assert.deepEqual(heardFrom(joiner, admitter, path || joiner.local), expected);
+  }
+});
+
+Deno.test("a joiner whose hello was answered at two addresses has proved to be at neither", () => {
+  const world = new World();
+  const { joiner, admitter } = joining(world, (joiner, admitter) => {
+    const hello = joiner.heard("transmit").at(-1)?.bytes ?? new Uint8Array();
+    world.inject(admitter, "198.51.100.7:9000", hello); // before its own, which waits for its answer
+    world.run(4_000);
+  });
+  assert.equal(admitter.heard("peer-up").length, 1);
+  assert.deepEqual(heardFrom(joiner, admitter, joiner.local), []);
+});
 
 Deno.test("a joiner comes in with no grants, in a session that is no member's", () => {
   const { joiner, admitter } = joining(new World());

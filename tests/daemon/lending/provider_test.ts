@@ -217,7 +217,7 @@ Deno.test(
       vm,
       "failed",
     ]);
-    assert.match(event?.question.reason, /no room for the VM's disk/);
+    assert.match(event?.question.reason ?? "", /no room for the VM's disk/);
     assert.deepEqual(rig.runner.swept, [vm]);
     assert.equal(rig.provider.used().vms, 0);
   }),
