@@ -128,3 +128,13 @@ export async function openDiskGauge(path: string): Promise<() => DiskSpace> {
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   };
 }
+
+/** What lies at a path, links not followed; `undefined` where nothing does. */
+export function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

@@ -7,7 +7,7 @@
  * @module
  */
 import { fromHex, OmertaError, type Random, toHex } from "../../base/mod.ts";
-import { createFileAtomic, PRIVATE_FILE } from "../files.ts";
+import { createFileAtomic, lookAt, PRIVATE_FILE } from "../files.ts";
 import { octal, type StatePaths } from "./state.ts";
 
 /** Length of an Ed25519 seed. Source: RFC 8032 §5.1.5. */
@@ -43,15 +43,6 @@ export function readSecretSeed(path: string): Uint8Array | undefined {
   const seed = /^[0-9a-f]{64}\n?$/.test(text) ? fromHex(text.trim()) : undefined;
   if (seed === undefined) throw damaged(path, "holds no key: 64 hex digits were expected");
   return seed;
-}
-
-function lookAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 function checkKeyFile(path: string, info: Deno.FileInfo): void {

@@ -18,7 +18,7 @@ import {
   type StatementSync,
 } from "node:sqlite";
 import { type ErrorDetails, OmertaError } from "../../base/errors.ts";
-import { diskFull, PRIVATE_FILE, removeIfThere, syncDirectory } from "../files.ts";
+import { diskFull, lookAt, PRIVATE_FILE, removeIfThere, syncDirectory } from "../files.ts";
 import { octal } from "../state/state.ts";
 
 /** Marks our files for file(1) and for us: "omrt". */
@@ -122,15 +122,6 @@ export class Database {
     const statement = this.#db.prepare(sql);
     this.#statements.set(sql, statement);
     return statement;
-  }
-}
-
-function lookAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }
 
